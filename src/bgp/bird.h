@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * BIRD's control socket: lines with four-digit codes (nest/cli.c of BIRD). Non-blocking client, one
+ * command at a time; and, when asked to, the daemon itself as a child.
+ */
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "model/kinds.h"
+
+#define BIRD_REPLY_MAX (4u << 20)
+
+/* --- Parsing (pure; bytes from outside) ------------------------------------------------------ */
+
+struct bird_reply; /* a growing reply: feed bytes until it is complete */
+
+enum bird_outcome {
+	BIRD_E_MORE = 1, /* the reply is not complete yet */
+	BIRD_E_REFUSED,	 /* BIRD answered with an error code (8xxx, 9xxx); 'err' has its text */
+	BIRD_E_ABSENT,	 /* no daemon answers at the socket */
+};
+
+struct bird_protocol {
+	char name[128];
+	char proto[32]; /* "BGP", "Kernel" */
+	char state[16]; /* "up", "start", "down" */
+	char since[32];
+	char info[256]; /* "Established", "Idle", "Active  Socket: Connection refused" */
+};
+
+struct bird_protocols {
+	struct bird_protocol *v;
+	size_t n;
+};
+void bird_protocols_deinit(struct bird_protocols *protocols);
+CLEANUP_DEINIT(struct bird_protocols, bird_protocols_deinit);
+
+struct bird_daemon_status {
+	char version[64];
+	char router_id[64];
+	char server_time[64];
+	char last_reboot[64];
+	char last_reconfiguration[64];
+	bool ready; /* up and running, no reconfiguration or recovery in progress */
+};
+
+MUST_CHECK int bird_parse_protocols(const char *reply, size_t size, struct bird_protocols *ret,
+				    struct err *err);
+MUST_CHECK int bird_parse_status(const char *reply, size_t size, struct bird_daemon_status *ret,
+				 struct err *err);
+
+/* --- Talking (blocking with a timeout: for a worker thread or koratctl) ---------------------- */
+
+/* Sends one command and reads its whole reply. BIRD_E_ABSENT, BIRD_E_REFUSED. */
+MUST_CHECK int bird_command(const char *socket_path, const char *command, int timeout_ms,
+			    struct buf *ret_reply, struct err *err);
+
+/* "show protocols", parsed. */
+MUST_CHECK int bird_show_protocols(const char *socket_path, struct bird_protocols *ret,
+				   struct err *err);
+MUST_CHECK int bird_show_status(const char *socket_path, struct bird_daemon_status *ret,
+				struct err *err);
+/* "configure". BIRD_E_REFUSED: BIRD keeps its old configuration. */
+MUST_CHECK int bird_configure(const char *socket_path, struct err *err);
+
+/* --- The file --------------------------------------------------------------------------------- */
+
+/*
+ * Checks the text with `bird -p` ('bird_program', run without a shell), then replaces 'path' if its
+ * content differs. 0: unchanged. BIRD_CONFIG_E_WRITTEN: reload BIRD. <0: 'err' has BIRD's words; the
+ * old file stays.
+ */
+enum bird_config_outcome { BIRD_CONFIG_E_WRITTEN = 1 };
+MUST_CHECK int bird_config_write(const char *bird_program, const char *path, const char *text,
+				 size_t size, struct err *err);
+
+/* Starts the daemon in the foreground as a child: -f -R, -c, -s, -P. '*ret_pid' set. */
+MUST_CHECK int bird_spawn(const char *bird_program, const char *config_path,
+			  const char *socket_path, int *ret_pid, struct err *err);
+
+/* Fills BGP and agent parts of a CalicoNodeStatus from BIRD's answers. */
+void bgp_status_fill(const struct bird_protocols *protocols,
+		     const struct bird_daemon_status *daemon,
+		     struct calico_node_status_status *status);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What korat-cni and the agent say to each other over the unix stream socket. One request, one
+ * answer, then both close. Included by the plugin too, so plain C, no other header of ours.
+ *
+ *	request:  struct cni_request_head, then 'env_size' bytes of NUL-terminated "KEY=value"
+ *		  strings (CNI_* and those of the plugin's own), then 'stdin_size' bytes of stdin;
+ *		  the head carries, as SCM_RIGHTS, the open network namespace if there is one
+ *	answer:	  struct cni_answer_head, then 'stdout_size' bytes for stdout; exit code in it
+ */
+
+#include <stdint.h>
+
+#define CNI_MAGIC	 0x4b434e31u /* "KCN1" */
+#define CNI_ENV_MAX	 65536u
+#define CNI_STDIN_MAX	 (1u << 20)
+#define CNI_STDOUT_MAX	 (1u << 20)
+#define CNI_SOCKET_PATH	 "/run/korat/cni.sock"
+#define CNI_SOCKET_ENV	 "KORAT_CNI_SOCKET" /* overrides the path */
+#define CNI_QUEUE_PATH	 "/run/korat/cni-del" /* DELs made while the agent is away */
+#define CNI_QUEUE_ENV	 "KORAT_CNI_QUEUE"
+
+enum cni_plugin_role {
+	CNI_ROLE_MAIN, /* called as calico, korat */
+	CNI_ROLE_IPAM, /* calico-ipam, korat-ipam */
+};
+
+struct cni_request_head {
+	uint32_t magic;
+	uint32_t role;
+	uint32_t has_netns;
+	uint32_t env_size;
+	uint32_t stdin_size;
+};
+
+struct cni_answer_head {
+	uint32_t magic;
+	uint32_t exit_code;
+	uint32_t stdout_size;
+};

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Wiring a pod: the veth pair, addresses, routes and sysctls on both ends, as section 1.4 of the
+ * facts lists them, by raw netlink. Host-side routes are the agent's (route_sync), not made here.
+ */
+
+#include "cni/cni-request.h"
+#include "netlink/nl.h"
+
+struct pod_link {
+	const char *host_ifname;
+	const char *pod_ifname;
+	int netns_fd;
+	uint32_t mtu;
+	uint32_t n_queues;
+	bool allow_ip_forwarding;
+	struct cidr addrs[8]; /* /32, /128 */
+	unsigned int n_addrs;
+	bool has_pod_mac;
+	uint8_t pod_mac[MAC_SIZE]; /* wanted if has_pod_mac; set by pod_link_attach() */
+	int host_ifindex;	   /* set by pod_link_attach() */
+};
+
+/*
+ * 0: both ends are up and configured. <0: nothing is left behind, 'err' names the step. Deletes a
+ * stale host-side interface of the same name first.
+ */
+MUST_CHECK int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err);
+
+/* Not there (host end, pod end or namespace) is 0. */
+MUST_CHECK int pod_link_detach(struct nl *host, const char *host_ifname, struct err *err);
+
+/*
+ * CHECK: is everything attach made still so? 0: yes. POD_LINK_E_WRONG: 'err' says what differs.
+ */
+enum pod_link_outcome { POD_LINK_E_WRONG = 1 };
+MUST_CHECK int pod_link_check(struct nl *host, const struct pod_link *link, struct err *err);
+
+/* Host-side sysctls of a workload interface; the agent also re-applies them at start. */
+MUST_CHECK int pod_link_host_sysctls(const char *host_ifname, bool v4, bool v6, struct err *err);

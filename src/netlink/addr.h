@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Addresses of interfaces. */
+
+#include "netlink/nl.h"
+
+struct if_addr {
+	int ifindex;
+	struct cidr cidr; /* with host bits */
+	uint8_t scope;
+	uint32_t flags; /* IFA_F_* */
+};
+struct if_addr_list {
+	struct if_addr *v;
+	size_t n;
+};
+void if_addr_list_deinit(struct if_addr_list *list);
+
+/* 'ifindex' 0: all. */
+MUST_CHECK int addr_dump(struct nl *nl, uint8_t family, int ifindex, struct if_addr_list *ret,
+			 struct err *err);
+/* Already there is 0. IPv6 without duplicate address detection. */
+MUST_CHECK int addr_add(struct nl *nl, int ifindex, const struct cidr *cidr, struct err *err);
+MUST_CHECK int addr_delete(struct nl *nl, int ifindex, const struct cidr *cidr, struct err *err);
+/* Leaves exactly 'cidr' of its family (link-local excepted) on the interface; family 0: none. */
+MUST_CHECK int addr_ensure_only(struct nl *nl, int ifindex, const struct cidr *cidr,
+				struct err *err);

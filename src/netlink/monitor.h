@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the kernel tells of changes to links, addresses, routes, neighbours and rules. A lost
+ * message (ENOBUFS) is reported as MONITOR_OVERRUN: read everything back.
+ */
+
+#include "netlink/addr.h"
+#include "netlink/link.h"
+#include "netlink/route.h"
+
+enum monitor_event_type {
+	MONITOR_LINK,
+	MONITOR_LINK_GONE,
+	MONITOR_ADDR,
+	MONITOR_ADDR_GONE,
+	MONITOR_ROUTE,
+	MONITOR_ROUTE_GONE,
+	MONITOR_NEIGH, /* something changed in the neighbour or forwarding tables of 'ifindex' */
+	MONITOR_OVERRUN,
+};
+
+struct monitor_event {
+	enum monitor_event_type type;
+	union {
+		struct link link;
+		struct if_addr addr;
+		struct route route;
+		int ifindex;
+	};
+};
+
+struct monitor;
+MUST_CHECK int monitor_open(int netns_fd, struct monitor **ret, struct err *err);
+struct monitor *monitor_close(struct monitor *monitor);
+CLEANUP_FUNC(struct monitor *, monitor_close);
+int monitor_fd(struct monitor *monitor);
+/* 0: '*ret' set. MONITOR_E_AGAIN: nothing now. */
+enum monitor_outcome { MONITOR_E_AGAIN = 1 };
+MUST_CHECK int monitor_next(struct monitor *monitor, struct monitor_event *ret, struct err *err);

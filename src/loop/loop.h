@@ -29,10 +29,7 @@ struct worker_job {
 	struct worker_job *next_; /* private */
 };
 
-/*
- * Starts a thread with an own context: 'start' makes it there (opens the store...), 'stop' ends it.
- * 'ctx' is handed to every run. Both may be NULL.
- */
+/* Starts the thread; 'ctx' is handed to every run and used by nobody else meanwhile. */
 MUST_CHECK int worker_new(sd_event *event, const char *name, void *ctx, struct worker **ret,
 			  struct err *err);
 /* Waits for the running job; jobs not begun are completed without run. */
@@ -44,6 +41,6 @@ void worker_submit(struct worker *worker, struct worker_job *job);
 /*
  * Takes jobs of the same 'run' function that stand at the head of the queue, for a job that serves
  * several at once (group commit). Called inside run. NULL: none. The taken job's done is called
- * after the taker's.
+ * after the taker's. A taken job's own run is not called.
  */
 struct worker_job *worker_take_same(struct worker *worker, const struct worker_job *like);

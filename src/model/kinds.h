@@ -113,6 +113,11 @@ struct condition_list {
 	bool set;
 };
 
+struct ip_pool_ipip { /* older form of ipip_mode; model_default() moves it there */
+	struct opt_bool enabled;
+	char *mode; /* always, cross-subnet */
+};
+
 struct ip_pool_spec {
 	char *cidr;
 	enum encap_mode vxlan_mode;
@@ -125,6 +130,7 @@ struct ip_pool_spec {
 	char *namespace_selector;
 	struct str_list allowed_uses; /* Workload, Tunnel, LoadBalancer */
 	enum assignment_mode assignment_mode;
+	struct ip_pool_ipip *ipip;
 };
 
 struct ip_pool_status {

@@ -19,6 +19,11 @@ struct opt_int {
 	int64_t v;
 };
 
+struct opt_real {
+	bool set;
+	double v;
+};
+
 /* Every list is laid out as this one, with its own element type. */
 struct str_list {
 	char **v;
@@ -85,7 +90,7 @@ struct meta {
 struct object {
 	const struct kind_desc *desc;
 	struct meta meta;
-	struct json_t *unknown; /* what MODEL_LENIENT kept; NULL: nothing */
+	struct json_t *unknown; /* what MODEL_LENIENT kept: list of [place, value]; NULL: nothing */
 };
 
 struct kind_desc {
@@ -98,6 +103,8 @@ struct kind_desc {
 	size_t size; /* of the C struct */
 	const struct struct_desc *root; /* fields of the whole object below metadata: spec, status */
 	const char *doc;
+	/* Defaults that depend on other fields, after those of the table; NULL: none. */
+	void (*fill)(struct object *object);
 	/* Rules across fields; NULL: none. The table's own checks have passed before. */
 	int (*validate)(const struct object *object, struct err *err);
 	int (*validate_update)(const struct object *old, const struct object *object,
@@ -126,9 +133,10 @@ struct int_or_string_list {
 /* --- Description of fields ------------------------------------------------------------------ */
 
 enum field_type {
-	FIELD_STRING,	     /* char * */
+	FIELD_STRING,	     /* char *; of CHECK_PROTOCOL a number in JSON where it is one */
 	FIELD_BOOL,	     /* struct opt_bool */
-	FIELD_INT,	     /* struct opt_int */
+	FIELD_INT,	     /* struct opt_int; of CHECK_AS_NUMBER also read from "a.b" */
+	FIELD_REAL,	     /* struct opt_real; written without a point where it is whole */
 	FIELD_ENUM,	     /* unsigned int sized enum, value i is values[i - 1] */
 	FIELD_OBJECT,	     /* pointer to struct, or embedded with FIELD_EMBEDDED */
 	FIELD_STR_MAP,	     /* struct str_map */

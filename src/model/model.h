@@ -31,6 +31,11 @@ struct json_t;
 struct kind_desc;
 struct object;
 
+#define MODEL_API_VERSION "projectcalico.org/v3"
+
+#define MODEL_TEXT_MAX (4U << 20) /* bytes of one text that is read */
+#define MODEL_LIST_MAX (1U << 18) /* items of one list */
+
 enum kind {
 	KIND_NODE = 1,
 	KIND_IP_POOL,
@@ -82,6 +87,15 @@ MUST_CHECK int model_read_json(const char *text, size_t size, enum model_mode mo
 MUST_CHECK int model_read_yaml(const char *text, size_t size, const char *where,
 			       struct object ***ret, size_t *ret_n, struct err *err);
 
+/*
+ * The same from a tree that is already parsed (borrowed). Of apiVersion both projectcalico.org/v3
+ * and, with MODEL_LENIENT, crd.projectcalico.org/v1 are taken.
+ */
+MUST_CHECK int model_from_json(const struct json_t *json, enum model_mode mode, const char *where,
+			       struct object **ret, struct err *err);
+/* Gives a new tree, in the table's order. Never fails. */
+struct json_t *model_to_json(const struct object *object);
+
 /* Never fail. The order of fields is the table's. */
 void model_write_json(const struct object *object, struct buf *out);	     /* one line */
 void model_write_json_pretty(const struct object *object, struct buf *out); /* 2 spaces */
@@ -101,7 +115,14 @@ struct object *model_new(enum kind kind, const char *namespace, const char *name
 struct object *model_free(struct object *object);
 CLEANUP_FUNC(struct object *, model_free);
 struct object *model_copy(const struct object *object);
+/* All fields but metadata.resourceVersion, which says when, not what. */
 bool model_equal(const struct object *a, const struct object *b);
+
+/*
+ * Gives the text of the field at a JSON path: "spec.cidr", ".metadata.labels.app",
+ * "spec.attributes[0].handle_id". A list or an object comes as compact JSON. NULL: absent.
+ */
+char *model_path_text(const struct object *object, const char *path);
 
 const struct kind_desc *kind_get(enum kind kind);
 /*

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* All kinds, by number and by the names that people and datastores use. */
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/macros.h"
+#include "model/kinds-networking.h"
+#ifdef KINDS_POLICY
+#include "model/felix-configuration.h"
+#include "model/kinds-policy.h"
+#endif
+
+static const struct kind_desc *const kinds[KIND_COUNT_] = {
+	[KIND_NODE] = &kind_node,
+	[KIND_IP_POOL] = &kind_ip_pool,
+	[KIND_IP_RESERVATION] = &kind_ip_reservation,
+	[KIND_BGP_CONFIGURATION] = &kind_bgp_configuration,
+	[KIND_CLUSTER_INFORMATION] = &kind_cluster_information,
+	[KIND_WORKLOAD_ENDPOINT] = &kind_workload_endpoint,
+	[KIND_BLOCK_AFFINITY] = &kind_block_affinity,
+	[KIND_IPAM_BLOCK] = &kind_ipam_block,
+	[KIND_IPAM_HANDLE] = &kind_ipam_handle,
+	[KIND_IPAM_CONFIGURATION] = &kind_ipam_configuration,
+};
+
+const struct kind_desc *kind_get(enum kind kind)
+{
+	assert(kind > 0 && kind < KIND_COUNT_);
+	assert(kinds[kind]);
+	return kinds[kind];
+}
+
+static bool is_called(const struct kind_desc *desc, const char *name)
+{
+	if (strcasecmp(name, desc->name) == 0 || strcasecmp(name, desc->plural) == 0 ||
+	    strcasecmp(name, desc->singular) == 0)
+		return true;
+	for (size_t i = 0; desc->aliases && desc->aliases[i]; i++)
+		if (strcasecmp(name, desc->aliases[i]) == 0)
+			return true;
+	return false;
+}
+
+const struct kind_desc *kind_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i] && is_called(kinds[i], name))
+			return kinds[i];
+	return NULL;
+}
+
+const struct kind_desc *kind_find_plural(const char *plural)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i] && strcmp(plural, kinds[i]->plural) == 0)
+			return kinds[i];
+	return NULL;
+}

@@ -13,14 +13,15 @@
 
 #include <stdint.h>
 
-#define CNI_MAGIC	 0x4b434e31u /* "KCN1" */
-#define CNI_ENV_MAX	 65536u
-#define CNI_STDIN_MAX	 (1u << 20)
-#define CNI_STDOUT_MAX	 (1u << 20)
-#define CNI_SOCKET_PATH	 "/run/korat/cni.sock"
-#define CNI_SOCKET_ENV	 "KORAT_CNI_SOCKET" /* overrides the path */
-#define CNI_QUEUE_PATH	 "/run/korat/cni-del" /* DELs made while the agent is away */
-#define CNI_QUEUE_ENV	 "KORAT_CNI_QUEUE"
+#define CNI_MAGIC	0x4b434e31u /* "KCN1" */
+#define CNI_ENV_MAX	65536u
+#define CNI_STDIN_MAX	(1u << 20)
+#define CNI_STDOUT_MAX	(1u << 20)
+#define CNI_SOCKET_PATH "/run/korat/cni.sock"
+#define CNI_SOCKET_ENV	"KORAT_CNI_SOCKET"   /* overrides the path */
+#define CNI_QUEUE_PATH	"/run/korat/cni-del" /* DELs made while the agent is away */
+#define CNI_QUEUE_ENV	"KORAT_CNI_QUEUE"
+#define CNI_QUEUE_MAX	4096u /* files; each is a request as above, without namespace */
 
 enum cni_plugin_role {
 	CNI_ROLE_MAIN, /* called as calico, korat */

@@ -34,15 +34,20 @@ struct cni_route {
 	struct ip_addr gateway; /* family 0: none */
 };
 
+struct cni_attachment {
+	char *container_id;
+	char *ifname;
+};
+
 struct cni_request {
 	enum cni_verb verb;
 	enum cni_plugin_role role;
-	char *cni_version;  /* "0.2.0" when absent */
-	char *network;	    /* conf "name" */
+	char *cni_version; /* "0.2.0" when absent */
+	char *network;	   /* conf "name" */
 	char *container_id;
-	char *ifname;	    /* in the pod */
-	char *netns_path;   /* as given; may be empty for DEL */
-	char *pod_name;	    /* K8S_POD_NAME; NULL: not Kubernetes */
+	char *ifname;	  /* in the pod */
+	char *netns_path; /* as given; may be empty for DEL */
+	char *pod_name;	  /* K8S_POD_NAME; NULL: not Kubernetes */
 	char *pod_namespace;
 	char *pod_uid;
 	struct ip_addr wanted_ip; /* IP= of CNI_ARGS; family 0: none */
@@ -51,11 +56,16 @@ struct cni_request {
 	char **v4_pools; /* NULL-terminated; NULL: automatic */
 	char **v6_pools;
 	char *ipam_type;
-	uint32_t mtu;	    /* 0: automatic */
+	uint32_t mtu; /* 0: automatic */
 	uint32_t n_queues;
-	bool allow_ip_forwarding; /* container_settings */
-	bool policy_k8s;    /* policy.type == "k8s" */
+	bool allow_ip_forwarding;     /* container_settings */
+	bool policy_k8s;	      /* policy.type == "k8s" */
 	struct cni_prev_result *prev; /* prevResult for CHECK; NULL: none */
+	char *ifprefix;		      /* of the host end: FELIX_INTERFACEPREFIX, else "cali" */
+	bool allow_ip_addrs_no_ipam;  /* feature_control: annotations that need a leave */
+	bool allow_floating_ips;
+	struct cni_attachment *valid; /* GC: cni.dev/valid-attachments */
+	size_t n_valid;
 };
 
 struct cni_prev_result {
@@ -70,12 +80,19 @@ struct cni_prev_result {
 MUST_CHECK int cni_request_parse(enum cni_plugin_role role, const char *env, size_t env_size,
 				 const char *conf, size_t conf_size, struct cni_request **ret,
 				 struct err *err);
+/*
+ * GC without a list is an error: it would otherwise mean that nothing is valid.
+ *
+ * For an answer to a request that can't be parsed: its cniVersion if that much can be read and is
+ * one of ours, else "0.3.1". Static.
+ */
+const char *cni_request_version(const char *conf, size_t conf_size);
 struct cni_request *cni_request_free(struct cni_request *request);
 CLEANUP_FUNC(struct cni_request *, cni_request_free);
 
 /* Names as Calico's (section 1.3, 1.4 of the facts). */
 void cni_host_ifname(const struct cni_request *request, char ret[IFNAMSIZ]);
-char *cni_endpoint_name(const struct cni_request *request, const char *node);	  /* WEP name */
+char *cni_endpoint_name(const struct cni_request *request, const char *node); /* WEP name */
 char *cni_handle(const struct cni_request *request); /* "<network>.<container>" */
 const char *cni_endpoint_namespace(const struct cni_request *request);
 
@@ -91,6 +108,20 @@ struct cni_result {
 	struct cidr addrs[8]; /* /32, /128 */
 	unsigned int n_addrs;
 };
+
+enum cni_version {
+	CNI_VERSION_0_1_0,
+	CNI_VERSION_0_2_0,
+	CNI_VERSION_0_3_0,
+	CNI_VERSION_0_3_1,
+	CNI_VERSION_0_4_0,
+	CNI_VERSION_1_0_0,
+	CNI_VERSION_1_1_0,
+	N_CNI_VERSIONS,
+};
+const char *cni_version_name(enum cni_version version);
+/* False: not a version we speak. */
+bool cni_version_parse(const char *name, enum cni_version *ret);
 
 /* The JSON of a result in the request's cniVersion; of an error; of VERSION. */
 void cni_write_result(const struct cni_request *request, const struct cni_result *result,

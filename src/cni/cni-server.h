@@ -37,5 +37,4 @@ void cni_call_answer_error(struct cni_call *call, unsigned int code, const char 
  * handler as above (an answer removes the file, an error keeps it for the next call of this).
  * Returns how many were found.
  */
-MUST_CHECK int cni_server_replay(struct cni_server *server, const char *queue_dir,
-				 struct err *err);
+MUST_CHECK int cni_server_replay(struct cni_server *server, const char *queue_dir, struct err *err);

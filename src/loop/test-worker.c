@@ -70,7 +70,9 @@ static void play(void (*run)(struct worker_job *job, void *ctx), struct scene *s
 	assert_int_equal(worker_new(scene->event, "test", scene, &scene->worker, NULL), 0);
 	for (unsigned int i = 0; i < N_JOBS; i++) {
 		scene->jobs[i] = (struct test_job){
-			.job = { .run = run, .done = done }, .scene = scene, .number = i,
+			.job = {.run = run, .done = done},
+			.scene = scene,
+			.number = i,
 		};
 		worker_submit(scene->worker, &scene->jobs[i].job);
 	}
@@ -112,7 +114,8 @@ static void test_free_completes_all(void **state)
 	assert_int_equal(worker_new(scene.event, "test", &scene, &scene.worker, NULL), 0);
 	for (unsigned int i = 0; i < N_JOBS; i++) {
 		scene.jobs[i] = (struct test_job){
-			.job = { .run = run_alone, .done = done_unrun }, .scene = &scene,
+			.job = {.run = run_alone, .done = done_unrun},
+			.scene = &scene,
 		};
 		worker_submit(scene.worker, &scene.jobs[i].job);
 	}

@@ -9,12 +9,12 @@
  */
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <utlist.h>
 
 #include "base/alloc.h"
+#include "base/mac.h"
 #include "calc/calc-internal.h"
 
 #define BORROWED_MAX 65536u /* addresses of one block */
@@ -95,24 +95,10 @@ static int parse_optional_ip(const char *text, const char *field, struct ip_addr
 	return 0;
 }
 
-static int parse_mac(const char *text, uint8_t ret[CALC_MAC_SIZE], struct err *err)
-{
-	unsigned int b[CALC_MAC_SIZE];
-	char end;
-
-	/* NOLINTNEXTLINE(cert-err34-c): the count and the width are checked */
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-		   &end) != CALC_MAC_SIZE)
-		return err_set(err, -EINVAL, "\"%.32s\" is not a MAC address", text);
-	for (size_t i = 0; i < CALC_MAC_SIZE; i++)
-		ret[i] = (uint8_t)b[i];
-	return 0;
-}
-
 struct node_fields {
 	struct cidr addr[FAMILIES];
 	struct ip_addr vtep[FAMILIES];
-	uint8_t mac[FAMILIES][CALC_MAC_SIZE];
+	uint8_t mac[FAMILIES][MAC_SIZE];
 };
 
 static int parse_node(const struct node *node, struct node_fields *ret, struct err *err)
@@ -133,7 +119,7 @@ static int parse_node(const struct node *node, struct node_fields *ret, struct e
 			return r;
 		calc_vxlan_mac(node->object.meta.name, family_of_index(f), ret->mac[f]);
 		if (macs[f]) {
-			r = parse_mac(macs[f], ret->mac[f], err);
+			r = mac_parse(macs[f], ret->mac[f], err);
 			if (r < 0)
 				return r;
 		}

@@ -29,7 +29,7 @@ struct calc_node {
 	struct object *object;
 	struct cidr addr[FAMILIES];    /* with its subnet; family 0: none */
 	struct ip_addr vtep[FAMILIES]; /* family 0: none */
-	uint8_t mac[FAMILIES][CALC_MAC_SIZE];
+	uint8_t mac[FAMILIES][MAC_SIZE];
 	struct block_ref *refs; /* blocks whose routes depend on this node */
 	bool dirty;
 	struct calc_node *next_dirty;

@@ -17,13 +17,13 @@
 #include "base/digest.h"
 #include "calc/calc-internal.h"
 
-void calc_vxlan_mac(const char *node_name, uint8_t family, uint8_t ret[CALC_MAC_SIZE])
+void calc_vxlan_mac(const char *node_name, uint8_t family, uint8_t ret[MAC_SIZE])
 {
 	_cleanup_free_ char *text = xasprintf("%s%s", node_name, family == AF_INET6 ? "-v6" : "");
 	struct digest digest = digest_of(DIGEST_SHA1, text, strlen(text));
 
 	ret[0] = 0x66;
-	memcpy(ret + 1, digest.bytes, CALC_MAC_SIZE - 1);
+	memcpy(ret + 1, digest.bytes, MAC_SIZE - 1);
 }
 
 const struct calc_pool *calc_find_pool(const struct calc *calc, const struct cidr *cidr)

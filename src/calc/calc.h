@@ -19,9 +19,8 @@
 #include <stdint.h>
 
 #include "base/ip.h"
+#include "base/mac.h"
 #include "model/model.h"
-
-#define CALC_MAC_SIZE 6
 
 struct calc;
 struct node;
@@ -41,7 +40,7 @@ struct calc_route {
 struct calc_vtep {
 	struct ip_addr addr; /* inside the tunnel */
 	struct ip_addr node_addr;
-	uint8_t mac[CALC_MAC_SIZE];
+	uint8_t mac[MAC_SIZE];
 };
 
 /* What has changed since the last flush. Apply removals first. */
@@ -103,4 +102,4 @@ void calc_get_own_blocks(const struct calc *calc, struct cidr **ret, size_t *ret
 size_t calc_n_blocks(const struct calc *calc);
 
 /* 0x66 and the first five bytes of SHA-1(name), for IPv6 of SHA-1(name "-v6"). */
-void calc_vxlan_mac(const char *node_name, uint8_t family, uint8_t ret[CALC_MAC_SIZE]);
+void calc_vxlan_mac(const char *node_name, uint8_t family, uint8_t ret[MAC_SIZE]);

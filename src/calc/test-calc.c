@@ -308,9 +308,9 @@ static void test_incremental_equals_from_scratch(void **state)
 static void test_vxlan_mac(void **state)
 {
 	/* printf node1 | sha1sum; printf node1-v6 | sha1sum */
-	static const uint8_t v4[CALC_MAC_SIZE] = {0x66, 0xf9, 0x37, 0xc3, 0x7e, 0x94};
-	static const uint8_t v6[CALC_MAC_SIZE] = {0x66, 0x0f, 0x35, 0xf2, 0x60, 0xdf};
-	uint8_t mac[CALC_MAC_SIZE];
+	static const uint8_t v4[MAC_SIZE] = {0x66, 0xf9, 0x37, 0xc3, 0x7e, 0x94};
+	static const uint8_t v6[MAC_SIZE] = {0x66, 0x0f, 0x35, 0xf2, 0x60, 0xdf};
+	uint8_t mac[MAC_SIZE];
 
 	(void)state;
 	calc_vxlan_mac("node1", AF_INET, mac);

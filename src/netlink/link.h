@@ -5,9 +5,8 @@
 
 #include <net/if.h>
 
+#include "base/mac.h"
 #include "netlink/nl.h"
-
-#define MAC_SIZE 6
 
 struct link {
 	int ifindex;

@@ -105,7 +105,10 @@ struct kind_desc {
 	const char *doc;
 	/* Defaults that depend on other fields, after those of the table; NULL: none. */
 	void (*fill)(struct object *object);
-	/* Rules across fields; NULL: none. The table's own checks have passed before. */
+	/*
+	 * Rules across fields; NULL: none. The table's own checks have passed before. A message
+	 * begins with the field's path ("spec.cidr: ..."); the caller puts Kind/name before it.
+	 */
 	int (*validate)(const struct object *object, struct err *err);
 	int (*validate_update)(const struct object *old, const struct object *object,
 			       struct err *err);

@@ -79,6 +79,11 @@ void struct_copy(const struct struct_desc *desc, void *dst, const void *src);
 bool struct_equal(const struct struct_desc *desc, const void *a, const void *b);
 /* Fills in what the table has a default for. */
 void struct_default(const struct struct_desc *desc, void *base);
+/* What the table alone can tell; messages begin with the field's path. */
+MUST_CHECK int struct_validate(const struct path_step *path, const struct struct_desc *desc,
+			       const void *base, struct err *err);
+MUST_CHECK int struct_validate_update(const struct path_step *path, const struct struct_desc *desc,
+				      const void *old, const void *new, struct err *err);
 /* Is the field there at all? */
 bool field_is_set(const struct field_desc *field, const void *at);
 

@@ -17,8 +17,9 @@
 #include "base/err.h"
 #include "model/model.h"
 
-#define STORE_VALUE_MAX	     (4u << 20) /* bytes of one object's text */
-#define STORE_TRANSACTION_MAX 256u	/* operations in one transaction */
+#define STORE_VALUE_MAX	      (4u << 20) /* bytes of one object's text */
+#define STORE_TRANSACTION_MAX 256u	 /* operations in one transaction */
+#define STORE_NAME_MAX	      512u	 /* bytes of a name, and of a namespace */
 
 struct store;
 struct store_watch;
@@ -101,15 +102,16 @@ MUST_CHECK int store_commit(struct store *store, const struct store_op *ops, siz
 /* --- Watching ------------------------------------------------------------------------------ */
 
 enum store_event_type {
-	STORE_EVENT_PUT,      /* object is there with this value (snapshot or change) */
-	STORE_EVENT_DELETE,   /* object is gone; no value */
-	STORE_EVENT_IN_SYNC,  /* the snapshot is complete; changes follow */
-	STORE_EVENT_RESYNC,   /* events were lost: forget everything, a snapshot follows */
+	STORE_EVENT_PUT,     /* object is there with this value (snapshot or change) */
+	STORE_EVENT_DELETE,  /* object is gone; no value */
+	STORE_EVENT_IN_SYNC, /* the snapshot is complete; changes follow */
+	STORE_EVENT_RESYNC,  /* events were lost: forget everything, a snapshot follows */
 };
 
 struct store_event {
 	enum store_event_type type;
-	struct store_object object; /* PUT, DELETE */
+	/* PUT, DELETE. IN_SYNC: only its revision is set; it is that of the complete snapshot. */
+	struct store_object object;
 };
 void store_event_deinit(struct store_event *event);
 CLEANUP_DEINIT(struct store_event, store_event_deinit);
@@ -118,7 +120,8 @@ CLEANUP_DEINIT(struct store_event, store_event_deinit);
  * Watches the kinds named in the bit mask (1u << KIND_X). 'revision' 0: first all objects there
  * are as PUT, then IN_SYNC, then changes. Otherwise the changes after that revision, no snapshot;
  * STORE_E_COMPACTED if they are not all kept. Of several changes to one object between two reads
- * only the last may be seen; never an old one after a new one.
+ * only the last may be seen; never an old one after a new one. A DELETE may be of an object that
+ * was never reported: it came and went in between.
  */
 MUST_CHECK int store_watch_open(const struct store_config *config, uint64_t kinds,
 				uint64_t revision, struct store_watch **ret, struct err *err);

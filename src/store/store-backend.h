@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a backend gives to store.c, which has checked names, sizes and operations before it calls.
+ * Backends embed 'struct store' and 'struct store_watch' as the first member of their own handles.
+ * The contract of each call is that of the function of the same name in store.h.
+ */
+
+#include "store/store.h"
+
+struct store_backend {
+	const char *type; /* as in store_config */
+
+	int (*open)(const struct store_config *config, struct store **ret, struct err *err);
+	void (*close)(struct store *store);
+	int (*get)(struct store *store, enum kind kind, const char *namespace, const char *name,
+		   struct store_object *ret, struct err *err);
+	int (*list)(struct store *store, enum kind kind, const char *namespace,
+		    struct store_list *ret, struct err *err);
+	int (*commit)(struct store *store, const struct store_op *ops, size_t n,
+		      uint64_t *ret_revision, size_t *ret_failed, struct err *err);
+
+	int (*watch_open)(const struct store_config *config, uint64_t kinds, uint64_t revision,
+			  struct store_watch **ret, struct err *err);
+	void (*watch_close)(struct store_watch *watch);
+	int (*watch_fd)(struct store_watch *watch);
+	int (*watch_next)(struct store_watch *watch, struct store_event *ret, struct err *err);
+};
+
+struct store {
+	const struct store_backend *backend;
+};
+
+struct store_watch {
+	const struct store_backend *backend;
+};
+
+extern const struct store_backend store_backend_sqlite;

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The datastore interface: checks what every backend would have to check (lengths, operations) and
+ * hands on to the backend of the handle.
+ */
+
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/model-desc.h"
+#include "store/store-backend.h"
+
+#define DEFAULT_TYPE "sqlite"
+#define DEFAULT_PATH "/var/lib/korat/korat.db"
+
+static const struct store_backend *const backends[] = {
+	&store_backend_sqlite,
+};
+
+static const char *environment(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : otherwise;
+}
+
+void store_config_from_environment(struct store_config *config)
+{
+	*config = (struct store_config){
+		.type = environment("DATASTORE_TYPE", DEFAULT_TYPE),
+		.path = environment("KORAT_SQLITE_FILE", DEFAULT_PATH),
+	};
+}
+
+static int backend_find(const struct store_config *config, const struct store_backend **ret,
+			struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		if (config->type && strcmp(config->type, backends[i]->type) == 0) {
+			*ret = backends[i];
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL,
+		       "there is no datastore of type \"%.64s\"; set DATASTORE_TYPE to sqlite",
+		       config->type ? config->type : "");
+}
+
+int store_open(const struct store_config *config, struct store **ret, struct err *err)
+{
+	const struct store_backend *backend;
+	int r = backend_find(config, &backend, err);
+
+	return r < 0 ? r : backend->open(config, ret, err);
+}
+
+struct store *store_close(struct store *store)
+{
+	if (store)
+		store->backend->close(store);
+	return NULL;
+}
+
+void store_object_deinit(struct store_object *object)
+{
+	free(object->namespace);
+	free(object->name);
+	free(object->value);
+	*object = (struct store_object){0};
+}
+
+void store_list_deinit(struct store_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		store_object_deinit(&list->v[i]);
+	free(list->v);
+	*list = (struct store_list){0};
+}
+
+void store_event_deinit(struct store_event *event)
+{
+	store_object_deinit(&event->object);
+}
+
+static int key_check(enum kind kind, const char *namespace, const char *name, struct err *err)
+{
+	assert(kind > 0 && kind < KIND_COUNT_);
+	if (name && !*name)
+		return err_set(err, -EINVAL, "%s: the name is empty", kind_get(kind)->name);
+	if (name && strnlen(name, STORE_NAME_MAX + 1) > STORE_NAME_MAX)
+		return err_set(err, -ENAMETOOLONG, "%s %.64s...: the name is longer than %u bytes",
+			       kind_get(kind)->name, name, STORE_NAME_MAX);
+	if (namespace && strnlen(namespace, STORE_NAME_MAX + 1) > STORE_NAME_MAX)
+		return err_set(err, -ENAMETOOLONG, "%s: namespace %.64s... is longer than %u bytes",
+			       kind_get(kind)->name, namespace, STORE_NAME_MAX);
+	return 0;
+}
+
+int store_get(struct store *store, enum kind kind, const char *namespace, const char *name,
+	      struct store_object *ret, struct err *err)
+{
+	int r = key_check(kind, namespace, name, err);
+
+	return r < 0 ? r : store->backend->get(store, kind, namespace, name, ret, err);
+}
+
+int store_list(struct store *store, enum kind kind, const char *namespace, struct store_list *ret,
+	       struct err *err)
+{
+	int r = key_check(kind, namespace, NULL, err);
+
+	return r < 0 ? r : store->backend->list(store, kind, namespace, ret, err);
+}
+
+static bool op_has_value(enum store_op_type type)
+{
+	switch (type) {
+	case STORE_CREATE:
+	case STORE_UPDATE:
+	case STORE_PUT:
+		return true;
+	case STORE_DELETE:
+	case STORE_EXPECT:
+		return false;
+	}
+	abort();
+}
+
+static int op_check(const struct store_op *op, struct err *err)
+{
+	int r;
+
+	assert(op->name);
+	r = key_check(op->kind, op->namespace, op->name, err);
+	if (r < 0 || !op_has_value(op->type))
+		return r;
+	assert(op->value);
+	if (op->size > STORE_VALUE_MAX)
+		return err_set(err, -EFBIG, "%s %.64s has %zu bytes; the datastore takes %u",
+			       kind_get(op->kind)->name, op->name, op->size, STORE_VALUE_MAX);
+	return 0;
+}
+
+int store_commit(struct store *store, const struct store_op *ops, size_t n, uint64_t *ret_revision,
+		 size_t *ret_failed, struct err *err)
+{
+	uint64_t revision;
+	size_t failed;
+	int r;
+
+	if (n > STORE_TRANSACTION_MAX)
+		return err_set(err, -E2BIG,
+			       "a transaction of %zu operations; the datastore takes %u", n,
+			       STORE_TRANSACTION_MAX);
+	for (size_t i = 0; i < n; i++) {
+		r = op_check(&ops[i], err);
+		if (r < 0)
+			return r;
+	}
+	return store->backend->commit(store, ops, n, ret_revision ? ret_revision : &revision,
+				      ret_failed ? ret_failed : &failed, err);
+}
+
+int store_watch_open(const struct store_config *config, uint64_t kinds, uint64_t revision,
+		     struct store_watch **ret, struct err *err)
+{
+	const struct store_backend *backend;
+	int r = backend_find(config, &backend, err);
+
+	return r < 0 ? r : backend->watch_open(config, kinds, revision, ret, err);
+}
+
+struct store_watch *store_watch_close(struct store_watch *watch)
+{
+	if (watch)
+		watch->backend->watch_close(watch);
+	return NULL;
+}
+
+int store_watch_fd(struct store_watch *watch)
+{
+	return watch->backend->watch_fd(watch);
+}
+
+int store_watch_next(struct store_watch *watch, struct store_event *ret, struct err *err)
+{
+	return watch->backend->watch_next(watch, ret, err);
+}

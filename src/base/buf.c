@@ -68,6 +68,7 @@ void buf_addf(struct buf *buf, const char *format, ...)
 	va_list again;
 	int len;
 
+	assert(format);
 	va_start(args, format);
 	va_copy(again, args);
 	len = vsnprintf(NULL, 0, format, args);

@@ -153,7 +153,6 @@ static void test_replaced_file(void **state)
 static void test_wakes_without_hint(void **state)
 {
 	struct test_place *place = *state;
-	_cleanup_(store_closep) struct store *store = test_open(&place->config);
 	_cleanup_(store_watch_closep) struct store_watch *watch = NULL;
 	_cleanup_(store_event_deinitp) struct store_event event = {0};
 	struct pollfd fd = {.events = POLLIN};

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A Linux kernel as a process, for what this machine's own kernel lacks (IPIP): Debian's user-mode
+Linux boots this machine's file system and runs one program as root. Its /run is a tmpfs of its own;
+nothing else is written to unless the program does so.
+
+Used as a program it is the other side: PID 1 inside, which prepares the system, runs the command
+and says on the console how it ended.
+"""
+
+import ctypes
+import os
+import pathlib
+import re
+import secrets
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+
+PROGRAM = "/usr/bin/linux.uml"
+MODULES = pathlib.Path("/usr/lib/uml/modules")
+WANTED = ["ipv6", "bridge", "veth", "vxlan", "ipip", "af_packet", "nf_tables", "nft_chain_nat",
+          "nft_masq", "nft_ct", "nft_counter", "nf_conntrack_netlink", "unix"]
+MEMORY = "768M"
+SYS_FINIT_MODULE = 313
+LINUX_REBOOT_CMD_POWER_OFF = 0x4321FEDC
+
+
+MOUNTS = """
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /run
+cd /
+"""
+
+
+# --- Outside ------------------------------------------------------------------------------------
+
+# This kernel's buffer for extended registers is smaller than what a processor with AMX has, and the
+# host refuses a partial one. Told that there is no such request, it saves the older set: x87 and SSE.
+PR_SET_SECCOMP = 22
+SECCOMP_MODE_FILTER = 2
+AUDIT_ARCH_X86_64 = 0xC000003E
+SYS_PTRACE = 101
+PTRACE_GETREGSET = 0x4204
+SECCOMP_RET_ALLOW = 0x7FFF0000
+SECCOMP_RET_EINVAL = 0x00050016
+BPF_LOAD, BPF_JUMP_IF_EQUAL, BPF_RETURN = 0x20, 0x15, 0x06
+NO_GETREGSET = [
+    (BPF_LOAD, 0, 0, 4), (BPF_JUMP_IF_EQUAL, 0, 5, AUDIT_ARCH_X86_64),
+    (BPF_LOAD, 0, 0, 0), (BPF_JUMP_IF_EQUAL, 0, 3, SYS_PTRACE),
+    (BPF_LOAD, 0, 0, 16), (BPF_JUMP_IF_EQUAL, 0, 1, PTRACE_GETREGSET),
+    (BPF_RETURN, 0, 0, SECCOMP_RET_EINVAL), (BPF_RETURN, 0, 0, SECCOMP_RET_ALLOW),
+]
+# Inside such a kernel, two threads of a process share the registers it does not save: keep off them.
+WITHOUT_AVX = {
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX512CD,-AVX512DQ,"
+                      "-RTM,-AVX_Fast_Unaligned_Load,-XSAVEC,-XSAVE",
+    "OPENSSL_ia32cap": "~0x1000000000000000:0",
+}
+
+
+def _large_registers():
+    return "amx_tile" in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii").split()
+
+
+def _refuse_getregset():
+    class Program(ctypes.Structure):  # struct sock_fprog
+        _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in NO_GETREGSET))
+    program = Program(len(NO_GETREGSET), ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) < 0:
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def available():
+    """Is the package user-mode-linux there?"""
+    return os.access(PROGRAM, os.X_OK) and MODULES.is_dir()
+
+
+def run(command, timeout, output=None, env=None):
+    """
+    Boots, runs the command inside and passes on what it prints, line by line, to output (a
+    function of bytes). Gives the command's exit code; -1 if the kernel ended without one.
+    """
+    token = secrets.token_hex(8)
+    me = pathlib.Path(__file__).resolve()
+    words = ["/usr/bin/python3", "-B", str(me), token, *map(str, command)]
+    large = _large_registers()
+    exports = "".join(f"export {key}={shlex.quote(value)}\n"
+                      for key, value in ((WITHOUT_AVX if large else {}) | (env or {})).items())
+    code = -1
+    with tempfile.TemporaryDirectory(prefix="korat-uml-") as directory:
+        script = pathlib.Path(directory, "init")
+        script.write_text(f"#!/bin/sh\n{MOUNTS}{exports}exec {shlex.join(words)}\n",
+                          encoding="utf-8")
+        script.chmod(0o755)
+        kernel = subprocess.Popen(
+            [PROGRAM, f"mem={MEMORY}", "rootfstype=hostfs", "rootflags=/", "rw", f"init={script}",
+             "con=null", "con0=fd:0,fd:1", "quiet", "loglevel=1", "random.trust_cpu=1",
+             f"uml_dir={directory}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, preexec_fn=_refuse_getregset if large else None,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": directory, "TMPDIR": "/dev/shm"},
+        )
+        alarm = _Alarm(kernel, timeout)
+        try:
+            started = False
+            for line in kernel.stdout:
+                if token.encode() in line:
+                    words = line.split()
+                    if words[-1] == b"start":
+                        started = True
+                        continue
+                    code = int(words[-1])
+                    break
+                if output and (started or os.environ.get("KORAT_UML_BOOT")):
+                    output(line.replace(b"\r\n", b"\n"))
+        finally:
+            alarm.cancel()
+            _kill_group(kernel)
+    return code
+
+
+class _Alarm:
+    """Ends the kernel when it takes too long."""
+
+    def __init__(self, kernel, timeout):
+        self._timer = threading.Timer(timeout, _kill_group, [kernel])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self):
+        """The kernel ended by itself."""
+        self._timer.cancel()
+
+
+def _kill_group(kernel):
+    try:
+        os.killpg(kernel.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    kernel.wait()
+
+
+# --- Inside, as PID 1 ---------------------------------------------------------------------------
+
+
+def _load_modules(libc):
+    directory = MODULES / os.uname().release
+    depends, paths = {}, {}
+    for line in (directory / "modules.dep").read_text(encoding="ascii").splitlines():
+        path, rest = line.split(":")
+        depends[path] = rest.split()
+        paths[re.sub(r"\.ko.*", "", pathlib.Path(path).name).replace("-", "_")] = path
+    loaded = set()
+
+    def load(path):
+        if path in loaded:
+            return
+        loaded.add(path)
+        for other in reversed(depends.get(path, [])):
+            load(other)
+        with open(directory / path, "rb") as module:
+            libc.syscall(SYS_FINIT_MODULE, module.fileno(), b"", 0)
+
+    for name in WANTED:
+        if name in paths:
+            load(paths[name])
+
+
+def _init(token, command):
+    libc = ctypes.CDLL(None, use_errno=True)
+    os.makedirs("/run/tmp")
+    _load_modules(libc)
+    subprocess.run(["/usr/sbin/ip", "link", "set", "lo", "up"], check=False)
+    env = {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": "/run/tmp",
+           "HOME": "/run/tmp", "KORAT_IN_UML": "1"}
+    print(token, "start", flush=True)
+    child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL)
+    # PID 1 reaps whatever is orphaned, until its own child has ended.
+    code = None
+    while code is None:
+        pid, status = os.wait()
+        if pid == child.pid:
+            code = os.waitstatus_to_exitcode(status)
+    print(token, code, flush=True)
+    os.sync()
+    libc.reboot(LINUX_REBOOT_CMD_POWER_OFF)
+
+
+if __name__ == "__main__":
+    _init(sys.argv[1], sys.argv[2:])

@@ -5,6 +5,7 @@
  * a computation from nothing gives.
  */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

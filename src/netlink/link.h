@@ -14,7 +14,7 @@ struct link {
 	char kind[16]; /* "veth", "vxlan", "ipip", "dummy"...; "" for hardware */
 	uint8_t mac[MAC_SIZE];
 	uint32_t mtu;
-	uint32_t flags; /* IFF_* */
+	uint32_t flags;	   /* IFF_* */
 	uint8_t operstate; /* IF_OPER_* */
 	int peer_ifindex;  /* IFLA_LINK; 0: none */
 	/* kind "vxlan" */
@@ -44,18 +44,21 @@ MUST_CHECK int link_dump(struct nl *nl, struct link_list *ret, struct err *err);
 MUST_CHECK int link_delete(struct nl *nl, const char *name, struct err *err);
 MUST_CHECK int link_set_up(struct nl *nl, int ifindex, bool up, struct err *err);
 MUST_CHECK int link_set_mtu(struct nl *nl, int ifindex, uint32_t mtu, struct err *err);
+MUST_CHECK int link_set_mac(struct nl *nl, int ifindex, const uint8_t mac[MAC_SIZE],
+			    struct err *err);
 
 struct veth_config {
 	const char *host_name; /* end in 'nl's namespace */
 	const char *pod_name;  /* end in pod_netns_fd */
-	int pod_netns_fd;
+	int pod_netns_fd;      /* -1: the same namespace */
 	uint32_t mtu;
-	uint32_t n_queues; /* 0: 1 */
-	uint8_t host_mac[MAC_SIZE];
+	uint32_t n_queues;	    /* 0: 1 */
+	uint8_t host_mac[MAC_SIZE]; /* all zero: a random one */
 	bool has_pod_mac;
 	uint8_t pod_mac[MAC_SIZE];
 };
-/* Makes the pair, both ends with their names, MACs and MTU, host end up. LINK_E_EXISTS: a name is taken. */
+/* Makes the pair, both ends with their names, MACs and MTU, host end up. LINK_E_EXISTS: a name is
+ * taken. */
 MUST_CHECK int link_add_veth(struct nl *nl, const struct veth_config *config, struct err *err);
 
 struct vxlan_config {
@@ -71,8 +74,8 @@ struct vxlan_config {
  * Makes the device as wanted (nolearning) and up. One that is there and right is left alone; where
  * only MTU or MAC differ these are set; otherwise it is made anew. '*ret_ifindex' set.
  */
-MUST_CHECK int link_ensure_vxlan(struct nl *nl, const struct vxlan_config *config,
-				 int *ret_ifindex, struct err *err);
+MUST_CHECK int link_ensure_vxlan(struct nl *nl, const struct vxlan_config *config, int *ret_ifindex,
+				 struct err *err);
 /* tunl0, the fallback device the ipip module makes. LINK_E_NOT_FOUND: the kernel has no ipip. */
 MUST_CHECK int link_ensure_ipip(struct nl *nl, const char *name, uint32_t mtu, int *ret_ifindex,
 				struct err *err);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Neighbours: permanent ARP/NDP entries (address -> MAC) and VXLAN forwarding entries (MAC -> remote
- * node). One sync for each interface, as route_sync: wanted, known, batch.
+ * Neighbours: permanent ARP/NDP entries (address -> MAC) and VXLAN forwarding entries (MAC ->
+ * remote node). One sync for each interface, as route_sync: wanted, known, batch.
  */
 
 #include "netlink/link.h"

@@ -14,22 +14,24 @@ enum route_type {
 	ROUTE_UNICAST,
 	ROUTE_BLACKHOLE,
 	ROUTE_THROW,
+	ROUTE_OTHER, /* only read: unreachable, prohibit, local, broadcast... */
 };
 
 struct route {
 	struct cidr dst; /* masked */
 	enum route_type type;
-	uint32_t table;	   /* 0: main (254) */
-	uint32_t priority; /* metric; 0: the kernel's default for the family */
-	uint8_t protocol;  /* RTPROT_*; 80 is ours (Calico's) */
-	uint8_t scope;	   /* RT_SCOPE_*, IPv4 */
-	int ifindex;	   /* 0: none */
+	uint32_t table;		/* 0: main (254) */
+	uint32_t priority;	/* metric; 0: the kernel's default for the family */
+	uint8_t protocol;	/* RTPROT_*; 80 is ours (Calico's) */
+	uint8_t scope;		/* RT_SCOPE_*, IPv4 */
+	int ifindex;		/* 0: none */
 	struct ip_addr gateway; /* family 0: none */
 	struct ip_addr src;	/* preferred source; family 0: none */
 	bool onlink;
 	uint32_t mtu; /* 0: none */
 };
 
+/* As the kernel sees it: defaults (table, metric, protocol) count as what they stand for. */
 bool route_equal(const struct route *a, const struct route *b);
 
 /* One change, acknowledged. Replace: creates or overwrites. Delete of what is not there is 0. */

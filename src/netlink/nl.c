@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The connection: sending, and matching answers to requests by sequence number.
+ *
+ * The kernel works off everything in one sendmsg() in order, before the call returns. So of a batch
+ * only the last request of each chunk asks for an acknowledgement: when that one is read, each
+ * request before it that brought no error is done. A chunk is small enough for all of its errors to
+ * fit into the receive buffer.
+ */
+
+#include "netlink/nl.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/fd.h"
+#include "netlink/netns.h"
+
+#define RECEIVE_BUFFER	 (1 << 20)
+#define MONITOR_BUFFER	 (16 << 20)
+#define ANSWER_TIMEOUT_S 10
+#define DUMP_TRIES	 8
+#define CHUNK_REQUESTS	 128
+#define CHUNK_BYTES	 32768
+#define BATCH_TEXTS	 8 /* refused requests whose words are kept */
+
+struct nl {
+	int fd;
+	uint32_t port;
+	uint32_t seq;
+	uint8_t *rx; /* NL_RECEIVE_SIZE */
+};
+
+struct batch_text {
+	size_t i;
+	char text[NL_TEXT_SIZE];
+};
+
+struct nl_batch {
+	struct buf bytes;
+	size_t *offsets;
+	size_t n;
+	int *errnums;
+	size_t n_errnums;
+	struct batch_text texts[BATCH_TEXTS];
+	size_t n_texts;
+	struct nlmsghdr *open; /* being filled by the caller, not counted in 'bytes' yet */
+};
+
+static int socket_in(int protocol, int netns_fd, struct err *err)
+{
+	_cleanup_close_ int own = -1;
+	int fd;
+	int r;
+
+	if (netns_fd >= 0) {
+		r = netns_open_self(&own, err);
+		if (r < 0)
+			return r;
+		r = netns_enter(netns_fd, err);
+		if (r < 0)
+			return r;
+	}
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	r = errno;
+	if (netns_fd >= 0 && netns_enter(own, NULL) < 0)
+		abort(); /* any further step would be taken in a pod's namespace */
+	return fd < 0 ? err_errno(err, -r, "open a netlink socket") : fd;
+}
+
+static void set_receive_buffer(int fd, int size)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
+static int configure(struct nl *nl, int protocol, struct err *err)
+{
+	struct sockaddr_nl addr = {.nl_family = AF_NETLINK};
+	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+	socklen_t size = sizeof(addr);
+	int on = 1;
+
+	set_receive_buffer(nl->fd, RECEIVE_BUFFER);
+	(void)setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	(void)setsockopt(nl->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	(void)setsockopt(nl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	if (protocol == NETLINK_ROUTE &&
+	    setsockopt(nl->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on)) < 0)
+		return err_errno(err, -errno, "netlink: strict checking (needs Linux 4.20)");
+	if (bind(nl->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    getsockname(nl->fd, (struct sockaddr *)&addr, &size) < 0)
+		return err_errno(err, -errno, "bind a netlink socket");
+	nl->port = addr.nl_pid;
+	return 0;
+}
+
+int nl_open(int protocol, int netns_fd, struct nl **ret, struct err *err)
+{
+	_cleanup_(nl_closep) struct nl *nl = XNEW(struct nl);
+	int r;
+
+	nl->rx = xmalloc(NL_RECEIVE_SIZE);
+	nl->fd = r = socket_in(protocol, netns_fd, err);
+	if (r < 0)
+		return r;
+	r = configure(nl, protocol, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(nl);
+	return 0;
+}
+
+struct nl *nl_close(struct nl *nl)
+{
+	if (!nl)
+		return NULL;
+	(void)fd_close(nl->fd);
+	free(nl->rx);
+	free(nl);
+	return NULL;
+}
+
+int nl_fd(const struct nl *nl)
+{
+	return nl->fd;
+}
+
+uint32_t nl_port(const struct nl *nl)
+{
+	return nl->port;
+}
+
+uint32_t nl_take_seq(struct nl *nl, uint32_t n)
+{
+	uint32_t first = nl->seq + 1;
+
+	if (first == 0 || first + n < first) /* announcements have sequence number 0 */
+		first = 1;
+	nl->seq = first + n - 1;
+	return first;
+}
+
+int nl_join(struct nl *nl, unsigned int group, struct err *err)
+{
+	set_receive_buffer(nl->fd, MONITOR_BUFFER);
+	if (setsockopt(nl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return err_errno(err, -errno, "join netlink multicast group %u", group);
+	return 0;
+}
+
+int nl_refused(struct err *err, const struct nl_answer *answer, const char *format, ...)
+{
+	char what[ERR_MSG_SIZE / 2];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	if (!answer->text[0])
+		return err_errno(err, -answer->errnum, "%s", what);
+	return err_set(err, -answer->errnum, "%s: %s (%s)", what, strerror(answer->errnum),
+		       answer->text);
+}
+
+static ssize_t receive(struct nl *nl, int flags)
+{
+	struct sockaddr_nl from = {0};
+	struct iovec iov = {.iov_base = nl->rx, .iov_len = NL_RECEIVE_SIZE};
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1};
+
+	for (;;) {
+		ssize_t n = recvmsg(nl->fd, &msg, flags);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (msg.msg_flags & MSG_TRUNC)
+			return -EMSGSIZE;
+		if (from.nl_pid == 0)
+			return n;
+		/* only the kernel is listened to */
+	}
+}
+
+int nl_receive(struct nl *nl, const void **ret_data)
+{
+	ssize_t n = receive(nl, MSG_DONTWAIT);
+
+	if (n == -EAGAIN)
+		return 0;
+	*ret_data = nl->rx;
+	return (int)n;
+}
+
+/* Leftovers of a request that was given up must not fill the buffer of the next. */
+static void drain(struct nl *nl)
+{
+	for (;;) {
+		ssize_t n = receive(nl, MSG_DONTWAIT);
+
+		if (n < 0 && n != -ENOBUFS && n != -EMSGSIZE)
+			return;
+	}
+}
+
+static int receive_failed(struct nl *nl, ssize_t n, struct err *err)
+{
+	drain(nl);
+	if (n == -EAGAIN)
+		return err_set(err, -ETIMEDOUT, "the kernel did not answer a netlink request");
+	if (n == -ENOBUFS)
+		return err_set(err, -ENOBUFS, "netlink answers were lost (receive buffer full)");
+	return err_errno(err, (int)n, "receive from netlink");
+}
+
+static int send_all(struct nl *nl, const void *data, size_t size, struct err *err)
+{
+	static const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+	for (;;) {
+		ssize_t n = sendto(nl->fd, data, size, 0, (const struct sockaddr *)&kernel,
+				   sizeof(kernel));
+
+		if (n >= 0)
+			return 0;
+		if (errno != EINTR)
+			return err_errno(err, -errno, "send %zu bytes to netlink", size);
+	}
+}
+
+/* The kernel's words lie behind the request's header, which NETLINK_CAP_ACK cuts short. */
+static void take_text(const struct nlmsghdr *message, size_t offset, char *ret)
+{
+	static const uint8_t policy[NLMSGERR_ATTR_MSG + 1] = {
+		[NLMSGERR_ATTR_MSG] = NL_ATTR_STRING,
+	};
+	const struct nlattr *tb[NLMSGERR_ATTR_MSG + 1];
+
+	ret[0] = '\0';
+	if (nl_parse(message, offset, policy, ARRAY_SIZE(policy), tb) < 0 || !tb[NLMSGERR_ATTR_MSG])
+		return;
+	(void)snprintf(ret, NL_TEXT_SIZE, "%s", mnl_attr_get_str(tb[NLMSGERR_ATTR_MSG]));
+}
+
+static void take_error(const struct nlmsghdr *message, struct nl_answer *ret)
+{
+	struct nlmsgerr error;
+	size_t offset = sizeof(error);
+
+	ret->text[0] = '\0';
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(error)) {
+		ret->errnum = EBADMSG;
+		return;
+	}
+	memcpy(&error, mnl_nlmsg_get_payload(message), sizeof(error));
+	ret->errnum = error.error < 0 && error.error >= -4095 ? -error.error : 0;
+	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	if (!(message->nlmsg_flags & NLM_F_CAPPED) && error.msg.nlmsg_len > sizeof(error.msg))
+		offset += error.msg.nlmsg_len - sizeof(error.msg);
+	if (offset <= mnl_nlmsg_get_payload_len(message))
+		take_text(message, offset, ret->text);
+}
+
+struct nlmsghdr *nl_request_init(struct nl_request *request, uint16_t type, uint16_t flags,
+				 const void *header, size_t header_size)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(request->bytes);
+
+	message->nlmsg_type = type;
+	message->nlmsg_flags = flags | NLM_F_REQUEST;
+	memcpy(mnl_nlmsg_put_extra_header(message, header_size), header, header_size);
+	return message;
+}
+
+/* The error answer to 'seq' in a datagram. True: found. */
+static bool find_answer(const void *data, size_t size, uint32_t seq, struct nl_answer *ret)
+{
+	const struct nlmsghdr *message = data;
+	int left = (int)size;
+
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+		if (message->nlmsg_seq != seq || message->nlmsg_type != NLMSG_ERROR)
+			continue;
+		take_error(message, ret);
+		return true;
+	}
+	return false;
+}
+
+int nl_call(struct nl *nl, struct nlmsghdr *request, struct nl_answer *answer, struct err *err)
+{
+	int r;
+
+	request->nlmsg_flags |= NLM_F_ACK;
+	request->nlmsg_seq = nl_take_seq(nl, 1);
+	r = send_all(nl, request, request->nlmsg_len, err);
+	if (r < 0)
+		return r;
+	for (;;) {
+		ssize_t n = receive(nl, 0);
+
+		if (n < 0)
+			return receive_failed(nl, n, err);
+		if (find_answer(nl->rx, (size_t)n, request->nlmsg_seq, answer))
+			return 0;
+	}
+}
+
+/* --- Dumps -------------------------------------------------------------------------------- */
+
+struct query {
+	const struct nl_visitor *visitor;
+	struct nl_answer *answer;
+	uint32_t seq;
+	bool is_dump;
+	bool done;
+	bool interrupted;
+};
+
+static void take_done(const struct nlmsghdr *message, struct nl_answer *ret)
+{
+	int code = 0;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(code))
+		return;
+	memcpy(&code, mnl_nlmsg_get_payload(message), sizeof(code));
+	if (code >= 0 || code < -4095)
+		return;
+	ret->errnum = -code;
+	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
+		take_text(message, sizeof(code), ret->text);
+}
+
+static int query_message(struct query *query, const struct nlmsghdr *message)
+{
+	if (message->nlmsg_seq != query->seq)
+		return 0;
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		query->interrupted = true;
+	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
+		query->done = true;
+		if (message->nlmsg_type == NLMSG_ERROR)
+			take_error(message, query->answer);
+		else
+			take_done(message, query->answer);
+		return 0;
+	}
+	if (!query->is_dump)
+		query->done = true;
+	if (message->nlmsg_type < NLMSG_MIN_TYPE)
+		return 0;
+	return query->visitor->message(message, query->visitor->ctx);
+}
+
+static int query_once(struct nl *nl, struct nlmsghdr *request, struct query *query, struct err *err)
+{
+	int r;
+
+	request->nlmsg_seq = query->seq = nl_take_seq(nl, 1);
+	*query->answer = (struct nl_answer){0};
+	query->visitor->restart(query->visitor->ctx);
+	r = send_all(nl, request, request->nlmsg_len, err);
+	while (r >= 0 && !query->done) {
+		const struct nlmsghdr *message = (const void *)nl->rx;
+		ssize_t n = receive(nl, 0);
+		int left = (int)n;
+
+		if (n < 0)
+			return receive_failed(nl, n, err);
+		for (; r >= 0 && !query->done && mnl_nlmsg_ok(message, left);
+		     message = mnl_nlmsg_next(message, &left))
+			r = query_message(query, message);
+		if (r < 0) {
+			drain(nl);
+			return err_errno(err, r, "a netlink message of the kernel");
+		}
+	}
+	return r;
+}
+
+int nl_query(struct nl *nl, struct nlmsghdr *request, const struct nl_visitor *visitor,
+	     struct nl_answer *answer, struct err *err)
+{
+	for (int i = 0; i < DUMP_TRIES; i++) {
+		struct query query = {.visitor = visitor,
+				      .answer = answer,
+				      .is_dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP};
+		int r = query_once(nl, request, &query, err);
+
+		if (r < 0)
+			return r;
+		if (!query.interrupted)
+			return 0;
+	}
+	return err_set(err, -EBUSY, "the kernel's tables changed during each of %d dumps",
+		       DUMP_TRIES);
+}
+
+/* --- Batches ------------------------------------------------------------------------------ */
+
+struct nl_batch *nl_batch_new(void)
+{
+	return XNEW(struct nl_batch);
+}
+
+struct nl_batch *nl_batch_free(struct nl_batch *batch)
+{
+	if (!batch)
+		return NULL;
+	buf_deinit(&batch->bytes);
+	free(batch->offsets);
+	free(batch->errnums);
+	free(batch);
+	return NULL;
+}
+
+static void batch_close_message(struct nl_batch *batch)
+{
+	if (batch->open)
+		buf_commit(&batch->bytes, NLMSG_ALIGN(batch->open->nlmsg_len));
+	batch->open = NULL;
+}
+
+struct nlmsghdr *nl_batch_add(struct nl_batch *batch, uint16_t type, uint16_t flags,
+			      const void *header, size_t header_size)
+{
+	struct nl_request *request;
+
+	batch_close_message(batch);
+	*ARRAY_ADD(batch->offsets, batch->n) = batch->bytes.size;
+	(void)ARRAY_ADD(batch->errnums, batch->n_errnums);
+	request = buf_reserve(&batch->bytes, sizeof(*request));
+	batch->open = nl_request_init(request, type, flags, header, header_size);
+	return batch->open;
+}
+
+size_t nl_batch_size(const struct nl_batch *batch)
+{
+	return batch->n;
+}
+
+int nl_batch_errnum(const struct nl_batch *batch, size_t i)
+{
+	assert(i < batch->n);
+	return batch->errnums[i];
+}
+
+const char *nl_batch_text(const struct nl_batch *batch, size_t i)
+{
+	for (size_t k = 0; k < batch->n_texts; k++)
+		if (batch->texts[k].i == i)
+			return batch->texts[k].text;
+	return "";
+}
+
+static void batch_refused(struct nl_batch *batch, size_t i, const struct nl_answer *answer)
+{
+	struct batch_text *text = &batch->texts[batch->n_texts];
+
+	batch->errnums[i] = answer->errnum;
+	if (!answer->errnum || !answer->text[0] || batch->n_texts == BATCH_TEXTS)
+		return;
+	text->i = i;
+	memcpy(text->text, answer->text, sizeof(text->text));
+	batch->n_texts++;
+}
+
+static struct nlmsghdr *batch_message(struct nl_batch *batch, size_t i)
+{
+	return (void *)(batch->bytes.data + batch->offsets[i]);
+}
+
+/* Takes the answers in a datagram; true once that of the chunk's last request was among them. */
+static bool batch_take(struct nl_batch *batch, size_t first, size_t end, uint32_t seq,
+		       const void *data, size_t size)
+{
+	const struct nlmsghdr *message = data;
+	int left = (int)size;
+	bool last = false;
+
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+		uint32_t i = message->nlmsg_seq - seq;
+		struct nl_answer answer;
+
+		if (message->nlmsg_type != NLMSG_ERROR || i >= end - first)
+			continue;
+		take_error(message, &answer);
+		batch_refused(batch, first + i, &answer);
+		last = last || first + i == end - 1;
+	}
+	return last;
+}
+
+static int batch_send_chunk(struct nl *nl, struct nl_batch *batch, size_t first, size_t end,
+			    struct err *err)
+{
+	uint32_t seq = nl_take_seq(nl, (uint32_t)(end - first));
+	size_t stop = end < batch->n ? batch->offsets[end] : batch->bytes.size;
+	int r;
+
+	for (size_t i = first; i < end; i++)
+		batch_message(batch, i)->nlmsg_seq = seq + (uint32_t)(i - first);
+	batch_message(batch, end - 1)->nlmsg_flags |= NLM_F_ACK;
+	r = send_all(nl, batch_message(batch, first), stop - batch->offsets[first], err);
+	if (r < 0)
+		return r;
+	for (;;) {
+		ssize_t n = receive(nl, 0);
+
+		if (n < 0)
+			return receive_failed(nl, n, err);
+		if (batch_take(batch, first, end, seq, nl->rx, (size_t)n))
+			return 0;
+	}
+}
+
+int nl_batch_send(struct nl *nl, struct nl_batch *batch, struct err *err)
+{
+	size_t first = 0;
+
+	batch_close_message(batch);
+	while (first < batch->n) {
+		size_t end = first + 1;
+		int r;
+
+		while (end < batch->n && end - first < CHUNK_REQUESTS &&
+		       batch->offsets[end] - batch->offsets[first] < CHUNK_BYTES)
+			end++;
+		r = batch_send_chunk(nl, batch, first, end, err);
+		if (r < 0)
+			return r;
+		first = end;
+	}
+	return 0;
+}
+
+/* --- nfnetlink transactions --------------------------------------------------------------- */
+
+/* Keeps the first refusal; true once the acknowledged message or a refusal was seen. */
+static bool transact_take(const void *data, size_t size, uint32_t first, uint32_t last,
+			  struct nl_answer *answer)
+{
+	const struct nlmsghdr *message = data;
+	int left = (int)size;
+	bool seen = false;
+
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+		struct nl_answer one;
+
+		if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq - first > last - first)
+			continue;
+		take_error(message, &one);
+		if (!answer->errnum)
+			*answer = one;
+		seen = true;
+	}
+	return seen;
+}
+
+int nl_transact(struct nl *nl, const void *data, size_t size, uint32_t first_seq, uint32_t last_seq,
+		struct nl_answer *answer, struct err *err)
+{
+	int flags = 0;
+	int r = send_all(nl, data, size, err);
+
+	if (r < 0)
+		return r;
+	*answer = (struct nl_answer){0};
+	for (;;) {
+		ssize_t n = receive(nl, flags);
+
+		/* Commit errors come behind the acknowledgement, but before sendmsg() returned. */
+		if (n == -EAGAIN && flags)
+			return 0;
+		if (n < 0)
+			return receive_failed(nl, n, err);
+		if (transact_take(nl->rx, (size_t)n, first_seq, last_seq, answer))
+			flags = MSG_DONTWAIT;
+	}
+}

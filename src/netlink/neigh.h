@@ -28,7 +28,19 @@ CLEANUP_FUNC(struct neigh_sync *, neigh_sync_free);
 void neigh_sync_want(struct neigh_sync *sync, const struct neigh *neigh);
 void neigh_sync_unwant(struct neigh_sync *sync, const struct neigh *neigh);
 void neigh_sync_invalidate(struct neigh_sync *sync);
+/*
+ * As route_sync_apply(). 0: all done. NEIGH_E_PENDING: some were refused and are retried at the
+ * next apply, 'err' names the first. <0: the socket failed.
+ */
+enum neigh_sync_outcome { NEIGH_E_PENDING = 1 };
 MUST_CHECK int neigh_sync_apply(struct neigh_sync *sync, bool sweep, struct err *err);
+
+struct neigh_sync_stats {
+	size_t n_desired;
+	size_t n_replaced; /* by the last apply */
+	size_t n_deleted;
+};
+struct neigh_sync_stats neigh_sync_get_stats(const struct neigh_sync *sync);
 
 /* One permanent entry, at once. */
 MUST_CHECK int neigh_replace(struct nl *nl, int ifindex, const struct neigh *neigh,

@@ -71,6 +71,12 @@ void route_sync_unwant(struct route_sync *sync, const struct cidr *dst);
 void route_sync_invalidate(struct route_sync *sync);
 
 /*
+ * The same for the routes on one interface only. To be called when it went down or away: IPv4
+ * routes vanish with their interface without an announcement of their own.
+ */
+void route_sync_forget_link(struct route_sync *sync, int ifindex);
+
+/*
  * A route message from the kernel's monitor: notes drift. True: apply has something to do.
  */
 bool route_sync_note(struct route_sync *sync, const struct route *route, bool deleted);

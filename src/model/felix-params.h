@@ -80,7 +80,8 @@
 	  "9099", RANGE(0, 65535), "Port of the health server") \
 	P(HEALTH, health_timeout_overrides, "HealthTimeoutOverrides", "healthTimeoutOverrides", \
 	  NULL, 0, "How long each named component may stay silent before it counts as unhealthy") \
-	P(DURATION, dataplane_watchdog_timeout, "DataplaneWatchdogTimeout", "dataplaneWatchdogTimeout", \
+	P(DURATION, dataplane_watchdog_timeout, \
+	  "DataplaneWatchdogTimeout", "dataplaneWatchdogTimeout", \
 	  "\"90s\"", SECOND, \
 	  "Deprecated: use healthTimeoutOverrides. How long the dataplane loop may " \
 	  "stay silent") \
@@ -112,34 +113,44 @@
 	  "5", RANGE(0, 9999), \
 	  "Packets LOG rules may log at once before logActionRateLimit holds") \
 	/* Prometheus */ \
-	P(BOOL, prometheus_metrics_enabled, "PrometheusMetricsEnabled", "prometheusMetricsEnabled", \
+	P(BOOL, prometheus_metrics_enabled, \
+	  "PrometheusMetricsEnabled", "prometheusMetricsEnabled", \
 	  "false", 0, "Serve metrics over HTTP") \
 	P(STRING, prometheus_metrics_host, "PrometheusMetricsHost", "prometheusMetricsHost", \
 	  NULL, CHECK_NONE, "Address the metrics server listens on; absent: all") \
 	P(INT, prometheus_metrics_port, "PrometheusMetricsPort", "prometheusMetricsPort", \
 	  "9091", RANGE(0, 65535), "Port of the metrics server") \
-	P(STRING, prometheus_metrics_ca_file, "PrometheusMetricsCAFile", "prometheusMetricsCAFile", \
+	P(STRING, prometheus_metrics_ca_file, \
+	  "PrometheusMetricsCAFile", "prometheusMetricsCAFile", \
 	  NULL, CHECK_NONE, "CA that signs the clients of the metrics server") \
-	P(STRING, prometheus_metrics_cert_file, "PrometheusMetricsCertFile", "prometheusMetricsCertFile", \
+	P(STRING, prometheus_metrics_cert_file, \
+	  "PrometheusMetricsCertFile", "prometheusMetricsCertFile", \
 	  NULL, CHECK_NONE, \
 	  "Certificate of the metrics server; with it metrics are served by TLS") \
-	P(STRING, prometheus_metrics_key_file, "PrometheusMetricsKeyFile", "prometheusMetricsKeyFile", \
+	P(STRING, prometheus_metrics_key_file, \
+	  "PrometheusMetricsKeyFile", "prometheusMetricsKeyFile", \
 	  NULL, CHECK_NONE, "Private key of the metrics server") \
-	P(CHOICE, prometheus_metrics_client_auth, "PrometheusMetricsClientAuth", "prometheusMetricsClientAuth", \
+	P(CHOICE, prometheus_metrics_client_auth, \
+	  "PrometheusMetricsClientAuth", "prometheusMetricsClientAuth", \
 	  "\"NoClientCert\"", felix_values_client_auth, \
 	  "Which certificate a client of the metrics server must show. One of " \
 	  "NoClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, " \
 	  "RequireAndVerifyClientCert") \
-	P(BOOL, prometheus_go_metrics_enabled, "PrometheusGoMetricsEnabled", "prometheusGoMetricsEnabled", \
+	P(BOOL, prometheus_go_metrics_enabled, \
+	  "PrometheusGoMetricsEnabled", "prometheusGoMetricsEnabled", \
 	  "true", 0, "Accepted and without effect") \
-	P(BOOL, prometheus_process_metrics_enabled, "PrometheusProcessMetricsEnabled", "prometheusProcessMetricsEnabled", \
+	P(BOOL, prometheus_process_metrics_enabled, \
+	  "PrometheusProcessMetricsEnabled", "prometheusProcessMetricsEnabled", \
 	  "true", 0, "Serve metrics of the process: memory, CPU time, open files") \
-	P(BOOL, prometheus_wire_guard_metrics_enabled, "PrometheusWireGuardMetricsEnabled", "prometheusWireGuardMetricsEnabled", \
+	P(BOOL, prometheus_wire_guard_metrics_enabled, \
+	  "PrometheusWireGuardMetricsEnabled", "prometheusWireGuardMetricsEnabled", \
 	  "true", 0, "Serve metrics of WireGuard peers") \
 	/* Dataplane, common */ \
-	P(BOOL, allow_ipip_packets_from_workloads, "AllowIPIPPacketsFromWorkloads", "allowIPIPPacketsFromWorkloads", \
+	P(BOOL, allow_ipip_packets_from_workloads, \
+	  "AllowIPIPPacketsFromWorkloads", "allowIPIPPacketsFromWorkloads", \
 	  "false", 0, "Let workloads send IPIP packets; otherwise they are dropped") \
-	P(BOOL, allow_vxlan_packets_from_workloads, "AllowVXLANPacketsFromWorkloads", "allowVXLANPacketsFromWorkloads", \
+	P(BOOL, allow_vxlan_packets_from_workloads, \
+	  "AllowVXLANPacketsFromWorkloads", "allowVXLANPacketsFromWorkloads", \
 	  "false", 0, "Let workloads send VXLAN packets; otherwise they are dropped") \
 	P(STRING, cgroup_v2_path, "CgroupV2Path", "cgroupV2Path", \
 	  NULL, CHECK_NONE, "Where the cgroup v2 hierarchy is mounted") \
@@ -151,30 +162,38 @@
 	  "\"calico-iptables-plugin\"", CHECK_NONE, \
 	  "Program of an external dataplane; only with useInternalDataplaneDriver " \
 	  "false") \
-	P(BOOL, use_internal_dataplane_driver, "UseInternalDataplaneDriver", "useInternalDataplaneDriver", \
+	P(BOOL, use_internal_dataplane_driver, \
+	  "UseInternalDataplaneDriver", "useInternalDataplaneDriver", \
 	  "true", 0, "Use the dataplane that is built in") \
-	P(CHOICE, default_endpoint_to_host_action, "DefaultEndpointToHostAction", "defaultEndpointToHostAction", \
+	P(CHOICE, default_endpoint_to_host_action, \
+	  "DefaultEndpointToHostAction", "defaultEndpointToHostAction", \
 	  "\"Drop\"", felix_values_endpoint_to_host, \
 	  "What becomes of packets from a workload to its own host that no policy " \
 	  "decides. One of Drop, Accept, Return") \
 	P(INT, device_route_protocol, "DeviceRouteProtocol", "deviceRouteProtocol", \
 	  "3", RANGE(0, 255), "Routing protocol number of the routes that are programmed") \
-	P(STRING, device_route_source_address, "DeviceRouteSourceAddress", "deviceRouteSourceAddress", \
+	P(STRING, device_route_source_address, \
+	  "DeviceRouteSourceAddress", "deviceRouteSourceAddress", \
 	  NULL, CHECK_IP_V4, "Source address hint of IPv4 routes to workloads") \
-	P(STRING, device_route_source_address_ipv6, "DeviceRouteSourceAddressIPv6", "deviceRouteSourceAddressIPv6", \
+	P(STRING, device_route_source_address_ipv6, \
+	  "DeviceRouteSourceAddressIPv6", "deviceRouteSourceAddressIPv6", \
 	  NULL, CHECK_IP_V6, "Source address hint of IPv6 routes to workloads") \
-	P(BOOL, disable_conntrack_invalid_check, "DisableConntrackInvalidCheck", "disableConntrackInvalidCheck", \
+	P(BOOL, disable_conntrack_invalid_check, \
+	  "DisableConntrackInvalidCheck", "disableConntrackInvalidCheck", \
 	  "false", 0, "Don't drop packets that connection tracking calls invalid") \
-	P(STRING, endpoint_status_path_prefix, "EndpointStatusPathPrefix", "endpointStatusPathPrefix", \
+	P(STRING, endpoint_status_path_prefix, \
+	  "EndpointStatusPathPrefix", "endpointStatusPathPrefix", \
 	  "\"/var/run/calico\"", CHECK_NONE, \
 	  "Directory of the files that tell of each endpoint's state") \
 	P(LIST, external_nodes_list, "ExternalNodesCIDRList", "externalNodesList", \
 	  NULL, CHECK_CIDR, "Further peers that IPIP and VXLAN packets are accepted from") \
-	P(PORTS, failsafe_inbound_host_ports, "FailsafeInboundHostPorts", "failsafeInboundHostPorts", \
+	P(PORTS, failsafe_inbound_host_ports, \
+	  "FailsafeInboundHostPorts", "failsafeInboundHostPorts", \
 	  FELIX_INBOUND_PORTS, 0, \
 	  "Ports of host endpoints that no policy can close to incoming packets; the " \
 	  "empty list: none") \
-	P(PORTS, failsafe_outbound_host_ports, "FailsafeOutboundHostPorts", "failsafeOutboundHostPorts", \
+	P(PORTS, failsafe_outbound_host_ports, \
+	  "FailsafeOutboundHostPorts", "failsafeOutboundHostPorts", \
 	  FELIX_OUTBOUND_PORTS, 0, \
 	  "Ports that no policy can keep host endpoints from reaching; the empty " \
 	  "list: none") \
@@ -184,15 +203,18 @@
 	P(CHOICE, ip_forwarding, "IPForwarding", "ipForwarding", \
 	  "\"Enabled\"", felix_values_enabled, \
 	  "Switch on IP forwarding of the host. One of Enabled, Disabled") \
-	P(INT, ipv4_elevated_route_priority, "IPv4ElevatedRoutePriority", "ipv4ElevatedRoutePriority", \
+	P(INT, ipv4_elevated_route_priority, \
+	  "IPv4ElevatedRoutePriority", "ipv4ElevatedRoutePriority", \
 	  "512", RANGE(0, INT32_MAX), "Metric of IPv4 routes while a workload moves here") \
-	P(INT, ipv6_elevated_route_priority, "IPv6ElevatedRoutePriority", "ipv6ElevatedRoutePriority", \
+	P(INT, ipv6_elevated_route_priority, \
+	  "IPv6ElevatedRoutePriority", "ipv6ElevatedRoutePriority", \
 	  "512", RANGE(0, INT32_MAX), "Metric of IPv6 routes while a workload moves here") \
 	P(INT, ipv4_normal_route_priority, "IPv4NormalRoutePriority", "ipv4NormalRoutePriority", \
 	  "1024", RANGE(0, INT32_MAX), "Metric of IPv4 routes") \
 	P(INT, ipv6_normal_route_priority, "IPv6NormalRoutePriority", "ipv6NormalRoutePriority", \
 	  "1024", RANGE(0, INT32_MAX), "Metric of IPv6 routes") \
-	P(DURATION, live_migration_route_convergence_time, "LiveMigrationRouteConvergenceTime", "liveMigrationRouteConvergenceTime", \
+	P(DURATION, live_migration_route_convergence_time, \
+	  "LiveMigrationRouteConvergenceTime", "liveMigrationRouteConvergenceTime", \
 	  "\"30s\"", SECOND, "How long routes keep the elevated priority after a live migration") \
 	P(STRING, interface_exclude, "InterfaceExclude", "interfaceExclude", \
 	  "\"kube-ipvs0\"", CHECK_NONE, \
@@ -202,7 +224,8 @@
 	  "\"cali\"", CHECK_NONE, \
 	  "How names of workload interfaces begin; with commas between if there are " \
 	  "several") \
-	P(DURATION, interface_refresh_interval, "InterfaceRefreshInterval", "interfaceRefreshInterval", \
+	P(DURATION, interface_refresh_interval, \
+	  "InterfaceRefreshInterval", "interfaceRefreshInterval", \
 	  "\"90s\"", SECOND, "How often to read all interfaces again; 0: never") \
 	P(BOOL, ipv6_support, "Ipv6Support", "ipv6Support", \
 	  "true", 0, "Support IPv6") \
@@ -212,11 +235,13 @@
 	P(INT_OR_STRING, istio_dscp_mark, "IstioDSCPMark", "istioDSCPMark", \
 	  "23", CHECK_NONE, \
 	  "DSCP value, a number or a name, that tells traffic of Istio's ambient mode") \
-	P(CHOICE, local_subnet_l2_reachability, "LocalSubnetL2Reachability", "localSubnetL2Reachability", \
+	P(CHOICE, local_subnet_l2_reachability, \
+	  "LocalSubnetL2Reachability", "localSubnetL2Reachability", \
 	  "\"Disabled\"", felix_values_l2_reachability, \
 	  "Answer ARP and NDP on the host's subnet for local pods and load balancers. " \
 	  "One of Disabled, PodsAndLoadBalancers") \
-	P(DURATION, local_subnet_l2_reachability_refresh_interval, "LocalSubnetL2ReachabilityRefreshInterval", "localSubnetL2ReachabilityRefreshInterval", \
+	P(DURATION, local_subnet_l2_reachability_refresh_interval, \
+	  "LocalSubnetL2ReachabilityRefreshInterval", "localSubnetL2ReachabilityRefreshInterval", \
 	  "\"120s\"", SECOND, "How often to check what localSubnetL2Reachability set up") \
 	P(STRING, mtu_iface_pattern, "MTUIfacePattern", "mtuIfacePattern", \
 	  "\"^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)\"", CHECK_REGEX, \
@@ -256,7 +281,8 @@
 	  "\"Drop\"", felix_values_loop_prevention, \
 	  "What to do with packets to service addresses that nothing answers. One of " \
 	  "Drop, Reject, Disabled") \
-	P(BOOL, sidecar_acceleration_enabled, "SidecarAccelerationEnabled", "sidecarAccelerationEnabled", \
+	P(BOOL, sidecar_acceleration_enabled, \
+	  "SidecarAccelerationEnabled", "sidecarAccelerationEnabled", \
 	  "false", 0, "Short-cut between a sidecar and its workload") \
 	P(CHOICE, workload_source_spoofing, "WorkloadSourceSpoofing", "workloadSourceSpoofing", \
 	  "\"Disabled\"", felix_values_spoofing, \
@@ -266,25 +292,32 @@
 	P(CHOICE, iptables_backend, "IptablesBackend", "iptablesBackend", \
 	  "\"Auto\"", felix_values_iptables_backend, \
 	  "Which of the iptables programs' forms to use. One of Auto, Legacy, NFT") \
-	P(CHOICE, iptables_filter_allow_action, "IptablesFilterAllowAction", "iptablesFilterAllowAction", \
+	P(CHOICE, iptables_filter_allow_action, \
+	  "IptablesFilterAllowAction", "iptablesFilterAllowAction", \
 	  "\"Accept\"", felix_values_allow_action, \
 	  "What happens to packets that policy allows. One of Accept, Return") \
-	P(CHOICE, iptables_filter_deny_action, "IptablesFilterDenyAction", "iptablesFilterDenyAction", \
+	P(CHOICE, iptables_filter_deny_action, \
+	  "IptablesFilterDenyAction", "iptablesFilterDenyAction", \
 	  "\"Drop\"", felix_values_deny_action, \
 	  "What happens to packets that policy denies. One of Drop, Reject") \
-	P(CHOICE, iptables_mangle_allow_action, "IptablesMangleAllowAction", "iptablesMangleAllowAction", \
+	P(CHOICE, iptables_mangle_allow_action, \
+	  "IptablesMangleAllowAction", "iptablesMangleAllowAction", \
 	  "\"Accept\"", felix_values_allow_action, \
 	  "What happens to packets that preDNAT policy allows. One of Accept, Return") \
-	P(DURATION, iptables_lock_probe_interval, "IptablesLockProbeIntervalMillis", "iptablesLockProbeInterval", \
+	P(DURATION, iptables_lock_probe_interval, \
+	  "IptablesLockProbeIntervalMillis", "iptablesLockProbeInterval", \
 	  "\"50ms\"", MILLISECOND, "How often to try for the lock of iptables") \
 	P(MASK, iptables_mark_mask, "IptablesMarkMask", "iptablesMarkMask", \
 	  "4294901760", RANGE(1, UINT32_MAX), "Bits of the packet mark to use") \
-	P(STRING, iptables_nat_outgoing_interface_filter, "IptablesNATOutgoingInterfaceFilter", "iptablesNATOutgoingInterfaceFilter", \
+	P(STRING, iptables_nat_outgoing_interface_filter, \
+	  "IptablesNATOutgoingInterfaceFilter", "iptablesNATOutgoingInterfaceFilter", \
 	  NULL, CHECK_INTERFACE_GLOB, \
 	  "Restricts outgoing NAT to packets that leave by matching interfaces") \
-	P(DURATION, iptables_post_write_check_interval, "IptablesPostWriteCheckIntervalSecs", "iptablesPostWriteCheckInterval", \
+	P(DURATION, iptables_post_write_check_interval, \
+	  "IptablesPostWriteCheckIntervalSecs", "iptablesPostWriteCheckInterval", \
 	  "\"5s\"", SECOND, "When to check what was written") \
-	P(DURATION, iptables_refresh_interval, "IptablesRefreshInterval", "iptablesRefreshInterval", \
+	P(DURATION, iptables_refresh_interval, \
+	  "IptablesRefreshInterval", "iptablesRefreshInterval", \
 	  "\"180s\"", SECOND, "How often to check all rules; 0: never") \
 	P(DURATION, ipsets_refresh_interval, "IpsetsRefreshInterval", "ipsetsRefreshInterval", \
 	  "\"90s\"", SECOND, "How often to check all sets; 0: never") \
@@ -297,24 +330,30 @@
 	  "\"Auto\"", felix_values_nftables_mode, \
 	  "Use nftables; Auto goes by kube-proxy's mode. One of Auto, Enabled, " \
 	  "Disabled") \
-	P(CHOICE, nftables_filter_allow_action, "NftablesFilterAllowAction", "nftablesFilterAllowAction", \
+	P(CHOICE, nftables_filter_allow_action, \
+	  "NftablesFilterAllowAction", "nftablesFilterAllowAction", \
 	  "\"Accept\"", felix_values_allow_action, \
 	  "What happens to packets that policy allows. One of Accept, Return") \
-	P(CHOICE, nftables_filter_deny_action, "NftablesFilterDenyAction", "nftablesFilterDenyAction", \
+	P(CHOICE, nftables_filter_deny_action, \
+	  "NftablesFilterDenyAction", "nftablesFilterDenyAction", \
 	  "\"Drop\"", felix_values_deny_action, \
 	  "What happens to packets that policy denies. One of Drop, Reject") \
-	P(CHOICE, nftables_mangle_allow_action, "NftablesMangleAllowAction", "nftablesMangleAllowAction", \
+	P(CHOICE, nftables_mangle_allow_action, \
+	  "NftablesMangleAllowAction", "nftablesMangleAllowAction", \
 	  "\"Accept\"", felix_values_allow_action, \
 	  "What happens to packets that preDNAT policy allows. One of Accept, Return") \
 	P(MASK, nftables_mark_mask, "NftablesMarkMask", "nftablesMarkMask", \
 	  "4294901760", RANGE(1, UINT32_MAX), "Bits of the packet mark to use") \
-	P(DURATION, nftables_refresh_interval, "NftablesRefreshInterval", "nftablesRefreshInterval", \
+	P(DURATION, nftables_refresh_interval, \
+	  "NftablesRefreshInterval", "nftablesRefreshInterval", \
 	  "\"180s\"", SECOND, "How often to check all rules; 0: never") \
-	P(CHOICE, nftables_flow_table_offload, "NFTablesFlowTableOffload", "nftablesFlowTableOffload", \
+	P(CHOICE, nftables_flow_table_offload, \
+	  "NFTablesFlowTableOffload", "nftablesFlowTableOffload", \
 	  "\"Disabled\"", felix_values_flow_table, \
 	  "Which established connections take the flow table's short way. One of " \
 	  "Disabled, All") \
-	P(STRING, nftables_flow_table_data_iface_pattern, "NFTablesFlowTableDataIfacePattern", "nftablesFlowTableDataIfacePattern", \
+	P(STRING, nftables_flow_table_data_iface_pattern, \
+	  "NFTablesFlowTableDataIfacePattern", "nftablesFlowTableDataIfacePattern", \
 	  NULL, CHECK_REGEX, "Interfaces of the host that take part in the flow table") \
 	/* XDP */ \
 	P(BOOL, xdp_enabled, "XDPEnabled", "xdpEnabled", \
@@ -343,15 +382,18 @@
 	  "false", 0, "Encrypt IPv4 traffic between workloads of different nodes") \
 	P(BOOL, wireguard_enabled_v6, "WireguardEnabledV6", "wireguardEnabledV6", \
 	  "false", 0, "Encrypt IPv6 traffic between workloads of different nodes") \
-	P(BOOL, wireguard_host_encryption_enabled, "WireguardHostEncryptionEnabled", "wireguardHostEncryptionEnabled", \
+	P(BOOL, wireguard_host_encryption_enabled, \
+	  "WireguardHostEncryptionEnabled", "wireguardHostEncryptionEnabled", \
 	  "false", 0, "Encrypt traffic between the nodes themselves, too") \
 	P(STRING, wireguard_interface_name, "WireguardInterfaceName", "wireguardInterfaceName", \
 	  "\"wireguard.cali\"", CHECK_INTERFACE, "Name of the WireGuard device") \
-	P(STRING, wireguard_interface_name_v6, "WireguardInterfaceNameV6", "wireguardInterfaceNameV6", \
+	P(STRING, wireguard_interface_name_v6, \
+	  "WireguardInterfaceNameV6", "wireguardInterfaceNameV6", \
 	  "\"wg-v6.cali\"", CHECK_INTERFACE, "Name of the IPv6 WireGuard device") \
 	P(INT, wireguard_listening_port, "WireguardListeningPort", "wireguardListeningPort", \
 	  "51820", RANGE(1, 65535), "UDP port of WireGuard") \
-	P(INT, wireguard_listening_port_v6, "WireguardListeningPortV6", "wireguardListeningPortV6", \
+	P(INT, wireguard_listening_port_v6, \
+	  "WireguardListeningPortV6", "wireguardListeningPortV6", \
 	  "51821", RANGE(1, 65535), "UDP port of IPv6 WireGuard") \
 	P(INT, wireguard_mtu, "WireguardMTU", "wireguardMTU", \
 	  "0", RANGE(0, 65535), "MTU of the WireGuard device; 0: from the host's interfaces") \
@@ -359,9 +401,11 @@
 	  "0", RANGE(0, 65535), "MTU of the IPv6 WireGuard device; 0: from the host's interfaces") \
 	P(DURATION, wireguard_keep_alive, "WireguardPersistentKeepAlive", "wireguardKeepAlive", \
 	  "\"0s\"", SECOND, "How often a silent peer is sent a packet; 0: never") \
-	P(INT, wireguard_routing_rule_priority, "WireguardRoutingRulePriority", "wireguardRoutingRulePriority", \
+	P(INT, wireguard_routing_rule_priority, \
+	  "WireguardRoutingRulePriority", "wireguardRoutingRulePriority", \
 	  "99", RANGE(1, 32766), "Priority of the routing rule") \
-	P(BOOL, wireguard_threading_enabled, "WireguardThreadingEnabled", "wireguardThreadingEnabled", \
+	P(BOOL, wireguard_threading_enabled, \
+	  "WireguardThreadingEnabled", "wireguardThreadingEnabled", \
 	  "false", 0, "Let the kernel use threaded NAPI for WireGuard") \
 	/* Flow logs */ \
 	P(DURATION, flow_logs_flush_interval, "FlowLogsFlushInterval", "flowLogsFlushInterval", \
@@ -371,11 +415,13 @@
 	P(CHOICE, flow_logs_local_reporter, "FlowLogsLocalReporter", "flowLogsLocalReporter", \
 	  "\"Disabled\"", felix_values_enabled, \
 	  "Offer flow logs on a local socket. One of Enabled, Disabled") \
-	P(CHOICE, flow_logs_policy_evaluation_mode, "FlowLogsPolicyEvaluationMode", "flowLogsPolicyEvaluationMode", \
+	P(CHOICE, flow_logs_policy_evaluation_mode, \
+	  "FlowLogsPolicyEvaluationMode", "flowLogsPolicyEvaluationMode", \
 	  "\"Continuous\"", felix_values_policy_evaluation, \
 	  "Whether flows are judged again when policy changes. One of None, " \
 	  "Continuous") \
-	P(BOOL, flow_logs_collector_debug_trace, "FlowLogsCollectorDebugTrace", "flowLogsCollectorDebugTrace", \
+	P(BOOL, flow_logs_collector_debug_trace, \
+	  "FlowLogsCollectorDebugTrace", "flowLogsCollectorDebugTrace", \
 	  "false", 0, "Trace every flow; very costly") \
 	/* eBPF */ \
 	P(BOOL, bpf_enabled, "BPFEnabled", "bpfEnabled", \
@@ -386,13 +432,16 @@
 	P(STRING, bpf_ctlb_log_filter, "BPFCTLBLogFilter", "bpfCTLBLogFilter", \
 	  NULL, CHECK_NONE, \
 	  "all: the connect-time load balancer logs although bpfLogFilters is set") \
-	P(CHOICE, bpf_connect_time_load_balancing, "BPFConnectTimeLoadBalancing", "bpfConnectTimeLoadBalancing", \
+	P(CHOICE, bpf_connect_time_load_balancing, \
+	  "BPFConnectTimeLoadBalancing", "bpfConnectTimeLoadBalancing", \
 	  "\"TCP\"", felix_values_bpf_ctlb, \
 	  "Which service connections are balanced when they are made. One of TCP, " \
 	  "Enabled, Disabled") \
-	P(BOOL, bpf_connect_time_load_balancing_enabled, "BPFConnectTimeLoadBalancingEnabled", "bpfConnectTimeLoadBalancingEnabled", \
+	P(BOOL, bpf_connect_time_load_balancing_enabled, \
+	  "BPFConnectTimeLoadBalancingEnabled", "bpfConnectTimeLoadBalancingEnabled", \
 	  NULL, 0, "Deprecated: use bpfConnectTimeLoadBalancing") \
-	P(CHOICE, bpf_host_networked_nat_without_ctlb, "BPFHostNetworkedNATWithoutCTLB", "bpfHostNetworkedNATWithoutCTLB", \
+	P(CHOICE, bpf_host_networked_nat_without_ctlb, \
+	  "BPFHostNetworkedNATWithoutCTLB", "bpfHostNetworkedNATWithoutCTLB", \
 	  "\"Enabled\"", felix_values_enabled, \
 	  "NAT for host processes whose connections are not balanced when made. One " \
 	  "of Enabled, Disabled") \
@@ -429,14 +478,16 @@
 	P(CHOICE, bpf_external_service_mode, "BPFExternalServiceMode", "bpfExternalServiceMode", \
 	  "\"Tunnel\"", felix_values_bpf_service_mode, \
 	  "How answers to connections from outside go back. One of Tunnel, DSR") \
-	P(LIST, bpf_force_track_packets_from_ifaces, "BPFForceTrackPacketsFromIfaces", "bpfForceTrackPacketsFromIfaces", \
+	P(LIST, bpf_force_track_packets_from_ifaces, \
+	  "BPFForceTrackPacketsFromIfaces", "bpfForceTrackPacketsFromIfaces", \
 	  "[\"docker+\"]", CHECK_INTERFACE_GLOB, \
 	  "Interfaces whose packets the kernel's connection tracking keeps seeing") \
 	P(BOOL, bpf_host_conntrack_bypass, "BPFHostConntrackBypass", "bpfHostConntrackBypass", \
 	  "false", 0, "Bypass the kernel's connection tracking for workloads") \
 	P(DURATION, bpf_ip_frag_timeout, "BPFIPFragTimeout", "bpfIPFragTimeout", \
 	  "\"0s\"", SECOND, "How long fragments are kept; 0: as the kernel does") \
-	P(BOOL, bpf_ip_fragment_reassembly_enabled, "BPFIPFragmentReassemblyEnabled", "bpfIPFragmentReassemblyEnabled", \
+	P(BOOL, bpf_ip_fragment_reassembly_enabled, \
+	  "BPFIPFragmentReassemblyEnabled", "bpfIPFragmentReassemblyEnabled", \
 	  "true", 0, "Put fragments together") \
 	P(CHOICE, bpf_jit_hardening, "BPFJITHardening", "bpfJITHardening", \
 	  "\"Auto\"", felix_values_bpf_jit, \
@@ -461,23 +512,29 @@
 	  "pcap expression") \
 	P(INT, bpf_kube_proxy_healthz_port, "BPFKubeProxyHealthzPort", "bpfKubeProxyHealthzPort", \
 	  "10256", RANGE(0, 65535), "Port of kube-proxy's health server") \
-	P(BOOL, bpf_kube_proxy_iptables_cleanup_enabled, "BPFKubeProxyIptablesCleanupEnabled", "bpfKubeProxyIptablesCleanupEnabled", \
+	P(BOOL, bpf_kube_proxy_iptables_cleanup_enabled, \
+	  "BPFKubeProxyIptablesCleanupEnabled", "bpfKubeProxyIptablesCleanupEnabled", \
 	  "true", 0, "Remove what kube-proxy left") \
-	P(DURATION, bpf_kube_proxy_min_sync_period, "BPFKubeProxyMinSyncPeriod", "bpfKubeProxyMinSyncPeriod", \
+	P(DURATION, bpf_kube_proxy_min_sync_period, \
+	  "BPFKubeProxyMinSyncPeriod", "bpfKubeProxyMinSyncPeriod", \
 	  "\"1s\"", SECOND, "Shortest time between two updates of services") \
 	P(INT, bpf_maglev_max_services, "BPFMaglevMaxServices", "bpfMaglevMaxServices", \
 	  "100", RANGE(1, INT32_MAX), "Most services with Maglev balancing") \
-	P(INT, bpf_maglev_max_endpoints_per_service, "BPFMaglevMaxEndpointsPerService", "bpfMaglevMaxEndpointsPerService", \
+	P(INT, bpf_maglev_max_endpoints_per_service, \
+	  "BPFMaglevMaxEndpointsPerService", "bpfMaglevMaxEndpointsPerService", \
 	  "100", RANGE(1, INT32_MAX), "Most endpoints of a service with Maglev balancing") \
 	P(INT, bpf_map_size_conntrack, "BPFMapSizeConntrack", "bpfMapSizeConntrack", \
 	  "512000", RANGE(1, UINT32_MAX), "Size of the connection table") \
-	P(INT, bpf_map_size_conntrack_cleanup_queue, "BPFMapSizeConntrackCleanupQueue", "bpfMapSizeConntrackCleanupQueue", \
+	P(INT, bpf_map_size_conntrack_cleanup_queue, \
+	  "BPFMapSizeConntrackCleanupQueue", "bpfMapSizeConntrackCleanupQueue", \
 	  "100000", RANGE(1, UINT32_MAX), "Size of the clean-up queue of the connection table") \
-	P(CHOICE, bpf_map_size_conntrack_scaling, "BPFMapSizeConntrackScaling", "bpfMapSizeConntrackScaling", \
+	P(CHOICE, bpf_map_size_conntrack_scaling, \
+	  "BPFMapSizeConntrackScaling", "bpfMapSizeConntrackScaling", \
 	  "\"DoubleIfFull\"", felix_values_bpf_scaling, \
 	  "What happens when the connection table is full. One of Disabled, " \
 	  "DoubleIfFull") \
-	P(INT, bpf_map_size_per_cpu_conntrack, "BPFMapSizePerCPUConntrack", "bpfMapSizePerCpuConntrack", \
+	P(INT, bpf_map_size_per_cpu_conntrack, \
+	  "BPFMapSizePerCPUConntrack", "bpfMapSizePerCpuConntrack", \
 	  "0", RANGE(0, UINT32_MAX), \
 	  "Size of the connection table per CPU; 0: bpfMapSizeConntrack holds") \
 	P(INT, bpf_map_size_ip_sets, "BPFMapSizeIPSets", "bpfMapSizeIPSets", \
@@ -493,9 +550,11 @@
 	P(INT, bpf_map_size_route, "BPFMapSizeRoute", "bpfMapSizeRoute", \
 	  "262144", RANGE(1, UINT32_MAX), "Size of the table of routes") \
 	/* OpenStack, Windows, AWS */ \
-	P(BOOL, endpoint_reporting_enabled, "EndpointReportingEnabled", "endpointReportingEnabled", \
+	P(BOOL, endpoint_reporting_enabled, \
+	  "EndpointReportingEnabled", "endpointReportingEnabled", \
 	  "false", 0, "Report the state of endpoints to the datastore") \
-	P(DURATION, endpoint_reporting_delay, "EndpointReportingDelaySecs", "endpointReportingDelay", \
+	P(DURATION, endpoint_reporting_delay, \
+	  "EndpointReportingDelaySecs", "endpointReportingDelay", \
 	  "\"1s\"", SECOND, "Shortest time between two reports of an endpoint") \
 	P(STRING, metadata_addr, "MetadataAddr", "metadataAddr", \
 	  "\"127.0.0.1\"", CHECK_NONE, "Address or name of the metadata server; None: off") \
@@ -507,7 +566,8 @@
 	  "\"30s\"", SECOND, "How often the node reports its state; 0: never") \
 	P(DURATION, reporting_ttl, "ReportingTTLSecs", "reportingTTL", \
 	  "\"90s\"", SECOND, "How long a report of state holds") \
-	P(CHOICE, windows_manage_firewall_rules, "WindowsManageFirewallRules", "windowsManageFirewallRules", \
+	P(CHOICE, windows_manage_firewall_rules, \
+	  "WindowsManageFirewallRules", "windowsManageFirewallRules", \
 	  "\"Disabled\"", felix_values_enabled, \
 	  "Accepted and without effect. One of Enabled, Disabled") \
 	P(CHOICE, aws_src_dst_check, "AWSSrcDstCheck", "awsSrcDstCheck", \
@@ -517,9 +577,11 @@
 	/* Usage and debugging */ \
 	P(BOOL, usage_reporting_enabled, "UsageReportingEnabled", "usageReportingEnabled", \
 	  "true", 0, "Accepted and without effect: nothing is reported to anyone") \
-	P(DURATION, usage_reporting_initial_delay, "UsageReportingInitialDelaySecs", "usageReportingInitialDelay", \
+	P(DURATION, usage_reporting_initial_delay, \
+	  "UsageReportingInitialDelaySecs", "usageReportingInitialDelay", \
 	  "\"300s\"", SECOND, "Accepted and without effect") \
-	P(DURATION, usage_reporting_interval, "UsageReportingIntervalSecs", "usageReportingInterval", \
+	P(DURATION, usage_reporting_interval, \
+	  "UsageReportingIntervalSecs", "usageReportingInterval", \
 	  "\"86400s\"", SECOND, "Accepted and without effect") \
 	P(BOOL, debug_disable_log_dropping, "DebugDisableLogDropping", "debugDisableLogDropping", \
 	  "false", 0, "Wait rather than drop messages when logging is slow") \
@@ -529,11 +591,14 @@
 	  NULL, RANGE(0, 65535), "Port of the debug server; absent: off") \
 	P(STRING, debug_memory_profile_path, "DebugMemoryProfilePath", "debugMemoryProfilePath", \
 	  NULL, CHECK_NONE, "File to write a memory profile to") \
-	P(DURATION, debug_simulate_calc_graph_hang_after, "DebugSimulateCalcGraphHangAfter", "debugSimulateCalcGraphHangAfter", \
+	P(DURATION, debug_simulate_calc_graph_hang_after, \
+	  "DebugSimulateCalcGraphHangAfter", "debugSimulateCalcGraphHangAfter", \
 	  "\"0s\"", SECOND, "For tests: let the calculation hang after this time; 0: never") \
-	P(DURATION, debug_simulate_dataplane_apply_delay, "DebugSimulateDataplaneApplyDelay", "debugSimulateDataplaneApplyDelay", \
+	P(DURATION, debug_simulate_dataplane_apply_delay, \
+	  "DebugSimulateDataplaneApplyDelay", "debugSimulateDataplaneApplyDelay", \
 	  "\"0s\"", SECOND, "For tests: make every update take this long") \
-	P(DURATION, debug_simulate_dataplane_hang_after, "DebugSimulateDataplaneHangAfter", "debugSimulateDataplaneHangAfter", \
+	P(DURATION, debug_simulate_dataplane_hang_after, \
+	  "DebugSimulateDataplaneHangAfter", "debugSimulateDataplaneHangAfter", \
 	  "\"0s\"", SECOND, "For tests: let the dataplane hang after this time; 0: never")
 
 /* Not for the datastore: the agent needs them to find it, or they are about this process alone. */

@@ -100,14 +100,14 @@ enum staged_action {
 struct policy_spec {
 	enum staged_action staged_action; /* staged kinds */
 	char *tier;			  /* NULL: default */
-	struct opt_int order;		  /* absent: last */
+	struct opt_real order;		  /* absent: last */
 	struct rule_list ingress;
 	struct rule_list egress;
 	char *selector;		  /* NULL, "": all() */
 	char *namespace_selector; /* global kinds */
 	char *service_account_selector;
-	struct str_list types; /* Ingress, Egress; see policy_directions() */
-	struct opt_bool do_not_track;	  /* global kinds, with the two below */
+	struct str_list types;	      /* Ingress, Egress; see policy_directions() */
+	struct opt_bool do_not_track; /* global kinds, with the two below */
 	struct opt_bool pre_dnat;
 	struct opt_bool apply_on_forward;
 	struct str_list performance_hints;
@@ -206,7 +206,7 @@ enum tier_default_action {
 };
 
 struct tier_spec {
-	struct opt_int order; /* absent: last */
+	struct opt_real order; /* absent: last */
 	enum tier_default_action default_action;
 };
 struct tier {
@@ -232,7 +232,8 @@ struct network_set { /* NetworkSet and GlobalNetworkSet */
 	struct network_set_spec spec;
 };
 
-/* --- HostEndpoint ------------------------------------------------------------------------------ */
+/* --- HostEndpoint ------------------------------------------------------------------------------
+ */
 
 struct host_endpoint_port {
 	char *name;
@@ -257,7 +258,8 @@ struct host_endpoint {
 	struct host_endpoint_spec spec;
 };
 
-/* --- QoS of a WorkloadEndpoint ----------------------------------------------------------------- */
+/* --- QoS of a WorkloadEndpoint -----------------------------------------------------------------
+ */
 
 struct qos_controls {
 	struct opt_int ingress_bandwidth; /* bit/s */
@@ -279,7 +281,14 @@ struct qos_controls {
 
 extern const struct struct_desc qos_controls_desc;
 
-/* --- KubeControllersConfiguration -------------------------------------------------------------- */
+/* Rules across the fields; messages begin with the field's name. */
+MUST_CHECK int qos_controls_validate(const struct qos_controls *qos, struct err *err);
+
+/* 0: the code point, 0 to 63, in '*ret'. -EINVAL: 'dscp', which must be there, is none. */
+MUST_CHECK int qos_dscp_parse(const struct int_or_string *dscp, uint8_t *ret, struct err *err);
+
+/* --- KubeControllersConfiguration --------------------------------------------------------------
+ */
 
 struct host_endpoint_template {
 	char *generate_name;
@@ -351,7 +360,8 @@ struct kube_controllers_configuration {
 	struct kube_controllers_status *status;
 };
 
-/* --- Kinds -------------------------------------------------------------------------------------- */
+/* --- Kinds --------------------------------------------------------------------------------------
+ */
 
 extern const struct kind_desc kind_host_endpoint;
 extern const struct kind_desc kind_network_policy;

@@ -53,21 +53,21 @@ struct conntrack_timeouts { /* durations, or Auto */
 };
 
 /* How the types of felix-params.h are held. Choices and durations are texts; see felix-config.h. */
-#define FELIX_MEMBER_BOOL(member)		struct opt_bool member;
-#define FELIX_MEMBER_INT(member)		struct opt_int member;
-#define FELIX_MEMBER_MASK(member)		struct opt_int member;
-#define FELIX_MEMBER_STRING(member)		char *member;
-#define FELIX_MEMBER_CHOICE(member)		char *member;
-#define FELIX_MEMBER_DURATION(member)		char *member;
-#define FELIX_MEMBER_LIST(member)		struct str_list member;
-#define FELIX_MEMBER_INT_OR_STRING(member)	struct int_or_string member;
-#define FELIX_MEMBER_INT_OR_STRING_LIST(member) struct int_or_string_list member;
-#define FELIX_MEMBER_PORTS(member)		struct proto_port_list member;
-#define FELIX_MEMBER_RANGE(member)		struct route_table_range *member;
-#define FELIX_MEMBER_RANGES(member)		struct route_table_range_list member;
-#define FELIX_MEMBER_HEALTH(member)		struct health_timeout_list member;
-#define FELIX_MEMBER_TIMEOUTS(member)		struct conntrack_timeouts *member;
-#define FELIX_MEMBER_MAP(member)		struct str_map member;
+#define FELIX_MEMBER_BOOL(member)				struct opt_bool member;
+#define FELIX_MEMBER_INT(member)				struct opt_int member;
+#define FELIX_MEMBER_MASK(member)				struct opt_int member;
+#define FELIX_MEMBER_STRING(member)				char *member;
+#define FELIX_MEMBER_CHOICE(member)				char *member;
+#define FELIX_MEMBER_DURATION(member)				char *member;
+#define FELIX_MEMBER_LIST(member)				struct str_list member;
+#define FELIX_MEMBER_INT_OR_STRING(member)			struct int_or_string member;
+#define FELIX_MEMBER_INT_OR_STRING_LIST(member)			struct int_or_string_list member;
+#define FELIX_MEMBER_PORTS(member)				struct proto_port_list member;
+#define FELIX_MEMBER_RANGE(member)				struct route_table_range *member;
+#define FELIX_MEMBER_RANGES(member)				struct route_table_range_list member;
+#define FELIX_MEMBER_HEALTH(member)				struct health_timeout_list member;
+#define FELIX_MEMBER_TIMEOUTS(member)				struct conntrack_timeouts *member;
+#define FELIX_MEMBER_MAP(member)				struct str_map member;
 #define FELIX_MEMBER(type, member, config, name, def, arg, doc) FELIX_MEMBER_##type(member)
 
 struct felix_configuration_spec {
@@ -110,8 +110,8 @@ enum felix_type {
 struct felix_param {
 	const char *config; /* "VXLANPort": FELIX_VXLANPORT in the environment */
 	enum felix_type type;
-	bool local; /* of FELIX_LOCAL_PARAMS */
-	int64_t unit_us; /* DURATION: of a plain number */
+	bool local;		   /* of FELIX_LOCAL_PARAMS */
+	int64_t unit_us;	   /* DURATION: of a plain number */
 	const char *const *values; /* CHOICE */
 	const struct field_desc *field;
 };

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The names that Calico gives to the objects of address management, byte for byte. */
+
+#include <stdint.h>
+
+#include "base/ip.h"
+
+struct ipam_name {
+	char s[CIDR_STR_SIZE];
+};
+
+/* Of a block's object: the CIDR with '.', ':' and '/' replaced by '-'. */
+struct ipam_name ipam_block_name(const struct cidr *cidr);
+
+/* Of an affinity's object: "<node>-<block name>"; long node names are cut and hashed. Heap string.
+ */
+char *ipam_affinity_name(const char *node, const struct cidr *cidr);
+
+/* The value of the label projectcalico.org/hostname-hash: base32 of SHA3-256, no padding. */
+struct ipam_node_hash {
+	char s[53];
+};
+struct ipam_node_hash ipam_node_hash(const char *node);
+
+/* FNV-1, 32 bits: where a node begins to look for a block. */
+uint32_t ipam_fnv1(const char *s);

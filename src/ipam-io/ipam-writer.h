@@ -10,60 +10,22 @@
 
 #include <stdbool.h>
 
-#include "base/ip.h"
-#include "model/model.h"
+#include "ipam/ipam-request.h"
 
 struct store;
 struct ipam_writer;
-
-enum ipam_use { IPAM_USE_WORKLOAD, IPAM_USE_TUNNEL, IPAM_USE_LOAD_BALANCER };
-
-enum ipam_request_type {
-	IPAM_ASSIGN_AUTO,    /* n_v4 and n_v6 addresses from this node's blocks */
-	IPAM_ASSIGN_ADDRESS, /* exactly 'addr' */
-	IPAM_RELEASE_HANDLE, /* every address of 'handle' */
-	IPAM_RELEASE_ADDRESS,
-};
-
-/* How a request ended; 'err' of the result has the words: the pool and the reason. */
-enum ipam_result_code {
-	IPAM_OK,
-	IPAM_E_NO_POOL = 1,   /* no enabled pool selects this node for this use */
-	IPAM_E_FULL,	      /* every candidate pool is full */
-	IPAM_E_BLOCK_LIMIT,   /* this node has as many blocks as it may */
-	IPAM_E_TAKEN,	      /* the explicit address is in use */
-	IPAM_E_RESERVED,      /* by an IPReservation */
-	IPAM_E_NOT_IN_POOL,
-	IPAM_E_NOT_FOUND,     /* release of what is not assigned; a success for CNI DEL */
-	IPAM_E_STORE,	      /* the datastore failed */
-};
-
-#define IPAM_ADDRS_MAX 16 /* of one request */
-
-struct ipam_request {
-	enum ipam_request_type type;
-	const char *handle;	 /* "k8s-pod-network.<container>", borrowed as all pointers here */
-	unsigned int n_v4;
-	unsigned int n_v6;
-	struct ip_addr addr;
-	enum ipam_use use;
-	const char *const *pools; /* names or CIDRs to restrict to; NULL-terminated; NULL: automatic */
-	const char *namespace;	  /* attributes stored with the address; NULL: none */
-	const char *pod;
-	const char *attr_type;	  /* "vxlanTunnelAddress"...; NULL: a workload */
-	int64_t now;		  /* seconds; the 'timestamp' attribute */
-
-	/* Result, set by the writer. */
-	enum ipam_result_code result;
-	struct cidr addrs[IPAM_ADDRS_MAX]; /* assigned: address with the block's prefix length */
-	unsigned int n_addrs;
-	struct err err;
-};
 
 /* 'node' is copied; 'store' is borrowed and used by nobody else meanwhile. */
 struct ipam_writer *ipam_writer_new(struct store *store, const char *node);
 struct ipam_writer *ipam_writer_free(struct ipam_writer *writer);
 CLEANUP_FUNC(struct ipam_writer *, ipam_writer_free);
+
+/*
+ * Who evaluates selectors of pools other than "" and "all()"; without it a pool with such a
+ * selector is no candidate.
+ */
+void ipam_writer_set_selects(struct ipam_writer *writer,
+			     bool (*selects)(const char *selector, const struct str_map *labels));
 
 /*
  * Serves all requests; each has its own result. <0 only if the store is unreachable (the results

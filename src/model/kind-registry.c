@@ -6,11 +6,9 @@
 #include <strings.h>
 
 #include "base/macros.h"
-#include "model/kinds-networking.h"
-#ifdef KINDS_POLICY
 #include "model/felix-configuration.h"
+#include "model/kinds-networking.h"
 #include "model/kinds-policy.h"
-#endif
 
 static const struct kind_desc *const kinds[KIND_COUNT_] = {
 	[KIND_NODE] = &kind_node,
@@ -26,6 +24,18 @@ static const struct kind_desc *const kinds[KIND_COUNT_] = {
 	[KIND_IPAM_BLOCK] = &kind_ipam_block,
 	[KIND_IPAM_HANDLE] = &kind_ipam_handle,
 	[KIND_IPAM_CONFIGURATION] = &kind_ipam_configuration,
+	[KIND_FELIX_CONFIGURATION] = &kind_felix_configuration,
+	[KIND_HOST_ENDPOINT] = &kind_host_endpoint,
+	[KIND_NETWORK_POLICY] = &kind_network_policy,
+	[KIND_GLOBAL_NETWORK_POLICY] = &kind_global_network_policy,
+	[KIND_STAGED_NETWORK_POLICY] = &kind_staged_network_policy,
+	[KIND_STAGED_GLOBAL_NETWORK_POLICY] = &kind_staged_global_network_policy,
+	[KIND_STAGED_KUBERNETES_NETWORK_POLICY] = &kind_staged_kubernetes_network_policy,
+	[KIND_TIER] = &kind_tier,
+	[KIND_PROFILE] = &kind_profile,
+	[KIND_NETWORK_SET] = &kind_network_set,
+	[KIND_GLOBAL_NETWORK_SET] = &kind_global_network_set,
+	[KIND_KUBE_CONTROLLERS_CONFIGURATION] = &kind_kube_controllers_configuration,
 };
 
 const struct kind_desc *kind_get(enum kind kind)

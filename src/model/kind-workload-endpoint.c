@@ -7,7 +7,7 @@
 #include "model/kinds-networking.h"
 
 #include "base/macros.h"
-#include "model/kinds.h"
+#include "model/kinds-policy.h"
 
 static const struct field_desc endpoint_port_fields[] = {
 	{.name = "name",
@@ -136,13 +136,11 @@ static const struct field_desc workload_endpoint_spec_fields[] = {
 	 .check = CHECK_CIDR,
 	 .offset = offsetof(struct workload_endpoint_spec, allow_spoofed_source_prefixes),
 	 .doc = "Prefixes that the workload may send from beside its own addresses."},
-#ifdef KINDS_POLICY
 	{.name = "qosControls",
 	 .type = FIELD_OBJECT,
 	 .offset = offsetof(struct workload_endpoint_spec, qos_controls),
 	 .sub = &qos_controls_desc,
 	 .doc = "Limits of bandwidth, packets and connections."},
-#endif
 };
 static const struct struct_desc workload_endpoint_spec_desc =
 	STRUCT_DESC(workload_endpoint_spec, workload_endpoint_spec_fields);

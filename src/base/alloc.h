@@ -30,10 +30,10 @@ char *xvasprintf(const char *format, va_list args) PRINTF_LIKE(1, 0);
  * two, so no capacity has to be kept. An array grown by this is only ever appended to by this.
  * Yields a pointer to the new, zeroed element and counts it.
  */
-#define ARRAY_ADD(v, n)                                                                           \
+#define ARRAY_ADD(v, n)                                                                            \
 	({                                                                                         \
-		if (((n) & ((n) - 1)) == 0)                                                        \
-			(v) = xreallocarray((v), (n) ? (n) * 2 : 1, sizeof(*(v)));                 \
+		if (((n) & ((n)-1)) == 0)                                                          \
+			(v) = xreallocarray((v), (n) ? (n)*2 : 1, sizeof(*(v)));                   \
 		__builtin_memset(&(v)[(n)], 0, sizeof(*(v)));                                      \
 		&(v)[(n)++];                                                                       \
 	})

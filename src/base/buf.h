@@ -17,7 +17,10 @@ struct buf {
 	size_t capacity;
 };
 
-#define BUF_INIT { .data = NULL }
+#define BUF_INIT                                                                                   \
+	{                                                                                          \
+		.data = NULL                                                                       \
+	}
 #define _cleanup_buf_ _cleanup_(buf_deinit)
 
 void buf_deinit(struct buf *buf);

@@ -14,11 +14,11 @@ struct digest digest_of(enum digest_kind kind, const void *data, size_t size)
 	static const struct {
 		const EVP_MD *(*type)(void);
 	} kinds[] = {
-		[DIGEST_SHA1] = { EVP_sha1 },	      [DIGEST_SHA224] = { EVP_sha224 },
-		[DIGEST_SHA256] = { EVP_sha256 },     [DIGEST_SHA3_224] = { EVP_sha3_224 },
-		[DIGEST_SHA3_256] = { EVP_sha3_256 },
+		[DIGEST_SHA1] = {EVP_sha1},	    [DIGEST_SHA224] = {EVP_sha224},
+		[DIGEST_SHA256] = {EVP_sha256},	    [DIGEST_SHA3_224] = {EVP_sha3_224},
+		[DIGEST_SHA3_256] = {EVP_sha3_256},
 	};
-	struct digest digest = { 0 };
+	struct digest digest = {0};
 	unsigned int len = 0;
 	int ok = EVP_Digest(data, size, digest.bytes, &len, kinds[kind].type(), NULL);
 
@@ -29,7 +29,7 @@ struct digest digest_of(enum digest_kind kind, const void *data, size_t size)
 
 struct digest_hex digest_hex(const struct digest *digest)
 {
-	struct digest_hex hex = { "" };
+	struct digest_hex hex = {""};
 
 	for (size_t i = 0; i < digest->size; i++)
 		(void)snprintf(hex.s + 2 * i, 3, "%02x", digest->bytes[i]);

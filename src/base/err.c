@@ -45,18 +45,18 @@ int err_errno(struct err *err, int code, const char *format, ...)
 
 int err_prefix(struct err *err, int code, const char *format, ...)
 {
-	char context[ERR_MSG_SIZE / 2];
 	char rest[ERR_MSG_SIZE];
+	size_t len;
 	va_list args;
 
 	if (!err)
 		return code;
-	va_start(args, format);
-	(void)vsnprintf(context, sizeof(context), format, args);
-	va_end(args);
 	memcpy(rest, err->msg, sizeof(rest));
 	rest[sizeof(rest) - 1] = '\0';
-	(void)snprintf(err->msg, sizeof(err->msg), "%s: %.*s", context,
-		       (int)(sizeof(err->msg) - sizeof(context) - 3), rest);
+	va_start(args, format);
+	(void)vsnprintf(err->msg, sizeof(err->msg) / 2, format, args);
+	va_end(args);
+	len = strlen(err->msg);
+	(void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", rest);
 	return code;
 }

@@ -24,7 +24,10 @@ struct err {
 	char msg[ERR_MSG_SIZE];
 };
 
-#define ERR_INIT { .msg = "" }
+#define ERR_INIT                                                                                   \
+	{                                                                                          \
+		.msg = ""                                                                          \
+	}
 
 /* Writes the message and returns 'code', so that set and return are one statement. */
 int err_set(struct err *err, int code, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -109,6 +109,7 @@ int dir_make(const char *path, mode_t mode, struct err *err)
 {
 	char part[PATH_MAX];
 	size_t len = strlen(path);
+	struct stat st;
 
 	if (len >= sizeof(part))
 		return err_set(err, -ENAMETOOLONG, "%.64s...: path too long", path);
@@ -120,5 +121,9 @@ int dir_make(const char *path, mode_t mode, struct err *err)
 		if (mkdir(part, mode) < 0 && errno != EEXIST)
 			return err_errno(err, -errno, "can't create directory %s", part);
 	}
+	if (stat(path, &st) < 0)
+		return err_errno(err, -errno, "can't create directory %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, -ENOTDIR, "can't create directory %s: a file is there", path);
 	return 0;
 }

@@ -19,7 +19,7 @@ static inline void fd_closep(int *fd)
 }
 #define _cleanup_close_ _cleanup_(fd_closep)
 
-#define TAKE_FD(fd)                                                                               \
+#define TAKE_FD(fd)                                                                                \
 	({                                                                                         \
 		int *take_fd_ = &(fd);                                                             \
 		int taken_ = *take_fd_;                                                            \

@@ -29,7 +29,7 @@ unsigned int ip_version(uint8_t family)
 
 int ip_parse(const char *text, struct ip_addr *ret, struct err *err)
 {
-	struct ip_addr addr = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
+	struct ip_addr addr = {.family = strchr(text, ':') ? AF_INET6 : AF_INET};
 
 	if (inet_pton(addr.family, text, addr.bytes) != 1)
 		return err_set(err, -EINVAL, "\"%.64s\" is not an IP address", text);
@@ -59,7 +59,7 @@ int cidr_parse(const char *text, struct cidr *ret, struct err *err)
 	char addr[IP_STR_SIZE];
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
-	struct cidr cidr = { 0 };
+	struct cidr cidr = {0};
 
 	if (len >= sizeof(addr))
 		return err_set(err, -EINVAL, "\"%.64s\" is not an IP prefix", text);
@@ -77,7 +77,7 @@ int cidr_parse(const char *text, struct cidr *ret, struct err *err)
 
 struct ip_str ip_format(const struct ip_addr *addr)
 {
-	struct ip_str str = { "-" };
+	struct ip_str str = {"-"};
 
 	if (addr->family)
 		(void)inet_ntop(addr->family, addr->bytes, str.s, sizeof(str.s));
@@ -86,7 +86,7 @@ struct ip_str ip_format(const struct ip_addr *addr)
 
 struct cidr_str cidr_format(const struct cidr *cidr)
 {
-	struct cidr_str str = { "-" };
+	struct cidr_str str = {"-"};
 
 	if (cidr->addr.family)
 		(void)snprintf(str.s, sizeof(str.s), "%s/%u", ip_format(&cidr->addr).s, cidr->len);
@@ -95,7 +95,7 @@ struct cidr_str cidr_format(const struct cidr *cidr)
 
 struct ip_addr ip_from_bytes(uint8_t family, const void *bytes)
 {
-	struct ip_addr addr = { .family = family };
+	struct ip_addr addr = {.family = family};
 
 	memcpy(addr.bytes, bytes, ip_size(family));
 	return addr;
@@ -123,10 +123,12 @@ int ip_compare(const struct ip_addr *a, const struct ip_addr *b)
 struct ip_addr ip_add(const struct ip_addr *addr, uint64_t n)
 {
 	struct ip_addr sum = *addr;
+	unsigned int carry = 0;
 
-	for (int i = (int)ip_size(addr->family) - 1; i >= 0 && n; i--) {
-		n += sum.bytes[i];
-		sum.bytes[i] = (uint8_t)n;
+	for (int i = (int)ip_size(addr->family) - 1; i >= 0 && (n || carry); i--) {
+		carry += sum.bytes[i] + (unsigned int)(n & 0xff);
+		sum.bytes[i] = (uint8_t)carry;
+		carry >>= 8;
 		n >>= 8;
 	}
 	return sum;
@@ -161,7 +163,7 @@ bool ip_is_link_local(const struct ip_addr *addr)
 
 bool ip_is_loopback(const struct ip_addr *addr)
 {
-	static const uint8_t v6[16] = { [15] = 1 };
+	static const uint8_t v6[16] = {[15] = 1};
 
 	if (addr->family == AF_INET)
 		return addr->bytes[0] == 127;
@@ -170,7 +172,7 @@ bool ip_is_loopback(const struct ip_addr *addr)
 
 struct cidr cidr_host(const struct ip_addr *addr)
 {
-	return (struct cidr){ .addr = *addr, .len = (uint8_t)ip_bits(addr->family) };
+	return (struct cidr){.addr = *addr, .len = (uint8_t)ip_bits(addr->family)};
 }
 
 struct cidr cidr_masked(const struct cidr *cidr)

@@ -33,7 +33,8 @@ struct cidr_str {
 	char s[CIDR_STR_SIZE];
 };
 
-/* 0: '*ret' set. -EINVAL: 'err' names the text and what was expected. Strict: no spaces, no zone. */
+/* 0: '*ret' set. -EINVAL: 'err' names the text and what was expected. Strict: no spaces, no zone.
+ */
 MUST_CHECK int ip_parse(const char *text, struct ip_addr *ret, struct err *err);
 
 /* "10.0.0.0/8"; without "/N" it is a single address (/32, /128). Host bits are kept. */

@@ -17,7 +17,8 @@
 
 #include "base/buf.h"
 
-#define VALUE_MAX 2048 /* bytes of one value that are printed */
+#define VALUE_MAX	   2048	 /* bytes of one value that are printed */
+#define US_PER_TOKEN_MILLI 60000 /* at one token per minute */
 
 static _Atomic int current_level = LOG_LEVEL_INFO;
 
@@ -25,9 +26,9 @@ static const struct {
 	const char *name;
 	enum log_level level;
 } level_names[] = {
-	{ "debug", LOG_LEVEL_DEBUG },	  { "trace", LOG_LEVEL_DEBUG }, { "info", LOG_LEVEL_INFO },
-	{ "warning", LOG_LEVEL_WARNING }, { "warn", LOG_LEVEL_WARNING }, { "error", LOG_LEVEL_ERROR },
-	{ "fatal", LOG_LEVEL_ERROR },	  { "panic", LOG_LEVEL_ERROR }, { "none", LOG_LEVEL_NONE },
+	{"debug", LOG_LEVEL_DEBUG},	{"trace", LOG_LEVEL_DEBUG},  {"info", LOG_LEVEL_INFO},
+	{"warning", LOG_LEVEL_WARNING}, {"warn", LOG_LEVEL_WARNING}, {"error", LOG_LEVEL_ERROR},
+	{"fatal", LOG_LEVEL_ERROR},	{"panic", LOG_LEVEL_ERROR},  {"none", LOG_LEVEL_NONE},
 };
 
 bool log_level_parse(const char *name, enum log_level *ret)
@@ -102,7 +103,7 @@ static void add_time(struct buf *line)
 
 void log_pairs(enum log_level level, const char *module, const char *message, ...)
 {
-	static const char *const names[] = { "debug", "info", "warning", "error", "none" };
+	static const char *const names[] = {"debug", "info", "warning", "error", "none"};
 	_cleanup_buf_ struct buf line = BUF_INIT;
 	const char *key;
 	va_list args;
@@ -138,11 +139,12 @@ bool log_limit_pass(struct log_limit *limit, uint32_t burst, uint32_t per_minute
 		limit->tokens_milli = burst * 1000;
 		limit->last_us = now_us;
 	}
-	earned = (now_us - limit->last_us) * per_minute / 60000;
+	earned = (now_us - limit->last_us) * per_minute / US_PER_TOKEN_MILLI;
 	if (earned) {
-		limit->last_us = now_us;
-		limit->tokens_milli = (uint32_t)MIN(earned + limit->tokens_milli,
-						    (uint64_t)burst * 1000);
+		/* What is not yet worth a part of a token stays to be counted next time. */
+		limit->last_us += earned * US_PER_TOKEN_MILLI / per_minute;
+		limit->tokens_milli =
+			(uint32_t)MIN(earned + limit->tokens_milli, (uint64_t)burst * 1000);
 	}
 	if (limit->tokens_milli < 1000)
 		return false;

@@ -43,12 +43,10 @@ void log_pairs(enum log_level level, const char *module, const char *message, ..
 		if (log_enabled(LOG_LEVEL_DEBUG))                                                  \
 			log_pairs(LOG_LEVEL_DEBUG, LOG_MODULE, message, ##__VA_ARGS__, NULL);      \
 	} while (0)
-#define log_info(message, ...)                                                                     \
-	log_pairs(LOG_LEVEL_INFO, LOG_MODULE, message, ##__VA_ARGS__, NULL)
+#define log_info(message, ...) log_pairs(LOG_LEVEL_INFO, LOG_MODULE, message, ##__VA_ARGS__, NULL)
 #define log_warning(message, ...)                                                                  \
 	log_pairs(LOG_LEVEL_WARNING, LOG_MODULE, message, ##__VA_ARGS__, NULL)
-#define log_error(message, ...)                                                                    \
-	log_pairs(LOG_LEVEL_ERROR, LOG_MODULE, message, ##__VA_ARGS__, NULL)
+#define log_error(message, ...) log_pairs(LOG_LEVEL_ERROR, LOG_MODULE, message, ##__VA_ARGS__, NULL)
 
 /* A number as a value, by value: log_info("...", "count", log_num(n).s) */
 struct log_num {

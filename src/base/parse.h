@@ -10,8 +10,7 @@
 /* Decimal, min..max. -EINVAL: 'err' names the text and the range. */
 MUST_CHECK int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret,
 			 struct err *err);
-MUST_CHECK int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret,
-			 struct err *err);
+MUST_CHECK int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *err);
 
 /* A Go duration ("1h2m3.5s", "100ms", "0s"), as metav1.Duration writes it. In microseconds. */
 MUST_CHECK int parse_duration(const char *text, int64_t *ret_us, struct err *err);

@@ -24,6 +24,9 @@ struct pod_link {
 };
 
 /*
+ * The calling thread visits the pod's namespace; a failure to come back aborts. The pod's namespace
+ * must not be the thread's own.
+ *
  * 0: both ends are up and configured. <0: nothing is left behind, 'err' names the step. Deletes a
  * stale host-side interface of the same name first.
  */

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A pod's wire: a veth pair with one end in the pod. There is no segment behind it: the pod has its
+ * addresses as /32 and /128, and sends everything to a gateway that the host's end answers for,
+ * 169.254.1.1 by proxy ARP and fe80::ecee:eeff:feee:eeee because that is the host's end.
+ *
+ * All host ends have the same MAC address, so that a pod's neighbour entry survives a change of the
+ * host's end, and no duplicate address detection, so that nothing waits for a second.
+ *
+ * This is the way of every pod's start: settings are written only where they differ, and what the
+ * kernel tells of is asked for once.
+ */
+
+#include "cni/pod-link.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "cni/cni-names.h"
+#include "netlink/addr.h"
+#include "netlink/netns.h"
+#include "netlink/route.h"
+#include "netlink/sysctl.h"
+
+#define LOG_MODULE  "cni"
+#define SYSCTL_PATH 128
+
+static const uint8_t host_mac[MAC_SIZE] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
+
+static const struct ip_addr gateway_v4 = {AF_INET, {169, 254, 1, 1}};
+/* The EUI-64 of 'host_mac'. */
+static const struct ip_addr gateway_v6 = {
+	AF_INET6,
+	{0xfe, 0x80, [8] = 0xec, 0xee, 0xee, 0xff, 0xfe, 0xee, 0xee, 0xee},
+};
+
+static bool has_family(const struct pod_link *link, uint8_t family)
+{
+	for (unsigned int i = 0; i < link->n_addrs; i++) {
+		if (link->addrs[i].addr.family == family)
+			return true;
+	}
+	return false;
+}
+
+/* --- Settings ----------------------------------------------------------------------------- */
+
+struct setting {
+	uint8_t family;
+	const char *dir;
+	const char *ifname; /* NULL: the interface it is about */
+	const char *name;
+	const char *value;
+	bool optional; /* kernels without it still work */
+};
+
+static const struct setting host_settings[] = {
+	{AF_INET, "net/ipv4/conf", NULL, "route_localnet", "1", false},
+	{AF_INET, "net/ipv4/neigh", NULL, "proxy_delay", "0", true},
+	{AF_INET, "net/ipv4/conf", NULL, "proxy_arp", "1", false},
+	{AF_INET, "net/ipv4/conf", NULL, "forwarding", "1", false},
+	/* Before IPv6 comes on, or the link-local address waits for DAD. */
+	{AF_INET6, "net/ipv6/conf", NULL, "accept_dad", "0", false},
+	{AF_INET6, "net/ipv6/conf", NULL, "disable_ipv6", "0", false},
+	{AF_INET6, "net/ipv6/conf", NULL, "proxy_ndp", "1", false},
+	{AF_INET6, "net/ipv6/conf", NULL, "forwarding", "1", false},
+	{AF_INET6, "net/ipv6/conf", NULL, "accept_ra", "0", true},
+};
+
+static const struct setting pod_settings[] = {
+	{AF_INET6, "net/ipv6/conf", "all", "disable_ipv6", "0", false},
+	{AF_INET6, "net/ipv6/conf", "default", "disable_ipv6", "0", false},
+	{AF_INET6, "net/ipv6/conf", "lo", "disable_ipv6", "0", false},
+	{AF_INET6, "net/ipv6/conf", NULL, "accept_dad", "0", false},
+	{AF_INET6, "net/ipv6/conf", NULL, "disable_ipv6", "0", false},
+};
+
+static void setting_path(const struct setting *setting, const char *ifname, char ret[SYSCTL_PATH])
+{
+	(void)snprintf(ret, SYSCTL_PATH, "%s/%s/%s", setting->dir,
+		       setting->ifname ? setting->ifname : ifname, setting->name);
+}
+
+static int setting_write(const struct setting *setting, const char *ifname, struct err *err)
+{
+	struct err reason = ERR_INIT;
+	char path[SYSCTL_PATH];
+	int r;
+
+	setting_path(setting, ifname, path);
+	r = sysctl_write(path, setting->value, &reason);
+	if (r == 0)
+		return 0;
+	if (r == SYSCTL_E_NOT_FOUND) {
+		r = -ENOENT;
+		(void)err_set(&reason, r, "/proc/sys/%s does not exist: is the %s in this kernel?",
+			      path, setting->family == AF_INET6 ? "IPv6" : "IPv4");
+	}
+	if (!setting->optional)
+		return err_set(err, r, "%s", reason.msg);
+	log_warning("a setting of a pod's interface was not made", "error", reason.msg);
+	return 0;
+}
+
+static int settings_write(const struct setting *settings, size_t n, const char *ifname, bool v4,
+			  bool v6, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r;
+
+		if (!(settings[i].family == AF_INET ? v4 : v6))
+			continue;
+		r = setting_write(&settings[i], ifname, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int pod_link_host_sysctls(const char *host_ifname, bool v4, bool v6, struct err *err)
+{
+	if (!cni_ifname_valid(host_ifname))
+		return err_set(err, -EINVAL, "\"%.32s\" is no interface name", host_ifname);
+	return settings_write(host_settings, ARRAY_SIZE(host_settings), host_ifname, v4, v6, err);
+}
+
+/* May the pod forward between interfaces of its own? */
+static int set_forwarding(uint8_t family, bool allow, struct err *err)
+{
+	const struct setting setting = {
+		.family = family,
+		.dir = family == AF_INET ? "net/ipv4/conf" : "net/ipv6/conf",
+		.ifname = "all",
+		.name = "forwarding",
+		.value = allow ? "1" : "0",
+	};
+
+	return setting_write(&setting, NULL, err);
+}
+
+/* --- In the pod's namespace --------------------------------------------------------------- */
+
+struct visit {
+	struct pod_link *link;
+	int self;      /* the way back */
+	struct nl *nl; /* to the pod's namespace */
+	int (*run)(struct visit *visit, struct err *err);
+};
+
+static void visit_deinit(struct visit *visit)
+{
+	visit->self = fd_close(visit->self);
+}
+
+/* Before anything is made: a "pod" in the agent's own namespace would get the host's interfaces. */
+static int visit_prepare(struct visit *visit, struct err *err)
+{
+	int r = netns_open_self(&visit->self, err);
+
+	if (r < 0)
+		return r;
+	r = netns_same(visit->self, visit->link->netns_fd);
+	if (r < 0)
+		return err_errno(err, r, "the pod's network namespace");
+	if (r > 0)
+		return err_set(err, -EINVAL,
+			       "the pod's network namespace is the agent's own: a pod on the "
+			       "host's network is not wired");
+	return 0;
+}
+
+static int visit_inside(struct visit *visit, struct err *err)
+{
+	int r = nl_open(NETLINK_ROUTE, -1, &visit->nl, err);
+
+	if (r == 0)
+		r = visit->run(visit, err);
+	visit->nl = nl_close(visit->nl);
+	return r;
+}
+
+/* What 'run' returns, or <0 where the namespace can't be entered. */
+static int visit_pod(struct visit *visit, struct err *err)
+{
+	struct err back = ERR_INIT;
+	int r = netns_enter(visit->link->netns_fd, err);
+
+	if (r < 0)
+		return err_prefix(err, r, "the pod's network namespace");
+	r = visit_inside(visit, err);
+	if (netns_enter(visit->self, &back) < 0) {
+		/* Everything from here on would happen to the pod instead of the host. */
+		log_error("no way back from a pod's network namespace", "error", back.msg);
+		abort();
+	}
+	return r;
+}
+
+/* --- Attach ------------------------------------------------------------------------------- */
+
+static struct route default_route(uint8_t family, int ifindex)
+{
+	return (struct route){
+		.dst = {.addr = {.family = family}},
+		.protocol = RTPROT_BOOT,
+		.ifindex = ifindex,
+		.gateway = family == AF_INET ? gateway_v4 : gateway_v6,
+	};
+}
+
+static int add_routes(struct visit *visit, uint8_t family, int ifindex, struct err *err)
+{
+	struct route route = {
+		.dst = cidr_host(&gateway_v4),
+		.protocol = RTPROT_BOOT,
+		.scope = RT_SCOPE_LINK,
+		.ifindex = ifindex,
+	};
+	int r;
+
+	if (!has_family(visit->link, family))
+		return 0;
+	if (family == AF_INET) {
+		r = route_replace(visit->nl, &route, err);
+		if (r < 0)
+			return r;
+	}
+	route = default_route(family, ifindex);
+	r = route_replace(visit->nl, &route, err);
+	if (r < 0)
+		return r;
+	return set_forwarding(family, visit->link->allow_ip_forwarding, err);
+}
+
+static int configure_pod(struct visit *visit, struct err *err)
+{
+	struct pod_link *link = visit->link;
+	struct link dev;
+	int r;
+
+	r = link_get(visit->nl, link->pod_ifname, &dev, err);
+	if (r != 0)
+		return r < 0 ? r : err_set(err, -ENODEV, "%s vanished", link->pod_ifname);
+	memcpy(link->pod_mac, dev.mac, MAC_SIZE);
+	r = settings_write(pod_settings, ARRAY_SIZE(pod_settings), link->pod_ifname,
+			   has_family(link, AF_INET), has_family(link, AF_INET6), err);
+	if (r == 0)
+		r = link_set_up(visit->nl, dev.ifindex, true, err);
+	for (unsigned int i = 0; r == 0 && i < link->n_addrs; i++)
+		r = addr_add(visit->nl, dev.ifindex, &link->addrs[i], err);
+	if (r == 0)
+		r = add_routes(visit, AF_INET, dev.ifindex, err);
+	if (r == 0)
+		r = add_routes(visit, AF_INET6, dev.ifindex, err);
+	return r;
+}
+
+/*
+ * Before the pod's end comes up, as only then the kernel gives the host's end its link-local
+ * address. Where it is set up to give another one, the pod's gateway is added beside it.
+ */
+static int configure_host(struct nl *host, struct pod_link *link, struct err *err)
+{
+	struct cidr local = {.addr = gateway_v6, .len = 64};
+	bool v6 = has_family(link, AF_INET6);
+	struct link dev;
+	int r;
+
+	r = link_get(host, link->host_ifname, &dev, err);
+	if (r != 0)
+		return r < 0 ? r : err_set(err, -ENODEV, "%s vanished", link->host_ifname);
+	if (memcmp(dev.mac, host_mac, MAC_SIZE) != 0)
+		return err_set(err, -EBUSY,
+			       "%s did not keep the MAC address ee:ee:ee:ee:ee:ee: does udev or "
+			       "NetworkManager manage cali interfaces on this node? Exempt them",
+			       link->host_ifname);
+	link->host_ifindex = dev.ifindex;
+	r = pod_link_host_sysctls(link->host_ifname, has_family(link, AF_INET), v6, err);
+	if (r == 0 && v6)
+		r = addr_add(host, dev.ifindex, &local, err);
+	return r;
+}
+
+/* 0: a stale one was removed. */
+static int remove_stale(struct nl *host, const struct pod_link *link, struct err *err)
+{
+	struct link dev;
+	int r = link_get(host, link->host_ifname, &dev, err);
+
+	if (r < 0)
+		return r;
+	if (r == LINK_E_NOT_FOUND)
+		return err_set(err, -EEXIST,
+			       "the pod has an interface %s already: was it attached to a network "
+			       "before?",
+			       link->pod_ifname);
+	if (strcmp(dev.kind, "veth") != 0)
+		return err_set(err, -EEXIST,
+			       "the host has an interface %s that is no pod's (%s): rename it",
+			       link->host_ifname, dev.kind[0] ? dev.kind : "hardware");
+	return link_delete(host, link->host_ifname, err);
+}
+
+static int add_pair(struct nl *host, const struct pod_link *link, struct err *err)
+{
+	struct veth_config config = {
+		.host_name = link->host_ifname,
+		.pod_name = link->pod_ifname,
+		.pod_netns_fd = link->netns_fd,
+		.mtu = link->mtu,
+		.n_queues = link->n_queues,
+		.has_pod_mac = link->has_pod_mac,
+	};
+	int r;
+
+	memcpy(config.host_mac, host_mac, MAC_SIZE);
+	memcpy(config.pod_mac, link->pod_mac, MAC_SIZE);
+	r = link_add_veth(host, &config, err);
+	/* Asked only now: most pods have no predecessor. */
+	if (r == LINK_E_EXISTS) {
+		r = remove_stale(host, link, err);
+		if (r < 0)
+			return r;
+		r = link_add_veth(host, &config, err);
+	}
+	return r > 0 ? err_set(err, -EEXIST, "the pod has an interface %s already",
+			       link->pod_ifname)
+		     : r;
+}
+
+int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err)
+{
+	_cleanup_(visit_deinit) struct visit visit = {
+		.link = link, .self = -1, .run = configure_pod};
+	struct err undo = ERR_INIT;
+	int r;
+
+	if (!cni_ifname_valid(link->host_ifname) || !cni_ifname_valid(link->pod_ifname) ||
+	    link->netns_fd < 0 || link->n_addrs > ARRAY_SIZE(link->addrs))
+		return err_set(err, -EINVAL, "wiring a pod: bad names, namespace or addresses");
+	r = visit_prepare(&visit, err);
+	if (r == 0)
+		r = add_pair(host, link, err);
+	if (r < 0)
+		return err_prefix(err, r, "veth %s", link->host_ifname);
+	r = configure_host(host, link, err);
+	if (r == 0)
+		r = visit_pod(&visit, err);
+	if (r == 0)
+		return 0;
+	if (link_delete(host, link->host_ifname, &undo) < 0)
+		log_error("half a pod's wire stays", "interface", link->host_ifname, "error",
+			  undo.msg);
+	return err_prefix(err, r, "wiring %s", link->host_ifname);
+}
+
+int pod_link_detach(struct nl *host, const char *host_ifname, struct err *err)
+{
+	struct link dev;
+	int r;
+
+	if (!cni_ifname_valid(host_ifname))
+		return err_set(err, -EINVAL, "\"%.32s\" is no interface name", host_ifname);
+	r = link_get(host, host_ifname, &dev, err);
+	if (r == LINK_E_NOT_FOUND)
+		return 0;
+	if (r < 0)
+		return r;
+	if (strcmp(dev.kind, "veth") != 0)
+		return err_set(err, -EEXIST, "%s is no pod's interface (%s): it is left alone",
+			       host_ifname, dev.kind[0] ? dev.kind : "hardware");
+	return link_delete(host, host_ifname, err);
+}
+
+/* --- Check -------------------------------------------------------------------------------- */
+
+static int wrong(struct err *err, const char *ifname, const char *what)
+{
+	return err_set(err, POD_LINK_E_WRONG, "%s: %s", ifname, what);
+}
+
+static int check_addrs(struct visit *visit, int ifindex, struct err *err)
+{
+	_cleanup_(if_addr_list_deinit) struct if_addr_list list = {0};
+	int r = addr_dump(visit->nl, AF_UNSPEC, ifindex, &list, err);
+
+	if (r < 0)
+		return r;
+	for (unsigned int i = 0; i < visit->link->n_addrs; i++) {
+		const struct cidr *want = &visit->link->addrs[i];
+		bool found = false;
+
+		for (size_t k = 0; k < list.n && !found; k++)
+			found = cidr_equal(&list.v[k].cidr, want);
+		if (!found)
+			return err_set(err, POD_LINK_E_WRONG, "%s in the pod: %s is missing",
+				       visit->link->pod_ifname, cidr_format(want).s);
+	}
+	return 0;
+}
+
+static int check_routes(struct visit *visit, uint8_t family, int ifindex, struct err *err)
+{
+	_cleanup_(route_list_deinit) struct route_list list = {0};
+	struct route want = default_route(family, ifindex);
+	struct cidr link_local = cidr_host(&gateway_v4);
+	bool has_gateway = family == AF_INET6, has_default = false;
+	int r;
+
+	if (!has_family(visit->link, family))
+		return 0;
+	r = route_dump(visit->nl, family, 0, &list, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.n; i++) {
+		const struct route *route = &list.v[i];
+
+		if (route->ifindex != ifindex)
+			continue;
+		if (cidr_equal(&route->dst, &link_local))
+			has_gateway = true;
+		if (cidr_equal(&route->dst, &want.dst) && ip_equal(&route->gateway, &want.gateway))
+			has_default = true;
+	}
+	if (has_gateway && has_default)
+		return 0;
+	return err_set(err, POD_LINK_E_WRONG, "%s in the pod: the IPv%u route %s is missing",
+		       visit->link->pod_ifname, ip_version(family),
+		       has_gateway ? "to the gateway (default)" : "169.254.1.1");
+}
+
+static int check_pod(struct visit *visit, struct err *err)
+{
+	const char *ifname = visit->link->pod_ifname;
+	struct link dev;
+	int r = link_get(visit->nl, ifname, &dev, err);
+
+	if (r < 0)
+		return r;
+	if (r == LINK_E_NOT_FOUND)
+		return wrong(err, ifname, "it is gone from the pod");
+	if (!(dev.flags & IFF_UP))
+		return wrong(err, ifname, "it is down in the pod");
+	r = check_addrs(visit, dev.ifindex, err);
+	if (r == 0)
+		r = check_routes(visit, AF_INET, dev.ifindex, err);
+	if (r == 0)
+		r = check_routes(visit, AF_INET6, dev.ifindex, err);
+	return r;
+}
+
+static int check_setting(const struct setting *setting, const char *ifname, struct err *err)
+{
+	char path[SYSCTL_PATH], value[32] = "";
+	int r;
+
+	setting_path(setting, ifname, path);
+	r = sysctl_read(path, value, sizeof(value), err);
+	if (setting->optional || (r == 0 && strcmp(value, setting->value) == 0))
+		return 0;
+	return err_set(err, POD_LINK_E_WRONG, "%s: %s is \"%s\", not \"%s\"", ifname, path, value,
+		       setting->value);
+}
+
+static int check_host(struct nl *host, const struct pod_link *link, struct err *err)
+{
+	struct link dev;
+	int r = link_get(host, link->host_ifname, &dev, err);
+
+	if (r < 0)
+		return r;
+	if (r == LINK_E_NOT_FOUND)
+		return wrong(err, link->host_ifname, "it is gone from the host");
+	if (!(dev.flags & IFF_UP))
+		return wrong(err, link->host_ifname, "it is down");
+	if (memcmp(dev.mac, host_mac, MAC_SIZE) != 0)
+		return wrong(err, link->host_ifname, "its MAC address is not ee:ee:ee:ee:ee:ee");
+	for (size_t i = 0; i < ARRAY_SIZE(host_settings); i++) {
+		if (!has_family(link, host_settings[i].family))
+			continue;
+		r = check_setting(&host_settings[i], link->host_ifname, err);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int pod_link_check(struct nl *host, const struct pod_link *link, struct err *err)
+{
+	struct pod_link copy = *link;
+	_cleanup_(visit_deinit) struct visit visit = {.link = &copy, .self = -1, .run = check_pod};
+	int r;
+
+	if (!cni_ifname_valid(link->host_ifname) || !cni_ifname_valid(link->pod_ifname) ||
+	    link->netns_fd < 0 || link->n_addrs > ARRAY_SIZE(link->addrs))
+		return err_set(err, -EINVAL, "checking a pod: bad names, namespace or addresses");
+	r = visit_prepare(&visit, err);
+	if (r == 0)
+		r = check_host(host, link, err);
+	return r != 0 ? r : visit_pod(&visit, err);
+}

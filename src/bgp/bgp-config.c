@@ -20,6 +20,12 @@
 
 #define IGNORED_INTERFACES_MAX 256
 
+/*
+ * After a start BIRD leaves the kernel's routes alone until every session is up again, or this time
+ * has passed; its own 240 s would let one dead node keep a new one without routes for as long.
+ */
+#define RECOVERY_SECONDS 20
+
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
 /* Multicast and reserved numbers are no router ids, so the hash is folded below them. */
@@ -320,6 +326,8 @@ static int render(const struct bgp_context *context, const struct bgp_peerings *
 	buf_adds(out, "# Written by korat; changes are overwritten.\n\n");
 	buf_adds(out, "log stderr all;\ntimeformat base iso long;\n");
 	buf_adds(out, "timeformat protocol iso long;\n");
+	if (context->input->graceful_restart)
+		buf_addf(out, "graceful restart wait %d;\n", RECOVERY_SECONDS);
 	r = render_router_id(context, out, err);
 	if (r == 0)
 		r = bgp_render_policy(context, out, err);

@@ -123,7 +123,7 @@ static int condition_origin(const struct bgp_filter_rule *rule, struct condition
 		if (strcmp(rule->peer_type, "eBGP") != 0 && strcmp(rule->peer_type, "iBGP") != 0)
 			return err_set(err, -EINVAL, "peerType must be eBGP or iBGP");
 		condition_begin(writer);
-		buf_adds(writer->out, rule->peer_type[0] == 'i' ? "internal" : "!internal");
+		buf_adds(writer->out, rule->peer_type[0] == 'i' ? "same_as" : "!same_as");
 	}
 	return 0;
 }
@@ -248,7 +248,7 @@ static int render_function(const struct bgp_filter *filter, bool import, uint8_t
 	if (rules->n == 0)
 		return 0;
 	buf_addf(out, "function %s(%s)\n{\n", bgp_filter_symbol(name, import, family).s,
-		 bgp_filter_wants_peer_type(rules) ? "bool internal" : "");
+		 bgp_filter_wants_peer_type(rules) ? "bool same_as" : "");
 	for (size_t i = 0; i < rules->n; i++) {
 		int r = render_rule(&rules->v[i], family, out, err);
 

@@ -144,7 +144,7 @@ static void render_aggregates(const struct bgp_context *context, uint8_t family,
 /* Routes that the agent or BIRD put onto a tunnel: a peer inside the cluster has its own. */
 static void render_reject_tunnels(const struct bgp_context *context, struct buf *out)
 {
-	buf_adds(out, "\tif internal then {\n");
+	buf_adds(out, "\tif same_as then {\n");
 	buf_adds(out, "\t\tif ifname ~ \"*.cali\" then reject;\n");
 	buf_adds(out, "\t\tif ifname ~ \"*.calico\" then reject;\n");
 	if (context->input->agent_owns_ipip)
@@ -156,7 +156,7 @@ static void render_export(const struct bgp_context *context, uint8_t family, str
 {
 	unsigned int version = ip_version(family);
 
-	buf_addf(out, "function calico_export_to_bgp_peers_v%u(bool internal)\n{\n", version);
+	buf_addf(out, "function calico_export_to_bgp_peers_v%u(bool same_as)\n{\n", version);
 	for (size_t i = 0; i < context->n_pools; i++)
 		if (context->pools[i].cidr.addr.family == family &&
 		    context->pools[i].disable_export)

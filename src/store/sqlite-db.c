@@ -35,6 +35,7 @@
 #define BUSY_MAX_US	 10000000u
 #define BUSY_STEP_MIN_US 100u
 #define BUSY_STEP_MAX_US 900u
+#define CHECKPOINT_PAGES 1000 /* of 4 KiB */
 #define CACHE_KIB	 "256"
 
 static const char schema_sql[] =
@@ -171,6 +172,24 @@ static int create_file(const char *path, struct err *err)
 	if (dir_fd < 0 || fsync(dir_fd) < 0)
 		return err_errno(err, -errno, "can't sync directory %s of the datastore", dir);
 	return 0;
+}
+
+static int on_commit(void *userdata, sqlite3 *handle, const char *name, int pages)
+{
+	struct sqlite_db *db = userdata;
+
+	(void)handle;
+	(void)name;
+	db->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+void sqlite_db_checkpoint(struct sqlite_db *db)
+{
+	if (db->wal_pages < CHECKPOINT_PAGES)
+		return;
+	db->wal_pages = 0;
+	(void)sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 /* The file exists, is one, and is for its owner alone; the journal files take over its mode. */
@@ -329,6 +348,7 @@ int sqlite_db_open(const char *path, struct sqlite_db **ret, struct err *err)
 	if (r != SQLITE_OK)
 		return failed(db, r, "open it", err);
 	(void)sqlite3_busy_handler(db->handle, on_busy, db);
+	(void)sqlite3_wal_hook(db->handle, on_commit, db);
 	(void)sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, (int)STORE_VALUE_MAX + 65536);
 	r = configure(db, err);
 	if (r < 0)

@@ -52,6 +52,7 @@ struct sqlite_db {
 	ino_t ino;
 	uint64_t busy_since_us;
 	uint32_t busy_random;
+	int wal_pages; /* in the journal after this connection's last commit */
 	sqlite3_stmt *statements[STATEMENT_COUNT_];
 };
 
@@ -76,6 +77,12 @@ MUST_CHECK int sqlite_db_step(struct sqlite_db *db, sqlite3_stmt *stmt, struct e
 /* Runs a statement without parameters or rows. */
 MUST_CHECK int sqlite_db_run(struct sqlite_db *db, enum sqlite_statement id, struct err *err);
 MUST_CHECK int sqlite_db_meta(struct sqlite_db *db, struct sqlite_meta *ret, struct err *err);
+
+/*
+ * After a commit: moves the journal into the file where it has grown long. Failure only delays it.
+ * Not by SQLite itself, which would do it before the commit returns and watches are woken.
+ */
+void sqlite_db_checkpoint(struct sqlite_db *db);
 
 /* Leaves the transaction there is, if any. For _cleanup_(sqlite_db_rollbackp). */
 void sqlite_db_rollbackp(struct sqlite_db **db);

@@ -306,6 +306,7 @@ static int sqlite_commit(struct store *store, const struct store_op *ops, size_t
 		return r;
 	if (commit.wrote)
 		(void)utimensat(AT_FDCWD, db->path, NULL, 0);
+	sqlite_db_checkpoint(db);
 	*ret_revision = commit.meta.revision;
 	return 0;
 }

@@ -131,7 +131,10 @@ CLEANUP_FUNC(struct store_watch *, store_watch_close);
 /* Becomes readable when store_watch_next() may have something. Borrowed. */
 int store_watch_fd(struct store_watch *watch);
 
-/* 0: '*ret' set, caller deinits. STORE_E_AGAIN: wait for the fd. Does not block on the network. */
+/*
+ * 0: '*ret' set, caller deinits. STORE_E_AGAIN: wait for the fd. Does not block on the network.
+ * <0: nothing is lost, the watch stays where it was; call again after a while, or open a new one.
+ */
 MUST_CHECK int store_watch_next(struct store_watch *watch, struct store_event *ret,
 				struct err *err);
 

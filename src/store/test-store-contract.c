@@ -251,6 +251,8 @@ static void test_list(void **state)
 	struct context *context = *state;
 	struct store *store = context->store;
 	_cleanup_(store_list_deinitp) struct store_list list = {0};
+	_cleanup_(store_object_deinitp) struct store_object object = {0};
+	struct store_object absent;
 	struct err err = ERR_INIT;
 	uint64_t revision;
 
@@ -263,6 +265,10 @@ static void test_list(void **state)
 	assert_pods(store, NULL, "blue/y red/b red/z red-2/a ");
 	assert_pods(store, "red", "red/b red/z ");
 	assert_pods(store, "none", "");
+	test_ok(store_get(store, KIND_WORKLOAD_ENDPOINT, "red", "b", &object, &err), &err);
+	assert_string_equal(object.namespace, "red");
+	assert_int_equal(store_get(store, KIND_WORKLOAD_ENDPOINT, "blue", "b", &absent, &err),
+			 STORE_E_NOT_FOUND);
 	test_ok(store_list(store, KIND_NODE, NULL, &list, &err), &err);
 	assert_int_equal(list.n, 1);
 	assert_int_equal(list.revision, revision);

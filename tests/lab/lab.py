@@ -27,6 +27,8 @@ KORAT = BUILD / "src/korat/korat"
 PLUGIN = BUILD / "src/cni/korat-cni"
 FLOW = BUILD / "tests/flow"
 
+BIRD = "/usr/sbin/bird"
+
 UNDERLAY4 = "192.168.0"
 UNDERLAY6 = "fd00:"
 GATEWAY = 254
@@ -119,7 +121,7 @@ class Node:
                **self.lab.agent_environment, **environment}
         command = [
             KORAT, "agent", "--node-name", self.name, "--run-dir", self.run_dir,
-            "--state-dir", self.state_dir, "--bird", self.lab.bird, "--bird-program", "bird",
+            "--state-dir", self.state_dir, "--bird", self.lab.bird, "--bird-program", BIRD,
             "--metrics", "127.0.0.1:9091", "--health", "127.0.0.1:9099",
         ]
         with open(self.log, "ab") as log:

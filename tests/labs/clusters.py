@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The clusters the lab tests run on."""
+
+import contextlib
+import json
+import re
+
+from lab import Lab, LabError, bird, probe, wait_for
+
+DIRECT_POOL = {
+    "apiVersion": "projectcalico.org/v3",
+    "kind": "IPPool",
+    "metadata": {"name": "direct"},
+    "spec": {"cidr": "10.43.0.0/16", "ipipMode": "Never", "vxlanMode": "Never",
+             "natOutgoing": False},
+}
+
+
+@contextlib.contextmanager
+def cluster(n_nodes=3, **environment):
+    """Nodes with agents that run; on failure the ends of their logs are printed."""
+    with Lab(n_nodes, {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", **environment}) as lab:
+        try:
+            lab.start()
+            yield lab
+        except BaseException:
+            for node in lab.nodes:
+                print(f"--- {node.name}\n{node.log_tail(40)}")
+            raise
+
+
+def vxlan_cluster(n_nodes=3, **environment):
+    """A cluster whose default pool is VXLAN Always."""
+    return cluster(n_nodes, CALICO_IPV4POOL_VXLAN="Always", CALICO_IPV4POOL_IPIP="Never",
+                   **environment)
+
+
+def reach_all(lab, seconds=30):
+    """Every pod pings and connects to every other, within the time it takes to settle."""
+    last = {}
+
+    def good():
+        last.clear()
+        last.update(probe.matrix(lab.pods))
+        return all(reach.good for reach in last.values())
+
+    try:
+        wait_for(good, seconds, "every pod reaches every other", 0.2)
+    except LabError as error:
+        bad = {pair: reach for pair, reach in last.items() if not reach.good}
+        raise LabError(f"{error}; not so: {bad}") from None
+
+
+def way(source, target):
+    """The device by which a packet between two pods leaves the node it starts on."""
+    answer = source.node.route_gets(
+        [f"{target.address} from {source.address} iif {source.host_interface}"])[0]
+    return re.search(r"\bdev (\S+)", answer).group(1)
+
+
+def meshed(lab):
+    """Are all ends of all BGP sessions established?"""
+    wanted = len(lab.nodes) - 1
+    return all(sum(one.established for one in bird.sessions(node.bird_socket())) >= wanted
+               for node in lab.nodes)
+
+
+def kernel_state(node):
+    """What the agent keeps in the kernel, for comparing before and after."""
+    return {
+        "routes": sorted(re.sub(r" (expires|age) \S+", "", line).strip()
+                         for line in node.ns.ip("route").splitlines()),
+        "neighbours": sorted(line for line in node.ns.ip("neigh", "show", "nud", "permanent")
+                             .splitlines()),
+        "forwarding": sorted(line for line in node.ns.output(
+            ["/usr/sbin/bridge", "fdb", "show", "dev", "vxlan.calico"], check=False).splitlines()),
+        "links": sorted(link["ifname"] for link in node.links()),
+        "addresses": sorted(f"{link['ifname']} {info['local']}/{info['prefixlen']}"
+                            for link in json.loads(node.ns.ip("-j", "-4", "addr"))
+                            for info in link.get("addr_info", [])),
+    }

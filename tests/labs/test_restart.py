@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dataplane outlives the agent: it is killed and comes back, and no packet is lost."""
+
+import signal
+import time
+
+import pytest
+
+from clusters import DIRECT_POOL, kernel_state, meshed, reach_all, vxlan_cluster
+from lab import FLOW, LabError, probe, wait_for
+
+PPS = 2000
+
+
+def _two_flows(lab, seconds):
+    """One over VXLAN, one over the fabric."""
+    lab.apply(DIRECT_POOL)
+    pods = {(pool, node.number): lab.pod(node, f"{pool[:1]}{node.number}", pools=[pool])
+            for node in lab.nodes for pool in ("default-ipv4-ippool", "direct")}
+    reach_all(lab)
+    wait_for(lambda: meshed(lab), 40, "BGP is meshed")
+    return [probe.Flow(FLOW, pods[pool, 1], pods[pool, 2], PPS, seconds)
+            for pool in ("default-ipv4-ippool", "direct")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_agents_end_and_come_back_without_loss(clean_machine, number):
+    with vxlan_cluster(2) as lab:
+        flows = _two_flows(lab, 60)
+        before = [kernel_state(node) for node in lab.nodes]
+        try:
+            for node in lab.nodes:
+                node.kill_agent(number)
+            time.sleep(2)
+            assert [kernel_state(node) for node in lab.nodes] == before, "while agents were away"
+            for node in lab.nodes:
+                node.start_agent()
+            wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
+            time.sleep(2)
+        finally:
+            reports = [flow.finish(stop=True) for flow in flows]
+        for report in reports:
+            assert report["sent"] > PPS * 4
+            assert report["lost"] == 0, report
+        assert [kernel_state(node) for node in lab.nodes] == before
+        reach_all(lab, 5)
+
+
+def test_killed_again_and_again(clean_machine):
+    """At any moment of its start an agent may die."""
+    with vxlan_cluster(2) as lab:
+        flows = _two_flows(lab, 60)
+        before = [kernel_state(node) for node in lab.nodes]
+        node = lab.nodes[0]
+        try:
+            for milliseconds in (0, 5, 10, 20, 40, 80, 160, 320, 640):
+                node.kill_agent()
+                node.start_agent(wait=False)
+                time.sleep(milliseconds / 1000)
+            node.kill_agent()
+            node.start_agent()
+            wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
+        finally:
+            reports = [flow.finish(stop=True) for flow in flows]
+        assert all(report["lost"] == 0 for report in reports), reports
+        assert [kernel_state(one) for one in lab.nodes] == before
+
+
+def test_pod_deleted_while_agent_is_away(clean_machine):
+    """The queued DEL is carried out at the next start; its address is free, its routes are gone."""
+    with vxlan_cluster(1) as lab:
+        node = lab.nodes[0]
+        pod, other = lab.pod(node, "gone"), lab.pod(node, "stays")
+        address = pod.address
+        node.kill_agent()
+        assert pod.try_del().code == 0
+        node.start_agent()
+        wait_for(lambda: address not in node.ns.ip("route"), 10, "the route is gone")
+        wait_for(lambda: not node.links("dev", pod.host_interface), 10, "the interface is gone")
+        names = [item["spec"]["pod"] for item in lab.get("workloadendpoints", namespace="default")]
+        assert names == ["stays"]
+        assert node.ns.run(probe.ping, other.address) is not None
+
+
+def test_store_away_pods_keep_talking(clean_machine):
+    """With the datastore gone, what runs goes on, and the agent lives."""
+    with vxlan_cluster(2) as lab:
+        for node in lab.nodes:
+            lab.pod(node, f"p{node.number}")
+        reach_all(lab)
+        store = lab.directory / "store.db"
+        hidden = lab.directory / "hidden.db"
+        store.rename(hidden)
+        try:
+            time.sleep(2)
+            reach_all(lab, 2)
+            for node in lab.nodes:
+                assert node.agent.poll() is None
+        finally:
+            hidden.rename(store)
+        reach_all(lab, 5)
+
+
+def test_unreachable_store_at_start_is_said(clean_machine):
+    with vxlan_cluster(1) as lab:
+        node = lab.nodes[0]
+        node.kill_agent()
+        lab.agent_environment["KORAT_SQLITE_FILE"] = "/nonexistent/dir/store.db"
+        with pytest.raises(LabError):
+            node.start_agent(wait=False)
+            wait_for(node.agent_ready, 3, "serves")
+        assert "/nonexistent/dir" in node.log.read_text(encoding="utf-8")

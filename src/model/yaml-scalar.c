@@ -2,7 +2,7 @@
 
 /*
  * Types of plain scalars. Kubernetes reads yes, on and their like as booleans and 0755 as octal;
- * a file that works there must mean the same here.
+ * a file that works there must mean the same here. Only y and n alone are left to be names.
  */
 
 #include "model/yaml-scalar.h"
@@ -32,16 +32,16 @@ static bool is_null(const char *text)
 
 static bool is_true(const char *text)
 {
-	static const char *const words[] = {"true", "True", "TRUE", "y",  "Y",	"yes",
-					    "Yes",  "YES",  "on",   "On", "ON", NULL};
+	static const char *const words[] = {"true", "True", "TRUE", "yes", "Yes",
+					    "YES",  "on",   "On",   "ON",  NULL};
 
 	return is_one_of(text, words);
 }
 
 static bool is_false(const char *text)
 {
-	static const char *const words[] = {"false", "False", "FALSE", "n",   "N",   "no",
-					    "No",    "NO",    "off",   "Off", "OFF", NULL};
+	static const char *const words[] = {"false", "False", "FALSE", "no",  "No",
+					    "NO",    "off",   "Off",   "OFF", NULL};
 
 	return is_one_of(text, words);
 }

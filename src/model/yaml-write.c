@@ -14,12 +14,13 @@
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define DIGITS	"0123456789"
 
-/* Dates, and digits with colons (base 60), are no text to some readers. */
-static bool is_number_like(const char *text)
+/* Dates, digits with colons (base 60), y and n are no text to some readers. */
+static bool is_risky(const char *text)
 {
 	size_t n = strspn(text, DIGITS);
 
-	return text[strspn(text, DIGITS ":_")] == '\0' || (n == 4 && text[4] == '-');
+	return text[strspn(text, DIGITS ":_")] == '\0' || (n == 4 && text[4] == '-') ||
+	       (text[0] && !text[1] && strchr("yYnN", text[0]));
 }
 
 static bool is_plain(const char *text)
@@ -32,7 +33,7 @@ static bool is_plain(const char *text)
 		return false;
 	if (text[n - 1] == ' ' || text[n - 1] == ':' || strstr(text, ": "))
 		return false;
-	return !yaml_is_special(text) && !is_number_like(text);
+	return !yaml_is_special(text) && !is_risky(text);
 }
 
 /* The code point at 'p', of 'ret_size' bytes. The text is UTF-8: jansson has seen to it. */

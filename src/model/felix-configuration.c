@@ -3,6 +3,9 @@
 /*
  * FelixConfiguration: the tables made of felix-params.h, and the rules across fields. Choices are
  * accepted in any case, as always; felix-config.c brings them to the spelling of the table.
+ *
+ * The fields have no defaults for model_default() to fill in: written to node.<name> they would win
+ * over what "default" says. felix-config.c applies them when all sources are known.
  */
 
 #include "model/felix-configuration.h"
@@ -185,8 +188,13 @@ static const char *const felix_values_datastore[] = {"etcdv3", "kubernetes", NUL
 #define FELIX_IS_MAP(arg)		 .type = FIELD_STR_MAP
 
 #define FELIX_FIELD(type_, member_, config_, name_, def_, arg_, doc_) \
-	{.name = name_, FELIX_IS_##type_(arg_), .def = def_, .doc = doc_ ".", \
+	{.name = name_, FELIX_IS_##type_(arg_), .doc = doc_ "." FELIX_WORDS_##def_, \
 	 .offset = offsetof(struct felix_configuration_spec, member_)},
+
+#define FELIX_WORDS_DEFAULT(text) " Default: " text "."
+#define FELIX_WORDS_NO_DEFAULT
+#define FELIX_DEF_DEFAULT(text)	  .def = (text),
+#define FELIX_DEF_NO_DEFAULT
 
 /* What it means for reading a text from the environment. */
 #define FELIX_UNIT_DURATION(arg) .unit_us = (arg),
@@ -206,9 +214,11 @@ static const char *const felix_values_datastore[] = {"etcdv3", "kubernetes", NUL
 #define FELIX_UNIT_MAP(arg)
 
 #define FELIX_PARAM(type_, member_, config_, name_, def_, arg_, doc_) \
-	{.config = config_, .type = FELIX_##type_, FELIX_UNIT_##type_(arg_) .local = false},
+	{.config = config_, .type = FELIX_##type_, FELIX_UNIT_##type_(arg_) \
+	 FELIX_DEF_##def_ .local = false},
 #define FELIX_LOCAL_PARAM(type_, member_, config_, name_, def_, arg_, doc_) \
-	{.config = config_, .type = FELIX_##type_, FELIX_UNIT_##type_(arg_) .local = true},
+	{.config = config_, .type = FELIX_##type_, FELIX_UNIT_##type_(arg_) \
+	 FELIX_DEF_##def_ .local = true},
 
 static const struct field_desc felix_spec_fields[] = {
 	FELIX_PARAMS(FELIX_FIELD)

@@ -113,6 +113,7 @@ struct felix_param {
 	bool local;		   /* of FELIX_LOCAL_PARAMS */
 	int64_t unit_us;	   /* DURATION: of a plain number */
 	const char *const *values; /* CHOICE */
+	const char *def;	   /* built-in default as JSON text; NULL: none */
 	const struct field_desc *field;
 };
 

@@ -212,7 +212,7 @@ static bool zone(const char **text, int64_t *ret_seconds)
 	if ((sign != '+' && sign != '-') || !fixed_number(text, 2, ':', 0, 23, &hours) ||
 	    !fixed_number(text, 2, '\0', 0, 59, &minutes))
 		return false;
-	*ret_seconds = (hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);
+	*ret_seconds = (int64_t)(sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
 	return true;
 }
 

@@ -51,9 +51,12 @@ static int compare(const void *a, const void *b)
 /* As tests/bench/run.py reads it: name, value, unit, note. */
 static void print(const char *what, const char *where, const char *note, uint64_t *ns, size_t n)
 {
+	size_t at_99 = n * 99 / 100;
+	size_t at_50 = n / 2;
+
 	qsort(ns, n, sizeof(*ns), compare);
-	(void)printf("%s-%s-median %.1f us %s\n", what, where, (double)ns[n / 2] / 1000, note);
-	(void)printf("%s-%s-p99 %.1f us %s\n", what, where, (double)ns[n * 99 / 100] / 1000, note);
+	(void)printf("%s-%s-median %.1f us %s\n", what, where, (double)ns[at_50] / 1000, note);
+	(void)printf("%s-%s-p99 %.1f us %s\n", what, where, (double)ns[at_99] / 1000, note);
 }
 
 /* As an address assignment does: a block is rewritten, a handle and an endpoint are new. */

@@ -306,9 +306,9 @@ static int fetch(struct sqlite_watch *watch, struct err *err)
 	return watch->n_events ? 0 : STORE_E_AGAIN;
 }
 
-int sqlite_watch_next(struct store_watch *base, struct store_event *ret, struct err *err)
+int sqlite_watch_next(struct store_watch *store_watch, struct store_event *ret, struct err *err)
 {
-	struct sqlite_watch *watch = watch_of(base);
+	struct sqlite_watch *watch = watch_of(store_watch);
 
 	if (watch->first_event == watch->n_events) {
 		int r;

@@ -9,4 +9,4 @@ int sqlite_watch_open(const struct store_config *config, uint64_t kinds, uint64_
 		      struct store_watch **ret, struct err *err);
 void sqlite_watch_close(struct store_watch *watch);
 int sqlite_watch_fd(struct store_watch *watch);
-int sqlite_watch_next(struct store_watch *watch, struct store_event *ret, struct err *err);
+int sqlite_watch_next(struct store_watch *store_watch, struct store_event *ret, struct err *err);

@@ -37,26 +37,24 @@ void store_config_from_environment(struct store_config *config)
 	};
 }
 
-static int backend_find(const struct store_config *config, const struct store_backend **ret,
-			struct err *err)
+/* NULL: there is none of that type, 'err' says so. */
+static const struct store_backend *backend_find(const struct store_config *config, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
-		if (config->type && strcmp(config->type, backends[i]->type) == 0) {
-			*ret = backends[i];
-			return 0;
-		}
+		if (config->type && strcmp(config->type, backends[i]->type) == 0)
+			return backends[i];
 	}
-	return err_set(err, -EINVAL,
-		       "there is no datastore of type \"%.64s\"; set DATASTORE_TYPE to sqlite",
-		       config->type ? config->type : "");
+	(void)err_set(err, -EINVAL,
+		      "there is no datastore of type \"%.64s\"; set DATASTORE_TYPE to sqlite",
+		      config->type ? config->type : "");
+	return NULL;
 }
 
 int store_open(const struct store_config *config, struct store **ret, struct err *err)
 {
-	const struct store_backend *backend;
-	int r = backend_find(config, &backend, err);
+	const struct store_backend *backend = backend_find(config, err);
 
-	return r < 0 ? r : backend->open(config, ret, err);
+	return backend ? backend->open(config, ret, err) : -EINVAL;
 }
 
 struct store *store_close(struct store *store)
@@ -169,10 +167,9 @@ int store_commit(struct store *store, const struct store_op *ops, size_t n, uint
 int store_watch_open(const struct store_config *config, uint64_t kinds, uint64_t revision,
 		     struct store_watch **ret, struct err *err)
 {
-	const struct store_backend *backend;
-	int r = backend_find(config, &backend, err);
+	const struct store_backend *backend = backend_find(config, err);
 
-	return r < 0 ? r : backend->watch_open(config, kinds, revision, ret, err);
+	return backend ? backend->watch_open(config, kinds, revision, ret, err) : -EINVAL;
 }
 
 struct store_watch *store_watch_close(struct store_watch *watch)

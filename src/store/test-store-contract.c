@@ -490,8 +490,8 @@ static void churn(struct store *store, unsigned int rounds)
 	for (unsigned int round = 0; round < rounds; round++) {
 		for (unsigned int i = 0; i < STORE_TRANSACTION_MAX / 2; i++) {
 			(void)snprintf(names[i], sizeof(names[i]), "churn%u-%u", round, i);
-			ops[2 * i] = test_op(STORE_CREATE, names[i], "{}", 0);
-			ops[2 * i + 1] = test_op(STORE_DELETE, names[i], NULL, 0);
+			ops[(size_t)2 * i] = test_op(STORE_CREATE, names[i], "{}", 0);
+			ops[(size_t)2 * i + 1] = test_op(STORE_DELETE, names[i], NULL, 0);
 		}
 		test_ok(store_commit(store, ops, STORE_TRANSACTION_MAX, NULL, NULL, &err), &err);
 	}

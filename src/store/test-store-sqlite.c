@@ -62,15 +62,14 @@ static void assert_private(const char *path, const char *suffix)
 static void test_files_are_private(void **state)
 {
 	struct test_place *place = *state;
-	_cleanup_(store_closep) struct store *store = NULL;
 	mode_t mask = umask(0);
+	_cleanup_(store_closep) struct store *store = test_open(&place->config);
 
-	store = test_open(&place->config);
 	(void)test_put(store, "a", "{}");
 	assert_private(place->path, "");
 	assert_private(place->path, "-wal");
 	assert_private(place->path, "-shm");
-	store = store_close(store);
+	(void)store_close(TAKE_PTR(store));
 	assert_int_equal(chmod(place->path, 0644), 0);
 	store = test_open(&place->config);
 	(void)test_put(store, "a", "{}");
@@ -475,7 +474,7 @@ static void test_killed_writers(void **state)
 	(void)test_put(store, "done", "1");
 	assert_exits(watcher_pid);
 	check_sums(store, shared, n_writers);
-	store = store_close(store);
+	(void)store_close(TAKE_PTR(store));
 	check_integrity(place->path);
 	assert_int_equal(munmap(shared, sizeof(*shared)), 0);
 }

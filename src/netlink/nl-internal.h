@@ -9,6 +9,7 @@
 
 #include "netlink/addr.h"
 #include "netlink/link.h"
+#include "netlink/monitor.h"
 #include "netlink/neigh.h"
 #include "netlink/route.h"
 
@@ -26,6 +27,8 @@ struct neigh_entry {
 	uint8_t flags;	/* NTF_* */
 };
 MUST_CHECK int neigh_from_message(const struct nlmsghdr *message, struct neigh_entry *ret);
+MUST_CHECK int monitor_event_from_message(const struct nlmsghdr *message,
+					  struct monitor_event *ret);
 
 /* Adds the request to make or to remove a route to a batch. */
 void route_batch_replace(struct nl_batch *batch, const struct route *route);

@@ -71,8 +71,9 @@ int nl_parse(const struct nlmsghdr *message, size_t header_size, const uint8_t *
 	memset(ret, 0, n * sizeof(const struct nlattr *));
 	if (mnl_nlmsg_get_payload_len(message) < header_size)
 		return -EBADMSG;
+	/* libmnl's own end is rounded up and may lie behind the buffer's. */
 	return parse_all(mnl_nlmsg_get_payload_offset(message, header_size),
-			 mnl_nlmsg_get_payload_tail(message), policy, n, ret);
+			 (const char *)message + message->nlmsg_len, policy, n, ret);
 }
 
 int nl_parse_nested(const struct nlattr *nest, const uint8_t *policy, size_t n,

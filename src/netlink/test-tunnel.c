@@ -100,8 +100,10 @@ static void test_ipip(void **state)
 	int r = link_ensure_ipip(nl, "tunl0", 1480, &ifindex, &err);
 
 	(void)state;
-	if (r == LINK_E_NOT_FOUND)
-		skip(); /* a kernel without ipip says so, and that is all */
+	if (r == LINK_E_NOT_FOUND) { /* a kernel without ipip says so, and that is all */
+		nl = nl_close(nl);   /* skip() does not come back */
+		skip();
+	}
 	assert_int_equal(r, 0);
 	assert_true(lab_says("ip -d link show tunl0", "ipip"));
 	assert_int_equal(link_ensure_ipip(nl, "tunl0", 1400, &ifindex, &err), 0);

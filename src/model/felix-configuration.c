@@ -406,6 +406,7 @@ const struct kind_desc kind_felix_configuration = {
 	.plural = "felixconfigurations",
 	.singular = "felixconfiguration",
 	.aliases = felix_configuration_aliases,
+	.layered = true,
 	.size = sizeof(struct felix_configuration),
 	.root = &felix_configuration_desc,
 	.doc = "Parameters of the agent: of all nodes (default), of one (node.<name>), or of some.",

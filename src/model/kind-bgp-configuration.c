@@ -308,6 +308,7 @@ const struct kind_desc kind_bgp_configuration = {
 	.plural = "bgpconfigurations",
 	.singular = "bgpconfiguration",
 	.aliases = bgp_configuration_aliases,
+	.layered = true,
 	.size = sizeof(struct bgp_configuration),
 	.root = &bgp_configuration_desc,
 	.doc = "How the cluster speaks BGP: the object named default, and node.NAME for what differs there.",

@@ -279,10 +279,12 @@ static int check_rules(const char *path, const struct bgp_filter_rule_list *rule
 		       struct err *err)
 {
 	for (size_t i = 0; i < rules->n; i++) {
-		int r = check_rule(&rules->v[i], family, err);
+		struct err rule_err = ERR_INIT;
+		int r = check_rule(&rules->v[i], family, &rule_err);
 
+		/* The rule's message begins with the rest of the path. */
 		if (r < 0)
-			return err_prefix(err, r, "spec.%s[%zu]", path, i);
+			return err_set(err, r, "spec.%s[%zu].%s", path, i, rule_err.msg);
 	}
 	return 0;
 }

@@ -100,6 +100,11 @@ struct kind_desc {
 	const char *singular; /* "ippool" */
 	const char *const *aliases; /* NULL-terminated, may be NULL */
 	bool namespaced;
+	/*
+	 * Objects lie over each other ("default", then node.NAME): what one leaves absent the one
+	 * below says. So only "default" is defaulted.
+	 */
+	bool layered;
 	size_t size; /* of the C struct */
 	const struct struct_desc *root; /* fields of the whole object below metadata: spec, status */
 	const char *doc;

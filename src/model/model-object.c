@@ -90,6 +90,10 @@ void struct_default(const struct struct_desc *desc, void *base)
 
 void model_default(struct object *object)
 {
+	const char *name = object->meta.name;
+
+	if (object->desc->layered && (!name || strcmp(name, "default") != 0))
+		return;
 	struct_default(object->desc->root, object);
 	if (object->desc->fill)
 		object->desc->fill(object);

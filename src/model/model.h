@@ -101,7 +101,10 @@ void model_write_json(const struct object *object, struct buf *out);	     /* one
 void model_write_json_pretty(const struct object *object, struct buf *out); /* 2 spaces */
 void model_write_yaml(const struct object *object, struct buf *out);
 
-/* Fills in every absent field that has a default. */
+/*
+ * Fills in every absent field that has a default. Of kinds whose objects lie over each other
+ * (BGPConfiguration, FelixConfiguration) only the object "default" is filled in.
+ */
 void model_default(struct object *object);
 
 /* Calico's rules. -EINVAL: 'err' names kind/name, field path, and what is allowed. */

@@ -395,6 +395,12 @@ static void test_watch_kinds(void **state)
 	put_pod(context->store, "red", "pod2");
 	assert_next(watch, "+pod2={}");
 	assert_none(watch);
+	(void)store_watch_close(watch);
+	watch = watch_from(context, UINT64_MAX, 0);
+	assert_next(watch, "+a=1");
+	assert_next(watch, "+pod={}");
+	assert_next(watch, "+pod2={}");
+	assert_next(watch, "sync");
 }
 
 static void test_watch_coalesces(void **state)

@@ -40,7 +40,8 @@ CLEANUP_FUNC(struct nat *, nat_close);
 enum nat_outcome { NAT_E_CHANGED = 1 };
 MUST_CHECK int nat_apply(struct nat *nat, const struct nat_config *config, struct err *err);
 void nat_invalidate(struct nat *nat);
-/* Readable when the kernel announces a change of a ruleset; nat_check() then says if it was ours. */
+/* Readable when the kernel announces a change of a ruleset; nat_check() then says if it was ours.
+ */
 int nat_fd(struct nat *nat);
 /* Drains the announcements. True: our tables may have been changed by someone else. */
 bool nat_check(struct nat *nat);

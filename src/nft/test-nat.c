@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Outgoing NAT against the kernel, judged by the nft program. */
+
+#include "nft/nat.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "netlink/test-lab.h"
+#include "nft/nat-rules.h"
+
+#define MAX_POOLS 8
+
+struct pools {
+	struct nat_pool v[MAX_POOLS];
+	struct nat_config config;
+};
+
+static const char *const devices[] = {"tunl0", "vxlan.calico"};
+
+/* "+" before a prefix: with masquerade. */
+static void pools_set(struct pools *pools, size_t n_devices, const char *const *texts)
+{
+	*pools = (struct pools){.config = {.pools = pools->v,
+					   .tunnel_devices = devices,
+					   .n_tunnel_devices = n_devices}};
+	for (; *texts; texts++) {
+		struct nat_pool *pool = &pools->v[pools->config.n_pools++];
+
+		pool->masquerade = **texts == '+';
+		assert_int_equal(cidr_parse(*texts + pool->masquerade, &pool->cidr, NULL), 0);
+	}
+}
+#define POOLS(pools, n_devices, ...)                                                               \
+	pools_set((pools), (n_devices), (const char *const[]){__VA_ARGS__, NULL})
+
+static struct nat *open_nat(void)
+{
+	struct err err = ERR_INIT;
+	struct nat *nat = NULL;
+
+	if (nat_open(-1, &nat, &err) < 0)
+		fail_msg("%s", err.msg);
+	return nat;
+}
+
+static int apply(struct nat *nat, const struct pools *pools)
+{
+	struct err err = ERR_INIT;
+	int r = nat_apply(nat, &pools->config, &err);
+
+	if (r < 0)
+		fail_msg("%s", err.msg);
+	return r;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return lab_run("nft flush ruleset") ? 0 : -1;
+}
+
+static void test_apply(void **state)
+{
+	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	_cleanup_(nat_closep) struct nat *again = NULL;
+	struct pools pools;
+
+	(void)state;
+	POOLS(&pools, 2, "+10.42.0.0/16", "10.50.0.0/16", "+fd42::/48");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(lab_says("nft list table ip calico",
+			     "type nat hook postrouting priority srcnat + 10; policy accept;"));
+	assert_true(lab_says("nft list table ip calico",
+			     "ip saddr @masq-ipam-pools ip daddr != @network-ip-pools masquerade"));
+	assert_true(lab_says("nft list table ip calico",
+			     "oifname \"tunl0\" fib saddr . oif type != local fib saddr type "
+			     "local masquerade"));
+	assert_true(lab_says("nft list table ip calico", "oifname \"vxlan.calico\""));
+	assert_true(
+		lab_says("nft list set ip calico network-ip-pools", "10.42.0.0/16, 10.50.0.0/16"));
+	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "{ 10.42.0.0/16 }"));
+	assert_true(lab_says("nft list set ip6 calico masq-ipam-pools", "{ fd42::/48 }"));
+	assert_true(lab_says("nft list table ip6 calico", "ip6 saddr @masq-ipam-pools"));
+
+	assert_int_equal(apply(nat, &pools), 0);
+	nat_invalidate(nat);
+	assert_int_equal(apply(nat, &pools), 0);
+	again = open_nat(); /* as after a restart */
+	assert_int_equal(apply(again, &pools), 0);
+	assert_false(nat_check(again));
+	assert_false(nat_check(nat));
+}
+
+static void test_pool_change_leaves_the_chain(void **state)
+{
+	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	struct lab_output before;
+	struct pools pools;
+
+	(void)state;
+	POOLS(&pools, 1, "+10.42.0.0/16");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	before = lab_output("nft -a list chain ip calico nat-cali-POSTROUTING");
+	POOLS(&pools, 1, "+10.42.0.0/16", "10.60.0.0/24");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(lab_says("nft list set ip calico network-ip-pools", "10.60.0.0/24"));
+	assert_string_equal(before.s,
+			    lab_output("nft -a list chain ip calico nat-cali-POSTROUTING").s);
+	nat_invalidate(nat);
+	POOLS(&pools, 1, "+10.43.0.0/16");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_string_equal(before.s,
+			    lab_output("nft -a list chain ip calico nat-cali-POSTROUTING").s);
+	/* The set is gone behind our back: the members find no place, and all is made anew. */
+	assert_true(lab_run("nft delete table ip calico"));
+	POOLS(&pools, 1, "+10.44.0.0/16");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "10.44.0.0/16"));
+
+	POOLS(&pools, 0, "+fd42::/48");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(lab_says("nft list tables; echo end", "table ip6 calico\nend"));
+	assert_null(strstr(lab_output("nft list tables").s, "table ip calico"));
+}
+
+static void test_pools_that_touch(void **state)
+{
+	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	struct pools pools;
+
+	(void)state;
+	POOLS(&pools, 0, "+10.1.0.0/16", "+10.0.0.0/16", "+10.0.7.0/24", "10.0.0.0/16",
+	      "+255.255.255.0/24", "+fd00::ffff:ffff:ffff:ff00/120", "+fd00:0:0:1::/64");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "10.0.0.0/15"));
+	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "255.255.255.0/24"));
+	nat_invalidate(nat);
+	assert_int_equal(apply(nat, &pools), 0);
+	POOLS(&pools, 0, "+0.0.0.0/0", "+::/0");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "0.0.0.0/0"));
+	nat_invalidate(nat);
+	assert_int_equal(apply(nat, &pools), 0);
+}
+
+/* Someone runs 'command': is it noticed, and is the table right again afterwards? */
+static void check_damage(struct nat *nat, const struct pools *pools, const char *command)
+{
+	struct pollfd fd = {.fd = nat_fd(nat), .events = POLLIN};
+
+	assert_int_equal(apply(nat, pools), 0);
+	assert_true(lab_run(command));
+	assert_int_equal(poll(&fd, 1, 1000), 1);
+	assert_true(nat_check(nat));
+	assert_int_equal(poll(&fd, 1, 0), 0);
+	assert_int_equal(apply(nat, pools), NAT_E_CHANGED);
+	assert_false(nat_check(nat)); /* that was us */
+	nat_invalidate(nat);
+	assert_int_equal(apply(nat, pools), 0);
+}
+
+static void test_damage(void **state)
+{
+	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	struct pools pools;
+
+	(void)state;
+	POOLS(&pools, 1, "+10.42.0.0/16", "+fd42::/48");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_false(nat_check(nat));
+	check_damage(nat, &pools, "nft add rule ip calico nat-cali-POSTROUTING accept");
+	check_damage(nat, &pools, "nft insert rule ip6 calico nat-cali-POSTROUTING accept");
+	check_damage(nat, &pools, "nft flush chain ip calico nat-cali-POSTROUTING");
+	check_damage(nat, &pools, "nft add element ip calico masq-ipam-pools '{ 10.9.0.0/16 }'");
+	check_damage(nat, &pools, "nft delete table ip6 calico");
+	check_damage(nat, &pools, "nft flush ruleset");
+	check_damage(nat, &pools,
+		     "nft flush chain ip calico nat-cali-POSTROUTING; "
+		     "nft delete chain ip calico nat-cali-POSTROUTING; nft add chain ip calico "
+		     "nat-cali-POSTROUTING '{ type nat hook postrouting priority 100; }'");
+}
+
+static void test_other_tables_are_not_ours(void **state)
+{
+	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	struct pools pools;
+
+	(void)state;
+	POOLS(&pools, 1, "+10.42.0.0/16");
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(lab_run("nft add table ip other; nft add table inet calico; "
+			    "nft add chain ip other c; nft add rule ip other c accept"));
+	assert_false(nat_check(nat));
+	POOLS(&pools, 1, NULL);
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(lab_says("nft list tables", "table ip other\ntable inet calico"));
+	assert_null(strstr(lab_output("nft list tables").s, "table ip calico"));
+	assert_int_equal(apply(nat, &pools), 0);
+}
+
+static void test_many_pools(void **state)
+{
+	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	_cleanup_free_ struct nat_pool *v = xcalloc(2000, sizeof(*v));
+	struct pools pools = {.config = {.pools = v, .n_pools = 2000}};
+	struct ip_addr base = ip_from_u32(0x0a000000);
+
+	(void)state;
+	for (unsigned int i = 0; i < 2000; i++) {
+		v[i].cidr.addr = ip_add(&base, (uint64_t)i * 2048);
+		v[i].cidr.len = 24;
+		v[i].masquerade = true;
+	}
+	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	nat_invalidate(nat);
+	assert_int_equal(apply(nat, &pools), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_apply, setup),
+		cmocka_unit_test_setup(test_pool_change_leaves_the_chain, setup),
+		cmocka_unit_test_setup(test_pools_that_touch, setup),
+		cmocka_unit_test_setup(test_damage, setup),
+		cmocka_unit_test_setup(test_other_tables_are_not_ours, setup),
+		cmocka_unit_test_setup(test_many_pools, setup),
+	};
+
+	lab_enter();
+	if (!lab_run("nft list ruleset")) {
+		(void)fprintf(stderr, "skipped: no nft program or no nftables\n");
+		return LAB_SKIP;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -121,15 +121,13 @@ static int parse_args(struct cni_request *request, const char *text, struct err 
 
 /* --- Variables ---------------------------------------------------------------------------- */
 
-static int parse_verb(struct cni_request *request, const char *name, const struct verb_desc **ret,
-		      struct err *err)
+static int parse_verb(const char *name, const struct verb_desc **ret, struct err *err)
 {
 	if (!name || !*name)
 		return missing(err, "CNI_COMMAND");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verbs[i].name, name) != 0)
 			continue;
-		request->verb = verbs[i].verb;
 		*ret = &verbs[i];
 		return 0;
 	}
@@ -177,16 +175,17 @@ static int parse_container(struct cni_request *request, const char *env, size_t 
 
 int cni_args_parse(const char *env, size_t env_size, struct cni_request *request, struct err *err)
 {
-	const struct verb_desc *verb = NULL;
+	const struct verb_desc *verb = &verbs[0];
 	const char *text;
 	int r;
 
 	if (env_size > 0 && env[env_size - 1] != '\0')
 		return err_set(err, CNI_ERROR_DECODE,
 			       "the environment does not end with a NUL: not sent by korat-cni");
-	r = parse_verb(request, env_find(env, env_size, "CNI_COMMAND"), &verb, err);
+	r = parse_verb(env_find(env, env_size, "CNI_COMMAND"), &verb, err);
 	if (r != 0)
 		return r;
+	request->verb = verb->verb;
 	r = parse_prefix(request, env_find(env, env_size, "FELIX_INTERFACEPREFIX"), err);
 	if (r != 0 || !verb->on_container)
 		return r;

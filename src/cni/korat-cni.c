@@ -270,7 +270,7 @@ static enum outcome connect_agent(const struct call *call, int *ret)
 
 	if (strlen(call->socket) >= sizeof(addr.sun_path))
 		return TOO_LONG;
-	strcpy(addr.sun_path, call->socket);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", call->socket);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return AWAY;
@@ -558,6 +558,32 @@ static const char *env_or(const char *name, const char *otherwise)
 	return value && *value ? value : otherwise;
 }
 
+/* The exit code. */
+static int serve(struct call *call)
+{
+	char msg[MSG_SIZE];
+	enum outcome outcome;
+	int exit_code = 1;
+
+	if (!read_conf(call)) {
+		(void)snprintf(msg, sizeof(msg),
+			       "the network configuration on stdin could not be read: it is to "
+			       "end, and to have at most %u bytes",
+			       CNI_STDIN_MAX);
+		return fail(call, CODE_IO, msg);
+	}
+	find_version(call->conf, call->head.stdin_size, call->version);
+	if (strcmp(call->command, "VERSION") == 0)
+		return answer_version(call);
+	if (!collect_env(call)) {
+		(void)snprintf(msg, sizeof(msg), "the CNI_ variables exceed %u bytes", CNI_ENV_MAX);
+		return fail(call, CODE_BAD_ENV, msg);
+	}
+	open_netns(call);
+	outcome = ask_agent(call, &exit_code);
+	return outcome == DONE ? exit_code : no_answer(call, outcome);
+}
+
 int main(int argc, char **argv)
 {
 	struct call call = {
@@ -566,30 +592,15 @@ int main(int argc, char **argv)
 		.queue = env_or(CNI_QUEUE_ENV, CNI_QUEUE_PATH),
 		.head = {.magic = CNI_MAGIC},
 		.netns = -1,
-		.deadline_ms = now_ms() + DEADLINE_SECONDS * 1000,
+		.deadline_ms = now_ms() + DEADLINE_SECONDS * INT64_C(1000),
 	};
-	char msg[MSG_SIZE];
-	enum outcome outcome;
-	int exit_code = 1;
+	int exit_code;
 
 	if (!call.command || !*call.command)
 		return without_command(argc, argv);
 	call.head.role = is_ipam(argc > 0 ? argv[0] : NULL) ? CNI_ROLE_IPAM : CNI_ROLE_MAIN;
-	if (!read_conf(&call)) {
-		(void)snprintf(msg, sizeof(msg),
-			       "the network configuration on stdin could not be read: it is to "
-			       "end, and to have at most %u bytes",
-			       CNI_STDIN_MAX);
-		return fail(&call, CODE_IO, msg);
-	}
-	find_version(call.conf, call.head.stdin_size, call.version);
-	if (strcmp(call.command, "VERSION") == 0)
-		return answer_version(&call);
-	if (!collect_env(&call)) {
-		(void)snprintf(msg, sizeof(msg), "the CNI_ variables exceed %u bytes", CNI_ENV_MAX);
-		return fail(&call, CODE_BAD_ENV, msg);
-	}
-	open_netns(&call);
-	outcome = ask_agent(&call, &exit_code);
-	return outcome == DONE ? exit_code : no_answer(&call, outcome);
+	exit_code = serve(&call);
+	free(call.env);
+	free(call.conf);
+	return exit_code;
 }

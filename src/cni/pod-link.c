@@ -53,33 +53,33 @@ static bool has_family(const struct pod_link *link, uint8_t family)
 /* --- Settings ----------------------------------------------------------------------------- */
 
 struct setting {
-	uint8_t family;
 	const char *dir;
 	const char *ifname; /* NULL: the interface it is about */
 	const char *name;
 	const char *value;
+	uint8_t family;
 	bool optional; /* kernels without it still work */
 };
 
 static const struct setting host_settings[] = {
-	{AF_INET, "net/ipv4/conf", NULL, "route_localnet", "1", false},
-	{AF_INET, "net/ipv4/neigh", NULL, "proxy_delay", "0", true},
-	{AF_INET, "net/ipv4/conf", NULL, "proxy_arp", "1", false},
-	{AF_INET, "net/ipv4/conf", NULL, "forwarding", "1", false},
+	{"net/ipv4/conf", NULL, "route_localnet", "1", AF_INET, false},
+	{"net/ipv4/neigh", NULL, "proxy_delay", "0", AF_INET, true},
+	{"net/ipv4/conf", NULL, "proxy_arp", "1", AF_INET, false},
+	{"net/ipv4/conf", NULL, "forwarding", "1", AF_INET, false},
 	/* Before IPv6 comes on, or the link-local address waits for DAD. */
-	{AF_INET6, "net/ipv6/conf", NULL, "accept_dad", "0", false},
-	{AF_INET6, "net/ipv6/conf", NULL, "disable_ipv6", "0", false},
-	{AF_INET6, "net/ipv6/conf", NULL, "proxy_ndp", "1", false},
-	{AF_INET6, "net/ipv6/conf", NULL, "forwarding", "1", false},
-	{AF_INET6, "net/ipv6/conf", NULL, "accept_ra", "0", true},
+	{"net/ipv6/conf", NULL, "accept_dad", "0", AF_INET6, false},
+	{"net/ipv6/conf", NULL, "disable_ipv6", "0", AF_INET6, false},
+	{"net/ipv6/conf", NULL, "proxy_ndp", "1", AF_INET6, false},
+	{"net/ipv6/conf", NULL, "forwarding", "1", AF_INET6, false},
+	{"net/ipv6/conf", NULL, "accept_ra", "0", AF_INET6, true},
 };
 
 static const struct setting pod_settings[] = {
-	{AF_INET6, "net/ipv6/conf", "all", "disable_ipv6", "0", false},
-	{AF_INET6, "net/ipv6/conf", "default", "disable_ipv6", "0", false},
-	{AF_INET6, "net/ipv6/conf", "lo", "disable_ipv6", "0", false},
-	{AF_INET6, "net/ipv6/conf", NULL, "accept_dad", "0", false},
-	{AF_INET6, "net/ipv6/conf", NULL, "disable_ipv6", "0", false},
+	{"net/ipv6/conf", "all", "disable_ipv6", "0", AF_INET6, false},
+	{"net/ipv6/conf", "default", "disable_ipv6", "0", AF_INET6, false},
+	{"net/ipv6/conf", "lo", "disable_ipv6", "0", AF_INET6, false},
+	{"net/ipv6/conf", NULL, "accept_dad", "0", AF_INET6, false},
+	{"net/ipv6/conf", NULL, "disable_ipv6", "0", AF_INET6, false},
 };
 
 static void setting_path(const struct setting *setting, const char *ifname, char ret[SYSCTL_PATH])

@@ -88,7 +88,7 @@ static int setup(void **state)
 	struct fixture *f = XNEW(struct fixture);
 	struct err err = ERR_INIT;
 
-	strcpy(f->dir, "/tmp/cni-test-XXXXXX");
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/cni-test-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	assert_int_equal(chmod(f->dir, 0755), 0);
 	f->path = xasprintf("%s/run/cni.sock", f->dir);
@@ -128,7 +128,7 @@ static int call_connect(const struct fixture *f)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(addr.sun_path, f->path);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->path);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	return fd;
 }
@@ -406,7 +406,7 @@ static void test_socket(void **state)
 	assert_non_null(strstr(err.msg, "another agent listens"));
 	close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	assert_int_equal(cni_server_new(f->event, file, handle, f, &second, &err), -EEXIST);
-	strcpy(addr.sun_path, stale);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", stale);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	close(fd);
@@ -430,7 +430,7 @@ static void test_not_root(void **state)
 		char text[512] = "";
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-		strcpy(addr.sun_path, f->path);
+		(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->path);
 		if (setgid(65534) < 0 || setuid(65534) < 0 ||
 		    connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 			_exit(2);

@@ -81,7 +81,7 @@ static int setup(void **state)
 	struct fixture *f = XNEW(struct fixture);
 
 	f->plugin = *state;
-	strcpy(f->dir, "/tmp/cni-test-XXXXXX");
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/cni-test-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	f->path = xasprintf("%s/run/cni.sock", f->dir);
 	f->queue = xasprintf("%s/run/queue", f->dir);
@@ -382,7 +382,7 @@ static void test_agent_breaks(void **state)
 	sd_event_source *source = NULL;
 
 	replace_str(&f->path, xasprintf("%s/sock", f->dir));
-	strcpy(addr.sun_path, f->path);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->path);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(fd, 8), 0);
 	assert_true(sd_event_add_io(f->event, &source, fd, EPOLLIN, on_breaking, NULL) >= 0);

@@ -21,6 +21,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/alloc.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "cni/pod-link.h"
@@ -76,8 +77,7 @@ static int make_pod(const struct fixture *f)
 
 static int setup(void **state)
 {
-	static struct fixture fixture;
-	struct fixture *f = &fixture;
+	struct fixture *f = XNEW(struct fixture);
 	struct err err = ERR_INIT;
 	struct link lo;
 
@@ -98,6 +98,7 @@ static int teardown(void **state)
 	f->host = nl_close(f->host);
 	f->host_fd = fd_close(f->host_fd);
 	f->pod_fd = fd_close(f->pod_fd);
+	free(f);
 	return 0;
 }
 

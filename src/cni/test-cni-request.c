@@ -31,25 +31,47 @@ static int parse(const char *env, size_t env_size, const char *conf, struct cni_
 	return cni_request_parse(CNI_ROLE_MAIN, env, env_size, conf, strlen(conf), ret, err);
 }
 
-static void test_calico_conflist(void **state)
+/* The first plugin's configuration of a list, with its name and version put in as runtimes do. */
+static char *read_conflist(const char *path)
 {
-	_cleanup_(cni_request_freep) struct cni_request *request = NULL;
 	_cleanup_buf_ struct buf file = BUF_INIT;
-	_cleanup_free_ char *text = NULL;
 	struct err err = ERR_INIT;
 	json_t *list, *conf;
+	char *text;
 
-	(void)state;
-	if (file_read(SOURCE_ROOT "/tests/data/cni/10-calico.conflist", 65536, &file, &err) != 0)
+	if (file_read(path, 65536, &file, &err) != 0)
 		fail_msg("%s", err.msg);
 	list = json_loads(buf_str(&file), 0, NULL);
 	assert_non_null(list);
-	/* As a runtime does: the list's name and version go into each plugin's configuration. */
 	conf = json_array_get(json_object_get(list, "plugins"), 0);
 	json_object_set(conf, "name", json_object_get(list, "name"));
 	json_object_set(conf, "cniVersion", json_object_get(list, "cniVersion"));
 	text = json_dumps(conf, 0);
 	json_decref(list);
+	return text;
+}
+
+static void test_korat_conflist(void **state)
+{
+	_cleanup_(cni_request_freep) struct cni_request *request = NULL;
+	_cleanup_free_ char *text = read_conflist(SOURCE_ROOT "/deploy/cni/10-korat.conflist");
+	struct err err = ERR_INIT;
+
+	(void)state;
+	if (parse(ENV(ADD_ENV), text, &request, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(request->ipam_type, "korat-ipam");
+	assert_true(request->assign_v4 && !request->assign_v6 && request->policy_k8s);
+	assert_int_equal(request->mtu, 0);
+}
+
+static void test_calico_conflist(void **state)
+{
+	_cleanup_(cni_request_freep) struct cni_request *request = NULL;
+	_cleanup_free_ char *text = read_conflist(SOURCE_ROOT "/tests/data/cni/10-calico.conflist");
+	struct err err = ERR_INIT;
+
+	(void)state;
 	if (parse(ENV(ADD_ENV), text, &request, &err) != 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(request->verb, CNI_ADD);
@@ -258,11 +280,9 @@ static void test_version_of_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_calico_conflist),
-		cmocka_unit_test(test_every_key),
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_check_and_gc),
-		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_calico_conflist), cmocka_unit_test(test_korat_conflist),
+		cmocka_unit_test(test_every_key),	cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_check_and_gc),	cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_version_of_bad),
 	};
 

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	copy = xmemdup(data, size); /* aligned, and its end is watched */
 	message = copy;
 	left = (int)size;
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left))
 		read_message(message);
 	return 0;
 }

@@ -77,7 +77,7 @@ static void take_string(const struct nlattr *attr, char *ret, size_t size)
 int link_from_message(const struct nlmsghdr *message, struct link *ret)
 {
 	const struct nlattr *tb[LINK_ATTRS];
-	const struct nlattr *info[INFO_ATTRS];
+	const struct nlattr *info[INFO_ATTRS] = {NULL};
 	struct link link = {0};
 	struct ifinfomsg header;
 	int r = nl_parse(message, sizeof(header), link_policy, LINK_ATTRS, tb);

@@ -109,7 +109,7 @@ static int refill(struct monitor *monitor, struct err *err)
 /* The next event of the datagram at hand. MONITOR_E_AGAIN: there is none left in it. */
 static int next_in_datagram(struct monitor *monitor, struct monitor_event *ret, struct err *err)
 {
-	while (mnl_nlmsg_ok(monitor->next, monitor->left)) {
+	while (nl_message_ok(monitor->next, monitor->left)) {
 		const struct nlmsghdr *message = monitor->next;
 		struct monitor_event event;
 		int r;

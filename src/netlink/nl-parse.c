@@ -11,6 +11,12 @@
 
 #include "netlink/nl.h"
 
+bool nl_message_ok(const struct nlmsghdr *message, int left)
+{
+	return left >= (int)sizeof(*message) && message->nlmsg_len >= sizeof(*message) &&
+	       message->nlmsg_len <= (unsigned int)left;
+}
+
 static bool attr_fits(const struct nlattr *attr, enum nl_attr_kind kind)
 {
 	uint16_t len = mnl_attr_get_payload_len(attr);

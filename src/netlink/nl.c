@@ -291,7 +291,7 @@ static bool find_answer(const void *data, size_t size, uint32_t seq, struct nl_a
 	const struct nlmsghdr *message = data;
 	int left = (int)size;
 
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 		if (message->nlmsg_seq != seq || message->nlmsg_type != NLMSG_ERROR)
 			continue;
 		take_error(message, ret);
@@ -380,7 +380,7 @@ static int query_once(struct nl *nl, struct nlmsghdr *request, struct query *que
 
 		if (n < 0)
 			return receive_failed(nl, n, err);
-		for (; r >= 0 && !query->done && mnl_nlmsg_ok(message, left);
+		for (; r >= 0 && !query->done && nl_message_ok(message, left);
 		     message = mnl_nlmsg_next(message, &left))
 			r = query_message(query, message);
 		if (r < 0) {
@@ -491,7 +491,7 @@ static bool batch_take(struct nl_batch *batch, size_t first, size_t end, uint32_
 	int left = (int)size;
 	bool last = false;
 
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 		uint32_t i = message->nlmsg_seq - seq;
 		struct nl_answer answer;
 
@@ -557,7 +557,7 @@ static bool transact_take(const void *data, size_t size, uint32_t first, uint32_
 	int left = (int)size;
 	bool seen = false;
 
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 		struct nl_answer one;
 
 		if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq - first > last - first)

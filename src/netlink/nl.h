@@ -107,6 +107,12 @@ MUST_CHECK int nl_join(struct nl *nl, unsigned int group, struct err *err);
  */
 MUST_CHECK int nl_receive(struct nl *nl, const void **ret_data);
 
+/*
+ * Is there a whole message in the 'left' bytes? For mnl_nlmsg_next(), which may leave 'left'
+ * negative. libmnl's own check takes a length beyond INT_MAX for a small one.
+ */
+bool nl_message_ok(const struct nlmsghdr *message, int left);
+
 /* What an attribute must hold to be taken. 0 in a policy table: not looked at. */
 enum nl_attr_kind {
 	NL_ATTR_SKIP,

@@ -23,6 +23,7 @@ struct route_key {
 	uint8_t family;
 	uint8_t len;
 	uint8_t bytes[16];
+	uint16_t zero; /* no padding: keys are hashed and compared as bytes */
 	uint32_t priority;
 	uint32_t table;
 };
@@ -54,7 +55,7 @@ static struct route_key key_of_route(const struct route *route)
 {
 	struct route_key key;
 
-	memset(&key, 0, sizeof(key)); /* padding too: it is hashed */
+	memset(&key, 0, sizeof(key));
 	key.family = route->dst.addr.family;
 	key.len = route->dst.len;
 	memcpy(key.bytes, route->dst.addr.bytes, sizeof(key.bytes));

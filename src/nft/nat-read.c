@@ -76,8 +76,8 @@ static uint32_t be32_of(const struct nlattr *attr)
 static int chain_message(const struct nlmsghdr *message, void *ctx)
 {
 	struct reading *reading = ctx;
-	const struct nlattr *tb[CHAIN_ATTRS];
-	const struct nlattr *hook[HOOK_ATTRS];
+	const struct nlattr *tb[CHAIN_ATTRS] = {NULL};
+	const struct nlattr *hook[HOOK_ATTRS] = {NULL};
 	int r = nl_parse(message, sizeof(struct nfgenmsg), chain_policy, CHAIN_ATTRS, tb);
 
 	if (r == 0)
@@ -108,7 +108,7 @@ static bool has_comment(const struct nlattr *data, const struct nat_comment *com
 static int rule_message(const struct nlmsghdr *message, void *ctx)
 {
 	struct reading *reading = ctx;
-	const struct nlattr *tb[RULE_ATTRS];
+	const struct nlattr *tb[RULE_ATTRS] = {NULL};
 	struct nat_comment comment;
 	int r = nl_parse(message, sizeof(struct nfgenmsg), rule_policy, RULE_ATTRS, tb);
 

@@ -176,7 +176,7 @@ bool nat_check(struct nat *nat)
 				continue;
 			break;
 		}
-		for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+		for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left))
 			foreign = foreign || is_foreign(nat, message);
 	}
 	if (foreign)

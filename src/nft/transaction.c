@@ -213,7 +213,7 @@ static uint32_t count_messages(const struct buf *bytes)
 	int left = (int)bytes->size;
 	uint32_t n = 0;
 
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left))
 		n++;
 	return n;
 }
@@ -223,7 +223,7 @@ static void number_messages(struct buf *bytes, uint32_t seq)
 	struct nlmsghdr *message = (void *)bytes->data;
 	int left = (int)bytes->size;
 
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left))
 		message->nlmsg_seq = seq++;
 }
 

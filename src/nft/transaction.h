@@ -42,7 +42,7 @@ void nft_add_set(struct nft_transaction *transaction, const struct nft_set_name 
 void nft_flush_set(struct nft_transaction *transaction, const struct nft_set_name *name);
 void nft_add_bounds(struct nft_transaction *transaction, const struct nft_set_name *name,
 		    const struct nft_bound *bounds, size_t n);
-void nft_add_base_chain(struct nft_transaction *transaction, const struct nft_base_chain *chain);
+void nft_add_base_chain(struct nft_transaction *transaction, const struct nft_base_chain *base);
 /* Appends the rule to its chain; takes it. */
 void nft_add_rule(struct nft_transaction *transaction, struct nftnl_rule *rule);
 

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -392,6 +393,36 @@ static void test_too_many(void **state)
 	assert_int_equal(f->server->n_connected, 0);
 }
 
+/* The one that finds no descriptor left waits in the backlog until another call ends. */
+static void test_out_of_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_buf_ struct buf request = BUF_INIT;
+	_cleanup_free_ char *text = NULL;
+	struct rlimit before, tight;
+	int first, second;
+
+	/* Once round, so that the loop has all it needs for itself. */
+	close(call_connect(f));
+	run_for(f, 5);
+	make_request(&request, false, ENV_DEL, sizeof(ENV_DEL), CONF);
+	first = call_connect(f);
+	second = call_connect(f);
+	assert_int_equal(fd_write_all(second, request.data, request.size), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	tight = before;
+	tight.rlim_cur = (rlim_t)MAX(first, second) + 2;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	run_for(f, 10);
+	assert_int_equal(f->server->n_connected, 1);
+	assert_int_equal(f->n_handled, 0);
+	close(first);
+	text = expect_answer(f, second, 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(f->n_handled, 1);
+}
+
 static void test_socket(void **state)
 {
 	struct fixture *f = *state;
@@ -505,9 +536,16 @@ static void test_replay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_add),	     TEST(test_byte_by_byte),	  TEST(test_later),
-		TEST(test_bad),	     TEST(test_refused_requests), TEST(test_half_and_slow),
-		TEST(test_too_many), TEST(test_socket),		  TEST(test_not_root),
+		TEST(test_add),
+		TEST(test_byte_by_byte),
+		TEST(test_later),
+		TEST(test_bad),
+		TEST(test_refused_requests),
+		TEST(test_half_and_slow),
+		TEST(test_too_many),
+		TEST(test_out_of_descriptors),
+		TEST(test_socket),
+		TEST(test_not_root),
 		TEST(test_replay),
 	};
 

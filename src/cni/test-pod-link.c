@@ -321,6 +321,9 @@ static void test_failures(void **state)
 		.host_name = "eth0", .pod_name = "other", .pod_netns_fd = f->pod_fd};
 	size_t n_pod = count_links(pod);
 	struct err err = ERR_INIT;
+	int before = dup(0), after;
+
+	close(before);
 
 	link.netns_fd = null;
 	expect_failure(f, &link, "veth cali0123456789a");
@@ -340,6 +343,9 @@ static void test_failures(void **state)
 	OK(link_add_veth(pod, &taken, &err));
 	link = make_link(f);
 	expect_failure(f, &link, "the pod has an interface eth0 already");
+	after = dup(0);
+	close(after);
+	assert_int_equal(after, before); /* no descriptor stayed */
 	assert_int_equal(count_links(pod), n_pod + 2);
 }
 

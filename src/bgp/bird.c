@@ -66,7 +66,8 @@ static int socket_connect(const char *path, int *ret_fd, struct err *err)
 		int code = errno;
 
 		if (code == ENOENT || code == ECONNREFUSED)
-			return err_errno(err, BIRD_E_ABSENT, "no BIRD answers at %s", path);
+			return err_set(err, BIRD_E_ABSENT, "no BIRD answers at %s: %s", path,
+				       strerror(code));
 		return err_errno(err, -code, "BIRD's socket %s", path);
 	}
 	*ret_fd = TAKE_FD(fd);

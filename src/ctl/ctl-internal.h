@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the verbs share: the open datastore, the parsed arguments, objects from files and back. */
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "ctl/ctl-args.h"
+#include "model/kinds.h"
+#include "store/store.h"
+
+#define CTL_FILE_MAX	(16u << 20) /* bytes of one file */
+#define CTL_FILES_MAX	10000u
+#define CTL_OBJECTS_MAX 100000u
+
+struct ctl {
+	struct ctl_args args;
+	struct store *store; /* NULL where the verb needs none */
+};
+
+/* Objects with where each came from. */
+struct ctl_item {
+	struct object *object;
+	char *source; /* "pool.yaml" */
+};
+struct ctl_items {
+	struct ctl_item *v;
+	size_t n;
+};
+void ctl_items_deinit(struct ctl_items *items);
+CLEANUP_DEINIT(struct ctl_items, ctl_items_deinit);
+void ctl_items_add(struct ctl_items *items, struct object *given, const char *source);
+/* The kind's name if all items are of one kind, else NULL. */
+const char *ctl_items_single_kind(const struct ctl_items *items);
+
+/*
+ * Reads what -f names (file, directory, "-"), defaults filled in, namespaces completed. No objects
+ * is an error unless --skip-empty.
+ */
+MUST_CHECK int ctl_load(const struct ctl *ctl, struct ctl_items *ret, struct err *err);
+/* KIND NAME... of the operands as empty objects, namespace completed. */
+MUST_CHECK int ctl_operand_items(const struct ctl *ctl, struct ctl_items *ret, struct err *err);
+/* Either of the two: exactly one must be given. */
+MUST_CHECK int ctl_items_of_args(const struct ctl *ctl, struct ctl_items *ret, struct err *err);
+/* The namespace an object of this kind is in, when it says none; NULL for kinds without. */
+const char *ctl_namespace(const struct ctl *ctl, const struct kind_desc *desc);
+
+/* "IPPool(pool1)", "NetworkPolicy(default/allow)" */
+struct ctl_key_str {
+	char s[700];
+};
+struct ctl_key_str ctl_key(const struct object *object);
+
+/* A stored object. 0: '*ret' and '*ret_revision' set. STORE_E_NOT_FOUND. */
+MUST_CHECK int ctl_get_object(struct ctl *ctl, const struct object *key, struct object **ret,
+			      uint64_t *ret_revision, struct err *err);
+/*
+ * Replaces the stored 'old' of that revision by 'object', which keeps old's uid and creation time.
+ * Validates both ways. STORE_E_CONFLICT, STORE_E_NOT_FOUND.
+ */
+MUST_CHECK int ctl_replace_object(struct ctl *ctl, const struct object *old, uint64_t revision,
+				  struct object *object, struct err *err);
+
+/* --- Output ----------------------------------------------------------------------------------- */
+
+/* A table of text. */
+struct ctl_table {
+	size_t n_columns;
+	char **cells; /* owned, row by row; the first row is the header */
+	size_t n_cells;
+};
+void ctl_table_deinit(struct ctl_table *table);
+CLEANUP_DEINIT(struct ctl_table, ctl_table_deinit);
+void ctl_table_add(struct ctl_table *table, const char *text);
+void ctl_table_print(const struct ctl_table *table, FILE *out);	      /* as calicoctl get */
+void ctl_table_print_boxed(const struct ctl_table *table, FILE *out); /* as calicoctl node status */
+
+struct ctl_output {
+	bool is_list;		      /* of a whole kind: written as a List even with one item */
+	const struct kind_desc *desc; /* of the list */
+	uint64_t revision;
+};
+/* By -o. */
+MUST_CHECK int ctl_print_items(const struct ctl *ctl, const struct ctl_items *items,
+			       const struct ctl_output *output, struct err *err);
+
+/* --- Label selectors ---------------------------------------------------------------------------
+ */
+
+/* kubectl's: "a=b,c!=d,e in (f,g),h notin (i),j,!k". 1: matches, 0: not, -EINVAL. */
+MUST_CHECK int ctl_label_selector(const char *selector, const struct str_map *labels,
+				  struct err *err);
+
+/* --- JSON patches ------------------------------------------------------------------------------
+ */
+
+struct json_t;
+/* RFC 7386. 'patch' borrowed; gives a new value. */
+struct json_t *ctl_json_merge(const struct json_t *target, const struct json_t *patch);
+/* RFC 6902. 0: '*ret' given. -EINVAL: 'err' names the operation. */
+MUST_CHECK int ctl_json_patch(const struct json_t *target, const struct json_t *patch,
+			      struct json_t **ret, struct err *err);
+
+/* --- Verbs -------------------------------------------------------------------------------------
+ */
+
+int ctl_run_create(struct ctl *ctl, struct err *err);
+int ctl_run_apply(struct ctl *ctl, struct err *err);
+int ctl_run_replace(struct ctl *ctl, struct err *err);
+int ctl_run_validate(struct ctl *ctl, struct err *err);
+int ctl_run_patch(struct ctl *ctl, struct err *err);
+int ctl_run_delete(struct ctl *ctl, struct err *err);
+int ctl_run_get(struct ctl *ctl, struct err *err);
+int ctl_run_label(struct ctl *ctl, struct err *err);
+int ctl_run_ipam_show(struct ctl *ctl, struct err *err);
+int ctl_run_node_status(struct ctl *ctl, struct err *err);
+int ctl_run_version(struct ctl *ctl, struct err *err);
+int ctl_run_completion(struct ctl *ctl, struct err *err);
+int ctl_run_help(struct ctl *ctl, struct err *err);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* One object of the datastore, read and replaced: what patch and label have in common. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "ctl/ctl-internal.h"
+
+int ctl_get_object(struct ctl *ctl, const struct object *key, struct object **ret,
+		   uint64_t *ret_revision, struct err *err)
+{
+	_cleanup_(store_object_deinitp) struct store_object stored = {.name = NULL};
+	int r;
+
+	r = store_get(ctl->store, key->desc->kind, key->meta.namespace, key->meta.name, &stored,
+		      err);
+	if (r == STORE_E_NOT_FOUND)
+		return err_set(err, STORE_E_NOT_FOUND, "resource does not exist: %s",
+			       ctl_key(key).s);
+	if (r != 0)
+		return r;
+	*ret_revision = stored.revision;
+	return store_object_read(&stored, ret, err);
+}
+
+int ctl_replace_object(struct ctl *ctl, const struct object *old, uint64_t revision,
+		       struct object *object, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct store_op op = {
+		.type = STORE_UPDATE,
+		.kind = old->desc->kind,
+		.namespace = old->meta.namespace,
+		.name = old->meta.name,
+		.revision = revision,
+	};
+	int r;
+
+	replace_str(&object->meta.uid, xstrdup(old->meta.uid));
+	replace_str(&object->meta.creation_timestamp, xstrdup(old->meta.creation_timestamp));
+	r = model_validate(object, err);
+	if (r == 0)
+		r = model_validate_update(old, object, err);
+	if (r < 0)
+		return r;
+	text = store_object_text(object, &op.size);
+	op.value = text;
+	return store_commit(ctl->store, &op, 1, NULL, NULL, err);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The two tables of the command line: flags and verbs. Names and letters are calicoctl's. */
+
+#include "ctl/ctl-internal.h"
+
+static const char *const output_words[] = {
+	"ps", "wide", "yaml", "json", "name", "custom-columns=", NULL};
+static const char *const patch_words[] = {"strategic", "merge", "json", NULL};
+
+const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
+	[FLAG_FILENAME] = {"filename", 'f', "FILE", NULL,
+			   "file, directory, or - for standard input"},
+	[FLAG_RECURSIVE] = {"recursive", 'R', NULL, NULL, "the directories in a directory too"},
+	[FLAG_SKIP_EMPTY] = {"skip-empty", 0, NULL, NULL, "files without objects are no error"},
+	[FLAG_SKIP_EXISTS] = {"skip-exists", 0, NULL, NULL, "what is there already is no error"},
+	[FLAG_SKIP_NOT_EXISTS] = {"skip-not-exists", 's', NULL, NULL,
+				  "what is not there is no error"},
+	[FLAG_NAMESPACE] = {"namespace", 'n', "NS", NULL, "namespace of objects that name none"},
+	[FLAG_ALL_NAMESPACES] = {"all-namespaces", 'A', NULL, NULL, "objects of all namespaces"},
+	[FLAG_OUTPUT] = {"output", 'o', "FORMAT", output_words,
+			 "ps, wide, yaml, json, name, custom-columns=COLUMN,..."},
+	[FLAG_EXPORT] = {"export", 0, NULL, NULL, "leave out what belongs to this cluster alone"},
+	[FLAG_SELECTOR] = {"selector", 'l', "LABELS", NULL, "a=b,c!=d,e in (f,g),h notin (i),j,!k"},
+	[FLAG_PATCH] = {"patch", 'p', "PATCH", NULL, "the patch, JSON"},
+	[FLAG_PATCH_TYPE] = {"type", 't', "TYPE", patch_words, "strategic, merge or json"},
+	[FLAG_OVERWRITE] = {"overwrite", 0, NULL, NULL, "a label that is there may change"},
+	[FLAG_REMOVE] = {"remove", 0, NULL, NULL, "take the label away"},
+	[FLAG_IP] = {"ip", 0, "IP", NULL, "who has this address"},
+	[FLAG_SHOW_BLOCKS] = {"show-blocks", 0, NULL, NULL, "each block too"},
+	[FLAG_SHOW_BORROWED] = {"show-borrowed", 0, NULL, NULL,
+				"addresses out of other nodes' blocks"},
+	[FLAG_SHOW_CONFIGURATION] = {"show-configuration", 0, NULL, NULL, "the IPAMConfiguration"},
+	[FLAG_CLIENT] = {"client", 0, NULL, NULL, "this program's version only"},
+	[FLAG_SOCKET] = {"socket", 0, "PATH", NULL, "BIRD's control socket"},
+	[FLAG_CONFIG] = {"config", 'c', "FILE", NULL, "not supported yet: use the environment"},
+	[FLAG_HELP] = {"help", 'h', NULL, NULL, "this text"},
+	[FLAG_LOG_LEVEL] = {"log-level", 'l', "LEVEL", NULL, "accepted, without effect"},
+	[FLAG_CONTEXT] = {"context", 0, "NAME", NULL, "accepted, without effect"},
+	[FLAG_ALLOW_VERSION_MISMATCH] = {"allow-version-mismatch", 0, NULL, NULL,
+					 "accepted, without effect"},
+};
+
+#define FILE_FLAGS                                                                                 \
+	(CTL_FLAG(FLAG_FILENAME) | CTL_FLAG(FLAG_RECURSIVE) | CTL_FLAG(FLAG_SKIP_EMPTY) |          \
+	 CTL_FLAG(FLAG_NAMESPACE))
+
+const struct ctl_verb ctl_verbs[] = {
+	{
+		.name = "create",
+		.operands = "-f FILE",
+		.flags = FILE_FLAGS | CTL_FLAG(FLAG_SKIP_EXISTS),
+		.doc = "Create objects that are not there yet",
+		.more = "Up to 256 objects are created all or none.",
+		.needs_store = true,
+		.run = ctl_run_create,
+	},
+	{
+		.name = "apply",
+		.operands = "-f FILE",
+		.flags = FILE_FLAGS,
+		.doc = "Create objects, or replace those that are there",
+		.more = "Up to 256 objects are written all or none.",
+		.needs_store = true,
+		.run = ctl_run_apply,
+	},
+	{
+		.name = "replace",
+		.operands = "-f FILE",
+		.flags = FILE_FLAGS,
+		.doc = "Replace objects that are there",
+		.more = "Up to 256 objects are replaced all or none. A resourceVersion in the file must\n"
+			"be the one the object has.",
+		.needs_store = true,
+		.run = ctl_run_replace,
+	},
+	{
+		.name = "patch",
+		.operands = "KIND NAME -p PATCH",
+		.takes = OPERANDS_KIND_NAME,
+		.flags =
+			CTL_FLAG(FLAG_PATCH) | CTL_FLAG(FLAG_PATCH_TYPE) | CTL_FLAG(FLAG_NAMESPACE),
+		.doc = "Change fields of an object",
+		.more = "merge: RFC 7386, null removes a field, a list replaces the list.\n"
+			"json: RFC 6902, a list of add, remove, replace, move, copy and test.\n"
+			"strategic, the default, is the same as merge.",
+		.needs_store = true,
+		.run = ctl_run_patch,
+	},
+	{
+		.name = "delete",
+		.operands = "(KIND NAME... | -f FILE)",
+		.takes = OPERANDS_KIND_NAMES,
+		.flags = FILE_FLAGS | CTL_FLAG(FLAG_SKIP_NOT_EXISTS),
+		.doc = "Delete objects",
+		.more = "Up to 256 objects are deleted all or none.",
+		.needs_store = true,
+		.run = ctl_run_delete,
+	},
+	{
+		.name = "get",
+		.operands = "(KIND [NAME...] | -f FILE)",
+		.takes = OPERANDS_KIND_NAMES,
+		.flags = FILE_FLAGS | CTL_FLAG(FLAG_ALL_NAMESPACES) | CTL_FLAG(FLAG_OUTPUT) |
+			 CTL_FLAG(FLAG_EXPORT) | CTL_FLAG(FLAG_SELECTOR),
+		.doc = "Show objects",
+		.more = "A custom column is the title of one that -o wide has, or TITLE:PATH, as in\n"
+			"-o custom-columns=NAME,SIZE:.spec.blockSize",
+		.needs_store = true,
+		.run = ctl_run_get,
+	},
+	{
+		.name = "label",
+		.operands = "KIND NAME (KEY=VALUE | KEY --remove)",
+		.takes = OPERANDS_KIND_NAME_LABEL,
+		.flags =
+			CTL_FLAG(FLAG_OVERWRITE) | CTL_FLAG(FLAG_REMOVE) | CTL_FLAG(FLAG_NAMESPACE),
+		.doc = "Set or remove a label of an object",
+		.needs_store = true,
+		.run = ctl_run_label,
+	},
+	{
+		.name = "validate",
+		.operands = "-f FILE",
+		.flags = FILE_FLAGS,
+		.doc = "Check objects of files, without a datastore",
+		.run = ctl_run_validate,
+	},
+	{
+		.name = "ipam show",
+		.operands = "",
+		.flags = CTL_FLAG(FLAG_IP) | CTL_FLAG(FLAG_SHOW_BLOCKS) |
+			 CTL_FLAG(FLAG_SHOW_BORROWED) | CTL_FLAG(FLAG_SHOW_CONFIGURATION),
+		.doc = "Show how the addresses of the pools are used",
+		.needs_store = true,
+		.run = ctl_run_ipam_show,
+	},
+	{
+		.name = "node status",
+		.operands = "",
+		.flags = CTL_FLAG(FLAG_SOCKET),
+		.doc = "Show the BGP sessions of this node",
+		.run = ctl_run_node_status,
+	},
+	{
+		.name = "version",
+		.operands = "",
+		.flags = CTL_FLAG(FLAG_CLIENT),
+		.doc = "Show the versions of this program and of the cluster",
+		.run = ctl_run_version,
+	},
+	{
+		.name = "completion",
+		.operands = "bash|zsh",
+		.takes = OPERANDS_SHELL,
+		.doc = "Write a shell's completion of this program to standard output",
+		.more = "bash: source <(koratctl completion bash)\n"
+			"zsh:  koratctl completion zsh > \"${fpath[1]}/_koratctl\"",
+		.run = ctl_run_completion,
+	},
+	{
+		.name = "help",
+		.operands = "[COMMAND | kinds | KIND]",
+		.takes = OPERANDS_TOPIC,
+		.doc = "Explain a command, list the kinds, or describe the fields of one",
+		.run = ctl_run_help,
+	},
+	{.name = NULL},
+};

@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
+#include "netlink/netns.h"
 #include "netlink/test-lab.h"
 #include "nft/nat-rules.h"
 
@@ -223,6 +225,71 @@ static void test_many_pools(void **state)
 	assert_int_equal(apply(nat, &pools), 0);
 }
 
+/* Runs 'command' in the namespace behind 'fd'. */
+static bool run_in(int fd, const char *command)
+{
+	char full[512];
+
+	(void)snprintf(full, sizeof(full), "nsenter --net=/proc/%d/fd/%d sh -c '%s' >/dev/null",
+		       (int)getpid(), fd, command);
+	return lab_run(full);
+}
+
+static int other_netns(void)
+{
+	_cleanup_close_ int own = -1;
+	int fd = -1;
+
+	assert_int_equal(netns_open_self(&own, NULL), 0);
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(netns_open_self(&fd, NULL), 0);
+	assert_int_equal(netns_enter(own, NULL), 0);
+	return fd;
+}
+
+/*
+ * A pod behind this node, and a host that knows no way back to pods: it answers masqueraded packets
+ * only.
+ */
+static void test_packets(void **state)
+{
+	_cleanup_close_ int pod = other_netns();
+	_cleanup_close_ int out = other_netns();
+	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	char command[512];
+	struct pools pools;
+
+	(void)state;
+	(void)snprintf(command, sizeof(command),
+		       "ip link add p0 type veth peer name eth0 netns /proc/%d/fd/%d && "
+		       "ip link add o0 type veth peer name eth0 netns /proc/%d/fd/%d && "
+		       "ip addr add 10.42.0.1/24 dev p0 && ip addr add 192.0.2.1/24 dev o0 && "
+		       "ip link set p0 up && ip link set o0 up && "
+		       "ip route add 10.43.0.0/24 via 192.0.2.2 && "
+		       "echo 1 > /proc/sys/net/ipv4/ip_forward",
+		       (int)getpid(), pod, (int)getpid(), out);
+	if (!lab_run("command -v ping nsenter >/dev/null") || !lab_run(command)) {
+		nat = nat_close(nat);
+		skip();
+	}
+	assert_true(run_in(pod, "ip addr add 10.42.0.2/24 dev eth0; ip link set eth0 up; "
+				"ip route add default via 10.42.0.1"));
+	assert_true(run_in(out, "ip addr add 192.0.2.2/24 dev eth0; ip link set eth0 up; "
+				"ip link set lo up; ip addr add 10.43.0.2/32 dev lo"));
+
+	POOLS(&pools, 0, "10.42.0.0/16");
+	(void)apply(nat, &pools);
+	assert_false(run_in(pod, "ping -c 1 -W 1 192.0.2.2"));
+	POOLS(&pools, 0, "+10.42.0.0/16", "10.43.0.0/16");
+	(void)apply(nat, &pools);
+	assert_true(run_in(pod, "ping -c 1 -W 2 192.0.2.2"));
+	assert_false(run_in(pod, "ping -c 1 -W 1 10.43.0.2"));
+	POOLS(&pools, 0, "+10.42.0.0/16");
+	(void)apply(nat, &pools);
+	assert_true(run_in(pod, "ping -c 1 -W 2 10.43.0.2"));
+	assert_true(lab_run("ip link del p0; ip link del o0"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup(test_damage, setup),
 		cmocka_unit_test_setup(test_other_tables_are_not_ours, setup),
 		cmocka_unit_test_setup(test_many_pools, setup),
+		cmocka_unit_test_setup(test_packets, setup),
 	};
 
 	lab_enter();

@@ -507,7 +507,7 @@ struct cluster_information {
 /* --- Casts ----------------------------------------------------------------------------------- */
 
 #define KIND_CAST(function, type, kind_value)                                                      \
-	static inline struct type *function(const struct object *object)                          \
+	static inline struct type *function(const struct object *object)                           \
 	{                                                                                          \
 		assert(object->desc->kind == (kind_value));                                        \
 		return (struct type *)(void *)(uintptr_t)object;                                   \

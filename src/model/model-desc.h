@@ -90,7 +90,7 @@ struct meta {
 struct object {
 	const struct kind_desc *desc;
 	struct meta meta;
-	struct json_t *unknown; /* what MODEL_LENIENT kept: list of [place, value]; NULL: nothing */
+	struct json_t *unknown; /* what MODEL_LENIENT kept, with its place; NULL: nothing */
 };
 
 struct kind_desc {

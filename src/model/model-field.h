@@ -6,6 +6,7 @@
  * they carry along for messages. Nobody else includes this.
  */
 
+#include <assert.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static inline void *field_object(const struct field_desc *field, const void *at)
 
 static inline void field_object_set(void *at, void *object)
 {
+	assert(at);
 	memcpy(at, &object, sizeof(object));
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/parse.h"
@@ -264,7 +265,7 @@ static int read_int_map(struct model_reader *reader, const struct path_step *pat
 {
 	const char *key;
 	json_t *value;
-	int64_t number;
+	int64_t number = 0;
 	int r;
 
 	if (!json_is_object(json))
@@ -390,13 +391,17 @@ static void add_place(const struct path_step *path, json_t *place)
 static void keep(struct model_reader *reader, const struct path_step *path, const json_t *value)
 {
 	json_t *kept = json_array(), *place = json_array();
+	char *name;
 
 	if (!reader->unknown)
-		reader->unknown = json_array();
+		reader->unknown = json_object();
 	add_place(path, place);
+	name = json_dumps(place, JSON_COMPACT);
 	json_array_append_new(kept, place);
 	json_array_append_new(kept, json_deep_copy(value));
-	json_array_append_new(reader->unknown, kept);
+	/* By name, since two objects are equal whatever order their fields came in. */
+	json_object_set_new(reader->unknown, name, kept);
+	free(name);
 }
 
 static bool is_one_of(const char *s, const char *const *names)
@@ -502,6 +507,7 @@ int reader_object(struct model_reader *reader, const json_t *json, struct object
 	r = find_kind(reader, json, &desc);
 	if (r < 0)
 		return r;
+	assert(desc);
 	object = xcalloc(1, desc->size);
 	object->desc = desc;
 	meta = json_object_get(json, "metadata");

@@ -172,14 +172,14 @@ static void put_back(json_t *root, const json_t *place, json_t *value)
 json_t *model_to_json(const struct object *object)
 {
 	json_t *root = json_object(), *meta = json_object(), *kept;
-	size_t i;
+	const char *name;
 
 	json_object_set_new(root, "kind", json_string(object->desc->name));
 	json_object_set_new(root, "apiVersion", json_string(MODEL_API_VERSION));
 	struct_write_json(&model_meta_desc, object, meta);
 	json_object_set_new(root, "metadata", meta);
 	struct_write_json(object->desc->root, object, root);
-	json_array_foreach(object->unknown, i, kept)
+	json_object_foreach(object->unknown, name, kept)
 		put_back(root, json_array_get(kept, 0), json_array_get(kept, 1));
 	return root;
 }

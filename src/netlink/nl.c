@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The connection: sending, and matching answers to requests by sequence number.
- *
- * The kernel works off everything in one sendmsg() in order, before the call returns. So of a batch
- * only the last request of each chunk asks for an acknowledgement: when that one is read, each
- * request before it that brought no error is done. A chunk is small enough for all of its errors to
- * fit into the receive buffer.
+ * The connection: the socket, single requests and dumps. Answers are matched to requests by their
+ * sequence number, so what an abandoned request left behind is passed over.
  */
 
 #include "netlink/nl.h"
@@ -21,40 +17,14 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/fd.h"
 #include "netlink/netns.h"
+#include "netlink/nl-socket.h"
 
 #define RECEIVE_BUFFER	 (1 << 20)
 #define MONITOR_BUFFER	 (16 << 20)
 #define ANSWER_TIMEOUT_S 10
 #define DUMP_TRIES	 8
-#define CHUNK_REQUESTS	 128
-#define CHUNK_BYTES	 32768
-#define BATCH_TEXTS	 8 /* refused requests whose words are kept */
-
-struct nl {
-	int fd;
-	uint32_t port;
-	uint32_t seq;
-	uint8_t *rx; /* NL_RECEIVE_SIZE */
-};
-
-struct batch_text {
-	size_t i;
-	char text[NL_TEXT_SIZE];
-};
-
-struct nl_batch {
-	struct buf bytes;
-	size_t *offsets;
-	size_t n;
-	int *errnums;
-	size_t n_errnums;
-	struct batch_text texts[BATCH_TEXTS];
-	size_t n_texts;
-	struct nlmsghdr *open; /* being filled by the caller, not counted in 'bytes' yet */
-};
 
 static int socket_in(int protocol, int netns_fd, struct err *err)
 {
@@ -172,7 +142,7 @@ int nl_refused(struct err *err, const struct nl_answer *answer, const char *form
 		       answer->text);
 }
 
-static ssize_t receive(struct nl *nl, int flags)
+ssize_t nl_receive_wait(struct nl *nl, int flags)
 {
 	struct sockaddr_nl from = {0};
 	struct iovec iov = {.iov_base = nl->rx, .iov_len = NL_RECEIVE_SIZE};
@@ -196,7 +166,7 @@ static ssize_t receive(struct nl *nl, int flags)
 
 int nl_receive(struct nl *nl, const void **ret_data)
 {
-	ssize_t n = receive(nl, MSG_DONTWAIT);
+	ssize_t n = nl_receive_wait(nl, MSG_DONTWAIT);
 
 	if (n == -EAGAIN)
 		return 0;
@@ -208,14 +178,14 @@ int nl_receive(struct nl *nl, const void **ret_data)
 static void drain(struct nl *nl)
 {
 	for (;;) {
-		ssize_t n = receive(nl, MSG_DONTWAIT);
+		ssize_t n = nl_receive_wait(nl, MSG_DONTWAIT);
 
 		if (n < 0 && n != -ENOBUFS && n != -EMSGSIZE)
 			return;
 	}
 }
 
-static int receive_failed(struct nl *nl, ssize_t n, struct err *err)
+int nl_receive_failed(struct nl *nl, ssize_t n, struct err *err)
 {
 	drain(nl);
 	if (n == -EAGAIN)
@@ -225,7 +195,7 @@ static int receive_failed(struct nl *nl, ssize_t n, struct err *err)
 	return err_errno(err, (int)n, "receive from netlink");
 }
 
-static int send_all(struct nl *nl, const void *data, size_t size, struct err *err)
+int nl_send(struct nl *nl, const void *data, size_t size, struct err *err)
 {
 	static const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 
@@ -254,7 +224,7 @@ static void take_text(const struct nlmsghdr *message, size_t offset, char *ret)
 	(void)snprintf(ret, NL_TEXT_SIZE, "%s", mnl_attr_get_str(tb[NLMSGERR_ATTR_MSG]));
 }
 
-static void take_error(const struct nlmsghdr *message, struct nl_answer *ret)
+void nl_take_error(const struct nlmsghdr *message, struct nl_answer *ret)
 {
 	struct nlmsgerr error;
 	size_t offset = sizeof(error);
@@ -294,7 +264,7 @@ static bool find_answer(const void *data, size_t size, uint32_t seq, struct nl_a
 	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 		if (message->nlmsg_seq != seq || message->nlmsg_type != NLMSG_ERROR)
 			continue;
-		take_error(message, ret);
+		nl_take_error(message, ret);
 		return true;
 	}
 	return false;
@@ -306,14 +276,14 @@ int nl_call(struct nl *nl, struct nlmsghdr *request, struct nl_answer *answer, s
 
 	request->nlmsg_flags |= NLM_F_ACK;
 	request->nlmsg_seq = nl_take_seq(nl, 1);
-	r = send_all(nl, request, request->nlmsg_len, err);
+	r = nl_send(nl, request, request->nlmsg_len, err);
 	if (r < 0)
 		return r;
 	for (;;) {
-		ssize_t n = receive(nl, 0);
+		ssize_t n = nl_receive_wait(nl, 0);
 
 		if (n < 0)
-			return receive_failed(nl, n, err);
+			return nl_receive_failed(nl, n, err);
 		if (find_answer(nl->rx, (size_t)n, request->nlmsg_seq, answer))
 			return 0;
 	}
@@ -353,7 +323,7 @@ static int query_message(struct query *query, const struct nlmsghdr *message)
 	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
 		query->done = true;
 		if (message->nlmsg_type == NLMSG_ERROR)
-			take_error(message, query->answer);
+			nl_take_error(message, query->answer);
 		else
 			take_done(message, query->answer);
 		return 0;
@@ -372,14 +342,14 @@ static int query_once(struct nl *nl, struct nlmsghdr *request, struct query *que
 	request->nlmsg_seq = query->seq = nl_take_seq(nl, 1);
 	*query->answer = (struct nl_answer){0};
 	query->visitor->restart(query->visitor->ctx);
-	r = send_all(nl, request, request->nlmsg_len, err);
+	r = nl_send(nl, request, request->nlmsg_len, err);
 	while (r >= 0 && !query->done) {
 		const struct nlmsghdr *message = (const void *)nl->rx;
-		ssize_t n = receive(nl, 0);
+		ssize_t n = nl_receive_wait(nl, 0);
 		int left = (int)n;
 
 		if (n < 0)
-			return receive_failed(nl, n, err);
+			return nl_receive_failed(nl, n, err);
 		for (; r >= 0 && !query->done && nl_message_ok(message, left);
 		     message = mnl_nlmsg_next(message, &left))
 			r = query_message(query, message);
@@ -407,187 +377,4 @@ int nl_query(struct nl *nl, struct nlmsghdr *request, const struct nl_visitor *v
 	}
 	return err_set(err, -EBUSY, "the kernel's tables changed during each of %d dumps",
 		       DUMP_TRIES);
-}
-
-/* --- Batches ------------------------------------------------------------------------------ */
-
-struct nl_batch *nl_batch_new(void)
-{
-	return XNEW(struct nl_batch);
-}
-
-struct nl_batch *nl_batch_free(struct nl_batch *batch)
-{
-	if (!batch)
-		return NULL;
-	buf_deinit(&batch->bytes);
-	free(batch->offsets);
-	free(batch->errnums);
-	free(batch);
-	return NULL;
-}
-
-static void batch_close_message(struct nl_batch *batch)
-{
-	if (batch->open)
-		buf_commit(&batch->bytes, NLMSG_ALIGN(batch->open->nlmsg_len));
-	batch->open = NULL;
-}
-
-struct nlmsghdr *nl_batch_add(struct nl_batch *batch, uint16_t type, uint16_t flags,
-			      const void *header, size_t header_size)
-{
-	struct nl_request *request;
-
-	batch_close_message(batch);
-	*ARRAY_ADD(batch->offsets, batch->n) = batch->bytes.size;
-	(void)ARRAY_ADD(batch->errnums, batch->n_errnums);
-	request = buf_reserve(&batch->bytes, sizeof(*request));
-	batch->open = nl_request_init(request, type, flags, header, header_size);
-	return batch->open;
-}
-
-size_t nl_batch_size(const struct nl_batch *batch)
-{
-	return batch->n;
-}
-
-int nl_batch_errnum(const struct nl_batch *batch, size_t i)
-{
-	assert(i < batch->n);
-	return batch->errnums[i];
-}
-
-const char *nl_batch_text(const struct nl_batch *batch, size_t i)
-{
-	for (size_t k = 0; k < batch->n_texts; k++)
-		if (batch->texts[k].i == i)
-			return batch->texts[k].text;
-	return "";
-}
-
-static void batch_refused(struct nl_batch *batch, size_t i, const struct nl_answer *answer)
-{
-	struct batch_text *text = &batch->texts[batch->n_texts];
-
-	batch->errnums[i] = answer->errnum;
-	if (!answer->errnum || !answer->text[0] || batch->n_texts == BATCH_TEXTS)
-		return;
-	text->i = i;
-	memcpy(text->text, answer->text, sizeof(text->text));
-	batch->n_texts++;
-}
-
-static struct nlmsghdr *batch_message(struct nl_batch *batch, size_t i)
-{
-	return (void *)(batch->bytes.data + batch->offsets[i]);
-}
-
-/* Takes the answers in a datagram; true once that of the chunk's last request was among them. */
-static bool batch_take(struct nl_batch *batch, size_t first, size_t end, uint32_t seq,
-		       const void *data, size_t size)
-{
-	const struct nlmsghdr *message = data;
-	int left = (int)size;
-	bool last = false;
-
-	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-		uint32_t i = message->nlmsg_seq - seq;
-		struct nl_answer answer;
-
-		if (message->nlmsg_type != NLMSG_ERROR || i >= end - first)
-			continue;
-		take_error(message, &answer);
-		batch_refused(batch, first + i, &answer);
-		last = last || first + i == end - 1;
-	}
-	return last;
-}
-
-static int batch_send_chunk(struct nl *nl, struct nl_batch *batch, size_t first, size_t end,
-			    struct err *err)
-{
-	uint32_t seq = nl_take_seq(nl, (uint32_t)(end - first));
-	size_t stop = end < batch->n ? batch->offsets[end] : batch->bytes.size;
-	int r;
-
-	for (size_t i = first; i < end; i++)
-		batch_message(batch, i)->nlmsg_seq = seq + (uint32_t)(i - first);
-	batch_message(batch, end - 1)->nlmsg_flags |= NLM_F_ACK;
-	r = send_all(nl, batch_message(batch, first), stop - batch->offsets[first], err);
-	if (r < 0)
-		return r;
-	for (;;) {
-		ssize_t n = receive(nl, 0);
-
-		if (n < 0)
-			return receive_failed(nl, n, err);
-		if (batch_take(batch, first, end, seq, nl->rx, (size_t)n))
-			return 0;
-	}
-}
-
-int nl_batch_send(struct nl *nl, struct nl_batch *batch, struct err *err)
-{
-	size_t first = 0;
-
-	batch_close_message(batch);
-	while (first < batch->n) {
-		size_t end = first + 1;
-		int r;
-
-		while (end < batch->n && end - first < CHUNK_REQUESTS &&
-		       batch->offsets[end] - batch->offsets[first] < CHUNK_BYTES)
-			end++;
-		r = batch_send_chunk(nl, batch, first, end, err);
-		if (r < 0)
-			return r;
-		first = end;
-	}
-	return 0;
-}
-
-/* --- nfnetlink transactions --------------------------------------------------------------- */
-
-/* Keeps the first refusal; true once the acknowledged message or a refusal was seen. */
-static bool transact_take(const void *data, size_t size, uint32_t first, uint32_t last,
-			  struct nl_answer *answer)
-{
-	const struct nlmsghdr *message = data;
-	int left = (int)size;
-	bool seen = false;
-
-	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-		struct nl_answer one;
-
-		if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq - first > last - first)
-			continue;
-		take_error(message, &one);
-		if (!answer->errnum)
-			*answer = one;
-		seen = true;
-	}
-	return seen;
-}
-
-int nl_transact(struct nl *nl, const void *data, size_t size, uint32_t first_seq, uint32_t last_seq,
-		struct nl_answer *answer, struct err *err)
-{
-	int flags = 0;
-	int r = send_all(nl, data, size, err);
-
-	if (r < 0)
-		return r;
-	*answer = (struct nl_answer){0};
-	for (;;) {
-		ssize_t n = receive(nl, flags);
-
-		/* Commit errors come behind the acknowledgement, but before sendmsg() returned. */
-		if (n == -EAGAIN && flags)
-			return 0;
-		if (n < 0)
-			return receive_failed(nl, n, err);
-		if (transact_take(nl->rx, (size_t)n, first_seq, last_seq, answer))
-			flags = MSG_DONTWAIT;
-	}
 }

@@ -110,22 +110,26 @@ static int apply_family(struct nat *nat, const struct nat_rules *applied,
 int nat_apply(struct nat *nat, const struct nat_config *config, struct err *err)
 {
 	bool changed = false;
+	int failed = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		struct err reason = ERR_INIT;
 		struct nat_rules wanted;
 		int r;
 
 		nat_rules_init(&wanted, families[i], config);
-		r = apply_family(nat, &nat->applied[i], &wanted, err);
+		r = apply_family(nat, &nat->applied[i], &wanted, &reason);
 		nat_rules_deinit(&nat->applied[i]);
 		nat->applied[i] = wanted;
-		if (r < 0) {
-			nat->valid = false;
-			return err_prefix(err, r, "IPv%u NAT", ip_version(families[i]));
-		}
 		changed = changed || r == NAT_E_CHANGED;
+		/* One family's failure does not keep the other from its NAT. */
+		if (r < 0 && failed == 0)
+			failed = err_set(err, r, "IPv%u NAT: %s", ip_version(families[i]),
+					 reason.msg);
 	}
-	nat->valid = true;
+	nat->valid = failed == 0;
+	if (failed < 0)
+		return failed;
 	return changed ? NAT_E_CHANGED : 0;
 }
 

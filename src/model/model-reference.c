@@ -127,12 +127,16 @@ static void add_words(const struct field_desc *field, struct buf *out)
 		buf_addf(out, " Older spelling: `%s`.", field->alias);
 }
 
-static void add_struct(const char *prefix, const struct struct_desc *desc, struct buf *out)
+/* The fields of an object but 'skip' (NULL: all), each with those of the objects inside it. */
+static void add_struct(const char *prefix, const struct struct_desc *desc, const char *skip,
+		       struct buf *out)
 {
 	for (size_t i = 0; i < desc->n_fields; i++) {
 		const struct field_desc *field = &desc->fields[i];
 		_cleanup_buf_ struct buf path = BUF_INIT;
 
+		if (skip && strcmp(field->name, skip) == 0)
+			continue;
 		buf_addf(&path, "%s%s%s", prefix, field->name,
 			 field->flags & FIELD_LIST ? "[]" : "");
 		buf_addf(out, "| `%s` | %s | ", buf_str(&path), type_words(field));
@@ -149,7 +153,7 @@ static void add_struct(const char *prefix, const struct struct_desc *desc, struc
 		if (field->type != FIELD_OBJECT)
 			continue;
 		buf_addc(&path, '.');
-		add_struct(buf_str(&path), field->sub, out);
+		add_struct(buf_str(&path), field->sub, NULL, out);
 	}
 }
 
@@ -167,6 +171,6 @@ void model_write_reference(const struct kind_desc *desc, struct buf *out)
 		buf_addf(out, ", `%s`", desc->aliases[i]);
 	buf_adds(out,
 		 "\n\n| Field | Type | Default | Allowed | Meaning |\n|---|---|---|---|---|\n");
-	add_struct("metadata.", &model_meta_desc, out);
-	add_struct("", desc->root, out);
+	add_struct("metadata.", &model_meta_desc, desc->namespaced ? NULL : "namespace", out);
+	add_struct("", desc->root, NULL, out);
 }

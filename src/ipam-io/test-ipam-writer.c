@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
+#include "ipam-io/ipam-report.h"
 #include "model/kinds.h"
 #include "store/store.h"
 
@@ -185,6 +187,43 @@ static void test_explicit(void **state)
 	expect(&request, IPAM_E_NOT_IN_POOL);
 }
 
+static void test_report(void **state)
+{
+	struct place *place = *state;
+	_cleanup_(ipam_writer_freep) struct ipam_writer *writer =
+		ipam_writer_new(place->store, "node-a");
+	struct ipam_request request = dual("net.a");
+	_cleanup_(ipam_report_deinitp) struct ipam_report report = {.n = 0};
+	struct object *reservation = model_new(KIND_IP_RESERVATION, NULL, "r");
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	struct ip_addr other;
+	struct err err = ERR_INIT;
+
+	str_list_add(&as_ip_reservation(reservation)->spec.reserved_cidrs, "10.42.0.0/30");
+	put(place->store, reservation);
+	serve(writer, &request, 1);
+	expect(&request, IPAM_OK);
+	assert_int_equal(ipam_report_read(place->store, &report, &err), 0);
+	assert_int_equal(report.n, 4);
+	assert_false(report.v[0].is_block);
+	assert_int_equal(report.v[0].total, 1024);
+	assert_int_equal(report.v[0].in_use, 1);
+	assert_int_equal(report.v[0].reserved, 4);
+	assert_int_equal(report.v[0].free, 1019);
+	assert_true(report.v[1].is_block);
+	assert_int_equal(report.v[1].total, 64);
+	ipam_report_write(&report, true, &text);
+	assert_non_null(strstr(buf_str(&text), "IPS RESERVED"));
+	buf_reset(&text);
+	assert_int_equal(ipam_report_address(place->store, &request.addrs[0].addr, &text, &err), 0);
+	assert_non_null(strstr(buf_str(&text), "Handle: net.a"));
+	assert_non_null(strstr(buf_str(&text), "pod: web-1"));
+	buf_reset(&text);
+	assert_int_equal(ip_parse("192.0.2.1", &other, NULL), 0);
+	assert_int_equal(ipam_report_address(place->store, &other, &text, &err), 0);
+	assert_non_null(strstr(buf_str(&text), "in no block"));
+}
+
 /* A child's part: as many as it gets of 1024, each written as 4 bytes. */
 static void child_main(const struct store_config *config, unsigned int number, int fd)
 {
@@ -260,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_assign_and_release, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_explicit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
 	};
 

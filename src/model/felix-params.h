@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+/* clang-format off */
+
 /*
  * Every parameter of FelixConfiguration, once. A row is
  *
@@ -20,7 +22,6 @@
  * felix-config.c the reading of the environment.
  */
 
-/* clang-format off */
 #define FELIX_INBOUND_PORTS \
 	"[" \
 	"{\"protocol\": \"TCP\", \"port\": 22}," \

@@ -337,8 +337,10 @@ static int parse_pair(const char *item, char **ret_key, char **ret_value, struct
 {
 	const char *equals = strchr(item, '=');
 
-	if (!equals || equals == item)
-		return err_set(err, -EINVAL, "expected key=value, found \"%.64s\"", item);
+	if (!equals || equals == item) {
+		(void)err_set(err, -EINVAL, "expected key=value, found \"%.64s\"", item);
+		return -EINVAL;
+	}
 	*ret_key = trimmed(item, (size_t)(equals - item));
 	*ret_value = trimmed(equals + 1, strlen(equals + 1));
 	return 0;

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The plan: the order of its writes, and every way in which a request can end. */
+
+#include "ipam/test-ipam-world.h"
+
+#include "base/buf.h"
+#include "ipam/ipam-block.h"
+
+#define NOW 1785578400
+
+struct fixture {
+	struct world world;
+	struct ipam_plan *a;
+	struct ipam_plan *b;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = XNEW(struct fixture);
+
+	world_add_pool(&f->world, "pool4", "10.0.0.0/29", 30); /* two blocks of four */
+	f->a = ipam_plan_new("node-a");
+	f->b = ipam_plan_new("node-b");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	ipam_plan_free(f->a);
+	ipam_plan_free(f->b);
+	world_deinit(&f->world);
+	free(f);
+	return 0;
+}
+
+static struct ipam_request assign(struct fixture *f, struct ipam_plan *plan, const char *handle,
+				  unsigned int n, int64_t now)
+{
+	struct ipam_request request = {.type = IPAM_ASSIGN_AUTO, .handle = handle, .n_v4 = n};
+
+	world_serve(&f->world, plan, &request, 1, now);
+	return request;
+}
+
+static void expect(const struct ipam_request *request, enum ipam_result_code code, unsigned int n)
+{
+	if (request->result != code)
+		fail_msg("result %d: %s", (int)request->result, request->err.msg);
+	assert_int_equal(request->n_addrs, n);
+}
+
+/* The writes of a first assignment, as text. */
+static void test_order_of_writes(void **state)
+{
+	static const char *const names[] = {"create", "update", "delete", "expect"};
+	struct fixture *f = *state;
+	struct ipam_request request = {.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v4 = 1};
+	struct ipam_event event = {.type = IPAM_EVENT_BEGIN,
+				   .requests = &request,
+				   .n_requests = 1,
+				   .now_ns = (int64_t)NOW * 1000000000};
+	_cleanup_buf_ struct buf trace = BUF_INIT;
+	struct ipam_update update;
+
+	ipam_plan_step(f->a, &event, &update);
+	while (update.next != IPAM_NEXT_DONE) {
+		struct world_reading reading = {.n = 0};
+
+		for (size_t i = 0; i < update.n_reads; i++)
+			world_read(&f->world, f->a, &update.reads[i], &reading);
+		for (size_t i = 0; i < update.n_ops; i++)
+			buf_addf(&trace, "%s %s; ", names[update.ops[i].type],
+				 kind_get(update.ops[i].kind)->name);
+		if (update.n_ops) {
+			buf_addc(&trace, '\n');
+			event = world_commit(&f->world, update.ops, update.n_ops);
+		} else {
+			event = (struct ipam_event){.type = IPAM_EVENT_READ,
+						    .found = reading.found,
+						    .n_found = reading.n};
+		}
+		ipam_plan_step(f->a, &event, &update);
+		world_reading_deinit(&reading);
+	}
+	assert_string_equal(buf_str(&trace),
+			    "expect IPAMBlock; create BlockAffinity; \n"
+			    "create IPAMHandle; create IPAMBlock; update BlockAffinity; \n");
+	expect(&request, IPAM_OK, 1);
+}
+
+static void test_borrow_and_full(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request = assign(f, f->a, "a1", 3, NOW);
+
+	expect(&request, IPAM_OK, 3);
+	request = assign(f, f->b, "b1", 3, NOW);
+	expect(&request, IPAM_OK, 3);
+	/* One of its own, one of the other's. */
+	request = assign(f, f->b, "b2", 2, NOW);
+	expect(&request, IPAM_OK, 2);
+	request = assign(f, f->b, "b3", 1, NOW);
+	expect(&request, IPAM_E_FULL, 0);
+	assert_non_null(strstr(request.err.msg, "pool4"));
+}
+
+static void test_strict(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request;
+
+	world_configure(&f->world, true, 1, 0);
+	request = assign(f, f->a, "a1", 4, NOW);
+	expect(&request, IPAM_OK, 4);
+	request = assign(f, f->a, "a2", 1, NOW);
+	expect(&request, IPAM_E_BLOCK_LIMIT, 0);
+	request = assign(f, f->b, "b1", 4, NOW);
+	expect(&request, IPAM_OK, 4);
+	request = (struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = "b1"};
+	world_serve(&f->world, f->b, &request, 1, NOW);
+	expect(&request, IPAM_OK, 0);
+	/* The other's block has room again, but is not to be borrowed from. */
+	request = assign(f, f->a, "a2", 1, NOW);
+	expect(&request, IPAM_E_BLOCK_LIMIT, 0);
+}
+
+/* An empty block is left to its node for a minute, and then taken over. */
+static void test_reclaim(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request = assign(f, f->b, "b1", 8, NOW);
+
+	world_configure(&f->world, true, 0, 0);
+	expect(&request, IPAM_OK, 8);
+	request = (struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = "b1"};
+	world_serve(&f->world, f->b, &request, 1, NOW);
+	request = assign(f, f->a, "a1", 1, NOW + IPAM_RECLAIM_AGE - 1);
+	expect(&request, IPAM_E_FULL, 0);
+	request = assign(f, f->a, "a1", 1, NOW + IPAM_RECLAIM_AGE);
+	expect(&request, IPAM_OK, 1);
+	/* Its former owner finds out by itself. */
+	request = assign(f, f->b, "b2", 4, NOW + IPAM_RECLAIM_AGE);
+	expect(&request, IPAM_OK, 4);
+}
+
+static void test_no_pool(void **state)
+{
+	static const char *const named[] = {"pool9", NULL};
+	struct fixture *f = *state;
+	struct ipam_request request = {.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v6 = 1};
+
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_E_NO_POOL, 0);
+	request = (struct ipam_request){
+		.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v4 = 1, .pools = named};
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_E_NO_POOL, 0);
+	assert_non_null(strstr(request.err.msg, "pool9"));
+}
+
+/* Dual stack is all or nothing, and a failure leaves nothing behind. */
+static void test_all_or_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request = {
+		.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v4 = 1, .n_v6 = 1};
+
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_E_NO_POOL, 0);
+	assert_null(world_find(&f->world, KIND_IPAM_HANDLE, "h"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_order_of_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_borrow_and_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strict, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reclaim, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_pool, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

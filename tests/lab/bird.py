@@ -6,6 +6,10 @@ import re
 import socket
 
 
+# A line of "show protocols" for a BGP session: name, state, since (date, time or both), info.
+PROTOCOL = re.compile(r"^(\S+)\s+BGP\s+\S+\s+(\S+)\s+((?:[0-9:.-]+\s?)+?)\s+([A-Z].*?)?\s*$")
+
+
 @dataclasses.dataclass
 class Session:
     """A BGP session as one side sees it."""
@@ -55,9 +59,5 @@ def sessions(path):
         lines = command(path, "show protocols")
     except OSError:
         return []
-    found = []
-    for line in lines:
-        words = line.split(None, 5)
-        if len(words) >= 5 and words[1] == "BGP":
-            found.append(Session(words[0], words[3], words[4], words[5] if len(words) > 5 else ""))
-    return found
+    matches = (PROTOCOL.match(line) for line in lines)
+    return [Session(*(match.groups())) for match in matches if match]

@@ -170,6 +170,8 @@ static void remove_node(struct calc *calc, const char *name)
 	if (!node || !node->object)
 		return;
 	node->object = model_free(node->object);
+	memset(node->addr, 0, sizeof(node->addr));
+	memset(node->vtep, 0, sizeof(node->vtep));
 	node_changed(calc, node); /* the flush forgets the record if nothing refers to it */
 }
 

@@ -145,3 +145,6 @@ MUST_CHECK int store_object_read(const struct store_object *stored, struct objec
 				 struct err *err);
 /* The text of 'object' as it is stored: no resourceVersion. Gives a heap string. */
 char *store_object_text(const struct object *object, size_t *ret_size);
+
+/* Gives a new object its uid (RFC 9562, version 4) and creation time. */
+void store_stamp(struct object *object);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/agent.h"
 #include "base/macros.h"
 #include "ctl/ctl.h"
 
@@ -16,6 +17,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 	const char *doc;
 } programs[] = {
+	{"agent", {NULL}, agent_main, "the agent of one node"},
 	{"ctl",
 	 {"koratctl", "calicoctl", NULL},
 	 ctl_main,

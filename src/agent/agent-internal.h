@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The agent's root object, and what its parts offer each other. Only for src/agent. */
+
+#include <systemd/sd-event.h>
+
+#include "agent/agent-args.h"
+#include "agent/bird-manager.h"
+#include "agent/dataplane.h"
+#include "agent/endpoint.h"
+#include "agent/health-server.h"
+#include "agent/metrics.h"
+#include "agent/object-cache.h"
+#include "agent/store-worker.h"
+#include "cni/cni-server.h"
+
+struct agent {
+	struct agent_args args;
+	struct store_config store_config;
+	sd_event *event;
+
+	struct calc *calc;
+	struct object_cache cache; /* kinds that are only read back: configurations, peers... */
+	struct endpoint_table endpoints;
+	struct felix_configuration *felix; /* effective parameters */
+
+	struct store_worker *store_worker;
+	struct worker *link_worker; /* deleting a link waits for the kernel's grace period */
+	struct nl *link_nl;	    /* its connection */
+	struct dataplane *dataplane;
+	struct bird_manager *bird; /* NULL: no BGP */
+	struct cni_server *cni;
+	struct health_server *health;
+	struct health_server *metrics_server;
+	struct datastore_sync *sync;
+	struct tunnel_address_task *tunnel_task;
+	struct node_status_reporter *status_reporter;
+	sd_event_source *replay_timer; /* DELs that korat-cni queued */
+
+	bool in_sync;
+	bool bgp_dirty; /* something BIRD's configuration is made of has changed */
+	bool felix_dirty;
+	bool stopping;
+	size_t n_calls; /* CNI calls at work */
+
+	struct metrics metrics;
+};
+
+/* agent.c */
+
+/* Objects have changed; called once per batch of events. */
+void agent_objects_changed(struct agent *agent);
+void agent_in_sync(struct agent *agent);
+/* A cached kind has changed. Takes 'object'. */
+void agent_cache_put(struct agent *agent, struct object *object, uint64_t revision);
+void agent_cache_remove(struct agent *agent, enum kind kind, const char *name);
+/* A CNI call has ended. */
+void agent_call_ended(struct agent *agent);
+
+/* agent-config.c */
+
+/* The effective Felix parameters: environment over node.<node> over default over built in. */
+MUST_CHECK int agent_config_resolve(const struct object *global, const struct object *node,
+				    struct felix_configuration **ret, struct err *err);
+/* Those of the dataplane; strings borrowed from agent->felix and agent->args. */
+void agent_config_dataplane(const struct agent *agent, struct dataplane_config *ret);
+void agent_config_apply_log_level(const struct felix_configuration *felix);
+
+/* pod-setup.c: the handler of CNI calls; 'ctx' is the agent. */
+void pod_setup_handle(struct cni_call *call, const struct cni_request *request, int netns_fd,
+		      void *ctx);
+
+/* datastore-sync.c: follows the datastore from now on. */
+MUST_CHECK int datastore_sync_new(struct agent *agent, struct datastore_sync **ret,
+				  struct err *err);
+struct datastore_sync *datastore_sync_free(struct datastore_sync *sync);
+
+/* tunnel-address-task.c: keeps the own tunnel addresses right; a run at a time, in the worker. */
+MUST_CHECK int tunnel_address_task_new(struct agent *agent, struct tunnel_address_task **ret,
+				       struct err *err);
+struct tunnel_address_task *tunnel_address_task_free(struct tunnel_address_task *task);
+void tunnel_address_task_start(struct tunnel_address_task *task);
+
+/* node-status.c: writes CalicoNodeStatus objects of this node, when they are due. */
+struct node_status_reporter *node_status_reporter_new(struct agent *agent);
+struct node_status_reporter *node_status_reporter_free(struct node_status_reporter *reporter);
+void node_status_update(struct node_status_reporter *reporter);

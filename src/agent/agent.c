@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The agent: start-up in order, then the loop. What flows where:
+ *
+ *   datastore-sync -> calc -> dataplane, bird-manager
+ *   cni-server -> pod-setup -> store-worker (IPAM, WorkloadEndpoint), dataplane
+ *
+ * A start removes nothing: kernel state is read back, and only when the datastore's snapshot is
+ * complete is what nobody wants swept away. A stop leaves the kernel and BIRD as they are.
+ */
+
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "agent/agent-internal.h"
+#include "agent/node-startup.h"
+#include "agent/tunnel-address.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/fd.h"
+#include "calc/calc.h"
+#include "model/felix-configuration.h"
+#include "netlink/nl.h"
+
+#define LOG_MODULE "agent"
+#include "base/log.h"
+
+#define STARTUP_RETRY_S	  2
+#define QUEUE_INTERVAL_US 5000000
+#define STOP_LIMIT_US	  10000000
+
+/* --- What the sync tells
+ * -------------------------------------------------------------------------- */
+
+/* The cached objects of a kind, in an array to free(). */
+static const struct object **cached_objects(const struct agent *agent, enum kind kind,
+					    size_t *ret_n)
+{
+	const struct object **objects = NULL;
+	struct cached_object *cached;
+	struct cached_object *next;
+
+	*ret_n = 0;
+	HASH_ITER(hh, agent->cache.objects, cached, next)
+	{
+		if (cached->object->desc->kind == kind)
+			*ARRAY_ADD(objects, *ret_n) = cached->object;
+	}
+	return objects;
+}
+
+static void configure_bird(struct agent *agent)
+{
+	_cleanup_free_ char *own_config_name = xasprintf("node.%s", agent->args.node_name);
+	struct bgp_input input = {
+		.node_name = agent->args.node_name,
+		.ipip_device = "tunl0",
+		.graceful_restart = true,
+		.router_id = *agent->args.router_id ? agent->args.router_id : NULL,
+	};
+	const struct object *config =
+		object_cache_find(&agent->cache, KIND_BGP_CONFIGURATION, "default");
+	const struct object *own_config =
+		object_cache_find(&agent->cache, KIND_BGP_CONFIGURATION, own_config_name);
+	_cleanup_free_ const struct object **configs =
+		cached_objects(agent, KIND_BGP_CONFIGURATION, &input.n_peer_configs);
+	_cleanup_free_ const struct object **peers =
+		cached_objects(agent, KIND_BGP_PEER, &input.n_peers);
+	_cleanup_free_ const struct object **filters =
+		cached_objects(agent, KIND_BGP_FILTER, &input.n_filters);
+	const struct calc_pool *const *calc_pools;
+	_cleanup_free_ const struct ip_pool **pools = NULL;
+	_cleanup_free_ const struct node **nodes = NULL;
+	_cleanup_free_ struct cidr *blocks = NULL;
+
+	agent->bgp_dirty = false;
+	input.config = config ? as_bgp_configuration(config) : NULL;
+	input.node_config = own_config ? as_bgp_configuration(own_config) : NULL;
+	/* An object begins with its head, so a pointer to one is a pointer to the other. */
+	input.peer_configs = (const void *)configs;
+	input.peers = (const void *)peers;
+	input.filters = (const void *)filters;
+	calc_get_nodes(agent->calc, &nodes, &input.n_nodes);
+	input.nodes = nodes;
+	calc_get_own_blocks(agent->calc, &blocks, &input.n_own_blocks);
+	input.own_blocks = blocks;
+	calc_get_pools(agent->calc, &calc_pools, &input.n_pools);
+	pools = xcalloc(input.n_pools, sizeof(*pools));
+	for (size_t i = 0; i < input.n_pools; i++)
+		pools[i] = as_ip_pool(calc_pools[i]->object);
+	input.pools = pools;
+	bird_manager_configure(agent->bird, &input);
+}
+
+/*
+ * After the kernel has what the model wants: BIRD rejects a route through a device that is not
+ * there when it reads its configuration, and would not try again by itself.
+ */
+static void on_applied(void *ctx)
+{
+	struct agent *agent = ctx;
+
+	if (agent->in_sync && agent->bgp_dirty && agent->bird &&
+	    dataplane_ready_for_bird(agent->dataplane))
+		configure_bird(agent);
+}
+
+/* A bad parameter keeps the last good ones in force. */
+static void refresh_felix(struct agent *agent)
+{
+	_cleanup_free_ char *name = xasprintf("node.%s", agent->args.node_name);
+	struct felix_configuration *old = agent->felix;
+	struct felix_configuration *fresh;
+	struct dataplane_config config;
+	struct err err = ERR_INIT;
+
+	agent->felix_dirty = false;
+	if (agent_config_resolve(
+		    object_cache_find(&agent->cache, KIND_FELIX_CONFIGURATION, "default"),
+		    object_cache_find(&agent->cache, KIND_FELIX_CONFIGURATION, name), &fresh,
+		    &err) < 0) {
+		log_error("the configuration can't be used; the last good one stays in force",
+			  "error", err.msg);
+		return;
+	}
+	agent->felix = fresh;
+	agent_config_apply_log_level(fresh);
+	agent_config_dataplane(agent, &config);
+	dataplane_set_config(agent->dataplane, &config);
+	(void)model_free(&old->object);
+}
+
+void agent_objects_changed(struct agent *agent)
+{
+	_cleanup_(calc_update_deinitp) struct calc_update update = {0};
+
+	calc_flush(agent->calc, &update);
+	dataplane_update(agent->dataplane, &update);
+	agent->bgp_dirty |= update.bgp_changed;
+	if (!agent->in_sync)
+		return;
+	if (update.pools_changed || update.own_node_changed)
+		tunnel_address_task_start(agent->tunnel_task);
+	if (agent->felix_dirty)
+		refresh_felix(agent);
+}
+
+void agent_in_sync(struct agent *agent)
+{
+	if (!agent->in_sync)
+		log_info("in sync with the datastore", "endpoints",
+			 log_num((int64_t)endpoint_count(&agent->endpoints)).s, "blocks",
+			 log_num((int64_t)calc_n_blocks(agent->calc)).s);
+	agent->in_sync = true;
+	dataplane_set_in_sync(agent->dataplane);
+	agent->bgp_dirty = true;
+	agent->felix_dirty = true;
+	agent_objects_changed(agent);
+	tunnel_address_task_start(agent->tunnel_task);
+	(void)sd_event_source_set_time_relative(agent->replay_timer, 0);
+	(void)sd_event_source_set_enabled(agent->replay_timer, SD_EVENT_ONESHOT);
+	(void)sd_notify(0, "READY=1\nSTATUS=in sync");
+}
+
+static void note_kind(struct agent *agent, enum kind kind)
+{
+	if (kind == KIND_BGP_CONFIGURATION || kind == KIND_BGP_PEER || kind == KIND_BGP_FILTER)
+		agent->bgp_dirty = true;
+	if (kind == KIND_FELIX_CONFIGURATION)
+		agent->felix_dirty = true;
+}
+
+void agent_cache_put(struct agent *agent, struct object *object, uint64_t revision)
+{
+	note_kind(agent, object->desc->kind);
+	object_cache_put(&agent->cache, object, revision);
+}
+
+void agent_cache_remove(struct agent *agent, enum kind kind, const char *name)
+{
+	note_kind(agent, kind);
+	object_cache_remove(&agent->cache, kind, name);
+}
+
+static void on_bird_changed(void *ctx)
+{
+	struct agent *agent = ctx;
+
+	if (agent->status_reporter)
+		node_status_update(agent->status_reporter);
+}
+
+/* --- Health and metrics
+ * ----------------------------------------------------------------------------- */
+
+static bool is_ready(void *ctx, struct buf *why)
+{
+	const struct agent *agent = ctx;
+
+	if (agent->stopping)
+		buf_adds(why, "the agent is stopping\n");
+	else if (!agent->in_sync)
+		buf_adds(why, "the datastore has not been read yet\n");
+	return agent->in_sync && !agent->stopping;
+}
+
+static void write_metrics(void *ctx, struct buf *out)
+{
+	struct agent *agent = ctx;
+	struct metrics *metrics = &agent->metrics;
+	const struct calc_pool *const *pools;
+	_cleanup_free_ const struct node **nodes = NULL;
+	struct dataplane_stats stats;
+	size_t n;
+
+	dataplane_get_stats(agent->dataplane, &stats);
+	metrics->n_applies = stats.n_applies;
+	metrics->apply_us_total = stats.apply_us_total;
+	metrics->n_dataplane_failures = stats.n_failures;
+	metrics->n_repairs = stats.n_repairs;
+	metrics->n_routes = stats.n_routes;
+	metrics->n_endpoints = endpoint_count(&agent->endpoints);
+	metrics->n_blocks = calc_n_blocks(agent->calc);
+	calc_get_pools(agent->calc, &pools, &n);
+	metrics->n_pools = n;
+	calc_get_nodes(agent->calc, &nodes, &n);
+	metrics->n_nodes = n;
+	metrics->in_sync = agent->in_sync;
+	if (agent->bird) {
+		const struct bird_state *bird = bird_manager_get_state(agent->bird);
+
+		metrics->n_bgp_established = bird->n_established;
+		metrics->n_bgp_not_established = bird->n_not_established;
+		metrics->n_bird_reloads = bird->n_reloads;
+	}
+	metrics_write(metrics, out);
+}
+
+static int start_http(struct agent *agent, struct err *err)
+{
+	const struct health_source source = {agent, is_ready, write_metrics};
+	int r = 0;
+
+	if (agent->args.health_addr && *agent->args.health_addr)
+		r = health_server_new(agent->event, agent->args.health_addr, /* metrics= */ false,
+				      /* health= */ true, &source, &agent->health, err);
+	if (r == 0 && agent->args.metrics_addr && *agent->args.metrics_addr)
+		r = health_server_new(agent->event, agent->args.metrics_addr, /* metrics= */ true,
+				      /* health= */ false, &source, &agent->metrics_server, err);
+	return r;
+}
+
+/* --- Life
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static int on_replay(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct agent *agent = userdata;
+	_cleanup_free_ char *dir = xasprintf("%s/cni-del", agent->args.run_dir);
+	struct err err = ERR_INIT;
+	int n = cni_server_replay(agent->cni, dir, &err);
+
+	(void)usec;
+	if (n < 0)
+		log_error("can't replay queued DELs", "error", err.msg);
+	else if (n > 0)
+		log_info("replaying DELs made while no agent was there", "count", log_num(n).s);
+	(void)sd_event_source_set_time_relative(source, QUEUE_INTERVAL_US);
+	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int on_stop_limit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	(void)userdata;
+	log_error("CNI calls do not end; stopping without them");
+	_exit(1);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct agent *agent = userdata;
+
+	(void)source;
+	if (agent->stopping)
+		return 0;
+	log_info("stopping; routes, tunnels and BIRD stay as they are", "signal",
+		 strsignal((int)info->ssi_signo));
+	agent->stopping = true;
+	if (!agent->n_calls)
+		return sd_event_exit(agent->event, 0);
+	return sd_event_add_time_relative(agent->event, NULL, CLOCK_MONOTONIC, STOP_LIMIT_US, 0,
+					  on_stop_limit, agent);
+}
+
+void agent_call_ended(struct agent *agent)
+{
+	agent->n_calls--;
+	if (agent->stopping && !agent->n_calls)
+		(void)sd_event_exit(agent->event, 0);
+}
+
+static void stop_signals(sigset_t *ret)
+{
+	(void)sigemptyset(ret);
+	(void)sigaddset(ret, SIGTERM);
+	(void)sigaddset(ret, SIGINT);
+}
+
+static int add_signals(struct agent *agent)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+	sigset_t mask;
+	int r = 0;
+
+	stop_signals(&mask);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(signals); i++)
+		r = sd_event_add_signal(agent->event, NULL, signals[i], on_signal, agent);
+	return r;
+}
+
+/* Start-up against the datastore, again and again until it is done or a signal says stop. */
+static int start_node(struct agent *agent, struct err *err)
+{
+	const struct timespec pause = {.tv_sec = STARTUP_RETRY_S};
+	struct store *store = store_worker_get_store(agent->store_worker);
+	sigset_t mask;
+
+	stop_signals(&mask);
+	for (;;) {
+		if (node_startup(store, &agent->args, err) == 0)
+			return 0;
+		log_error("this node can't start yet; trying again", "error", err->msg);
+		if (sigtimedwait(&mask, NULL, &pause) > 0)
+			return err_set(err, -EINTR, "stopped before the node could start");
+	}
+}
+
+static int read_felix_object(struct store *store, const char *name, struct object **ret,
+			     struct err *err)
+{
+	_cleanup_(store_object_deinitp) struct store_object stored = {0};
+	int r = store_get(store, KIND_FELIX_CONFIGURATION, NULL, name, &stored, err);
+
+	return r == 0 ? store_object_read(&stored, ret, err) : MIN(r, 0);
+}
+
+static int load_felix(struct agent *agent, struct err *err)
+{
+	_cleanup_free_ char *node_name = xasprintf("node.%s", agent->args.node_name);
+	struct store *store = store_worker_get_store(agent->store_worker);
+	_cleanup_(model_freep) struct object *global = NULL;
+	_cleanup_(model_freep) struct object *node = NULL;
+	int r = read_felix_object(store, "default", &global, err);
+
+	if (r == 0)
+		r = read_felix_object(store, node_name, &node, err);
+	if (r == 0)
+		r = agent_config_resolve(global, node, &agent->felix, err);
+	if (r == 0)
+		agent_config_apply_log_level(agent->felix);
+	return r;
+}
+
+static int start_parts(struct agent *agent, struct err *err)
+{
+	_cleanup_free_ char *socket_path = xasprintf("%s/cni.sock", agent->args.run_dir);
+	struct dataplane_config config;
+	int r = load_felix(agent, err);
+
+	if (r < 0)
+		return r;
+	agent_config_dataplane(agent, &config);
+	r = dataplane_new(agent->event, &config, agent->calc, &agent->endpoints, &agent->dataplane,
+			  err);
+	if (r < 0)
+		return r;
+	dataplane_set_listener(agent->dataplane, on_applied, agent);
+	r = nl_open(NETLINK_ROUTE, -1, &agent->link_nl, err);
+	if (r == 0)
+		r = worker_new(agent->event, "links", NULL, &agent->link_worker, err);
+	if (r == 0 && agent->args.bird_mode != BIRD_MODE_NONE)
+		r = bird_manager_new(agent->event, &agent->args, on_bird_changed, agent,
+				     &agent->bird, err);
+	if (r == 0)
+		r = tunnel_address_task_new(agent, &agent->tunnel_task, err);
+	if (r == 0)
+		r = cni_server_new(agent->event, socket_path, pod_setup_handle, agent, &agent->cni,
+				   err);
+	if (r == 0)
+		r = start_http(agent, err);
+	agent->status_reporter = node_status_reporter_new(agent);
+	return r;
+}
+
+static int start(struct agent *agent, struct err *err)
+{
+	int r = dir_make(agent->args.run_dir, 0755, err);
+
+	if (r == 0)
+		r = dir_make(agent->args.state_dir, 0755, err);
+	if (r < 0)
+		return r;
+	store_config_from_environment(&agent->store_config);
+	r = sd_event_new(&agent->event);
+	if (r >= 0)
+		r = add_signals(agent);
+	if (r < 0)
+		return err_errno(err, r, "can't make an event loop");
+	agent->calc = calc_new(agent->args.node_name);
+	agent->metrics.node_name = agent->args.node_name;
+	r = store_worker_new(agent->event, &agent->store_config, agent->args.node_name,
+			     &agent->store_worker, err);
+	if (r < 0)
+		return r;
+	r = start_node(agent, err);
+	if (r == 0)
+		r = start_parts(agent, err);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(agent->event, &agent->replay_timer, CLOCK_MONOTONIC, 0, 0,
+				       on_replay, agent);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(agent->replay_timer, SD_EVENT_OFF);
+	if (r < 0)
+		return err_errno(err, r, "can't set a timer");
+	return datastore_sync_new(agent, &agent->sync, err);
+}
+
+/* Workers first: what they finish still finds everything else. */
+static void agent_deinit(struct agent *agent)
+{
+	agent->store_worker = store_worker_free(agent->store_worker);
+	agent->link_worker = worker_free(agent->link_worker);
+	agent->bird = bird_manager_free(agent->bird);
+	agent->sync = datastore_sync_free(agent->sync);
+	agent->tunnel_task = tunnel_address_task_free(agent->tunnel_task);
+	agent->status_reporter = node_status_reporter_free(agent->status_reporter);
+	agent->cni = cni_server_free(agent->cni);
+	agent->health = health_server_free(agent->health);
+	agent->metrics_server = health_server_free(agent->metrics_server);
+	(void)sd_event_source_disable_unref(agent->replay_timer);
+	agent->dataplane = dataplane_free(agent->dataplane);
+	agent->link_nl = nl_close(agent->link_nl);
+	endpoint_table_deinit(&agent->endpoints);
+	object_cache_deinit(&agent->cache);
+	agent->calc = calc_free(agent->calc);
+	if (agent->felix)
+		(void)model_free(&agent->felix->object);
+	(void)sd_event_unref(agent->event);
+	agent_args_deinit(&agent->args);
+}
+
+int agent_main(int argc, char **argv)
+{
+	struct agent agent = {0};
+	struct err err = ERR_INIT;
+	int r = agent_args_parse(argc, argv, &agent.args, &err);
+
+	if (r == AGENT_ARGS_E_HELP)
+		return EXIT_SUCCESS;
+	if (r < 0) {
+		(void)fprintf(stderr, "korat agent: %s\n", err.msg);
+		return EXIT_FAILURE;
+	}
+	log_info("starting", "version", KORAT_VERSION, "node", agent.args.node_name);
+	r = start(&agent, &err);
+	if (r < 0)
+		log_error("can't start", "error", err.msg);
+	else
+		r = sd_event_loop(agent.event);
+	agent_deinit(&agent);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The BIRD manager. One job at a time is in the worker's hands; a new configuration that comes
+ * meanwhile waits in 'wanted' and goes next, so BIRD always ends at the newest one. A configuration
+ * that BIRD refuses is reported and not tried again until it changes; one that could not be handed
+ * over because no daemon answers is tried again at every poll.
+ */
+
+#include "agent/bird-manager.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "loop/loop.h"
+
+#define LOG_MODULE "bird"
+#include "base/log.h"
+
+#define POLL_FAST_US 500000 /* while sessions are coming up */
+#define POLL_SLOW_US 5000000
+
+struct bird_manager {
+	sd_event *event;
+	struct worker *worker;
+	sd_event_source *poll_source;
+	char *program;
+	char *config_path;
+	char *socket_path;
+	bool spawn;
+	void (*changed)(void *ctx);
+	void *ctx;
+
+	char *wanted; /* newest text; NULL: nothing new */
+	char *last;   /* what was handed over last, or refused */
+
+	struct worker_job job;
+	bool at_work;
+	/* Between the loop and the worker while at work. */
+	char *text; /* to hand over; NULL: only look */
+	int text_result;
+	bool reloaded;
+	struct err err;
+	struct bird_state seen;
+
+	struct bird_state state;
+};
+
+/* --- In the worker ------------------------------------------------------------------------------
+ */
+
+/* Makes BIRD run the configuration in its file. */
+static int reload(struct bird_manager *manager, bool written, struct err *err)
+{
+	int pid;
+	int r = 0;
+
+	if (written) {
+		r = bird_configure(manager->socket_path, err);
+		if (r == BIRD_E_REFUSED)
+			return err_prefix(err, -EINVAL, "BIRD keeps its old configuration");
+		if (r == 0)
+			manager->reloaded = true;
+	} else {
+		r = bird_show_status(manager->socket_path, &manager->seen.daemon, err);
+	}
+	if (r != BIRD_E_ABSENT)
+		return r < 0 ? r : 0;
+	if (!manager->spawn)
+		return err_set(err, -ENOTCONN, "no BIRD answers at %s; start it with -c %s -s %s",
+			       manager->socket_path, manager->config_path, manager->socket_path);
+	r = bird_spawn(manager->program, manager->config_path, manager->socket_path, &pid, err);
+	if (r == 0) {
+		manager->reloaded = true;
+		log_info("BIRD started", "pid", log_num(pid).s, "socket", manager->socket_path);
+	}
+	return r;
+}
+
+static void look(struct bird_manager *manager)
+{
+	struct bird_state *seen = &manager->seen;
+
+	seen->present = bird_show_protocols(manager->socket_path, &seen->protocols, NULL) == 0 &&
+			bird_show_status(manager->socket_path, &seen->daemon, NULL) == 0;
+	for (size_t i = 0; i < seen->protocols.n; i++) {
+		const struct bird_protocol *protocol = &seen->protocols.v[i];
+
+		if (strcmp(protocol->proto, "BGP") != 0)
+			continue;
+		if (strncmp(protocol->info, "Established", 11) == 0)
+			seen->n_established++;
+		else
+			seen->n_not_established++;
+	}
+}
+
+static void run(struct worker_job *job, void *ctx)
+{
+	struct bird_manager *manager = CONTAINER_OF(job, struct bird_manager, job);
+	int r = 0;
+
+	(void)ctx;
+	manager->reloaded = false;
+	if (manager->text) {
+		r = bird_config_write(manager->program, manager->config_path, manager->text,
+				      strlen(manager->text), &manager->err);
+		if (r >= 0)
+			r = reload(manager, r == BIRD_CONFIG_E_WRITTEN, &manager->err);
+	}
+	manager->text_result = r;
+	look(manager);
+}
+
+/* --- In the loop ---------------------------------------------------------------------------------
+ */
+
+static void start_work(struct bird_manager *manager)
+{
+	if (manager->at_work)
+		return;
+	manager->at_work = true;
+	replace_str(&manager->text, manager->wanted ? TAKE_PTR(manager->wanted) : NULL);
+	manager->job = (struct worker_job){.run = run, .done = manager->job.done};
+	worker_submit(manager->worker, &manager->job);
+}
+
+static void take_text_result(struct bird_manager *manager)
+{
+	if (!manager->text)
+		return;
+	if (manager->text_result < 0)
+		log_error("BIRD does not run the newest configuration", "error", manager->err.msg);
+	else if (manager->reloaded)
+		log_info("BIRD runs the newest configuration");
+	/* Refused for its text: wait for another one. Anything else: the same again. */
+	if (manager->text_result == 0 || manager->text_result == -EINVAL)
+		replace_str(&manager->last, TAKE_PTR(manager->text));
+	else if (!manager->wanted)
+		manager->wanted = TAKE_PTR(manager->text);
+	replace_str(&manager->text, NULL);
+}
+
+static void done(struct worker_job *job)
+{
+	struct bird_manager *manager = CONTAINER_OF(job, struct bird_manager, job);
+	uint64_t n_reloads = manager->state.n_reloads + (manager->reloaded ? 1 : 0);
+	bool was_present = manager->state.present;
+
+	manager->at_work = false;
+	take_text_result(manager);
+	bird_protocols_deinit(&manager->state.protocols);
+	manager->state = manager->seen;
+	manager->state.n_reloads = n_reloads;
+	manager->seen = (struct bird_state){0};
+	/* A daemon that went away is brought back with what it had. */
+	if (was_present && !manager->state.present && !manager->wanted && manager->last) {
+		log_warning("BIRD went away", "socket", manager->socket_path);
+		manager->wanted = TAKE_PTR(manager->last);
+	}
+	(void)sd_event_source_set_time_relative(
+		manager->poll_source, manager->state.n_not_established || !manager->state.present
+					      ? POLL_FAST_US
+					      : POLL_SLOW_US);
+	(void)sd_event_source_set_enabled(manager->poll_source, SD_EVENT_ONESHOT);
+	manager->changed(manager->ctx);
+}
+
+static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	start_work(userdata);
+	return 0;
+}
+
+void bird_manager_configure(struct bird_manager *manager, const struct bgp_input *input)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (bgp_config_render(input, &text, &err) < 0) {
+		log_error("can't render BIRD's configuration", "error", err.msg);
+		return;
+	}
+	if (manager->last && strcmp(manager->last, buf_str(&text)) == 0) {
+		replace_str(&manager->wanted, NULL);
+		return;
+	}
+	replace_str(&manager->wanted, buf_take(&text));
+	start_work(manager);
+}
+
+const struct bird_state *bird_manager_get_state(const struct bird_manager *manager)
+{
+	return &manager->state;
+}
+
+int bird_manager_new(sd_event *event, const struct agent_args *args, void (*changed)(void *ctx),
+		     void *ctx, struct bird_manager **ret, struct err *err)
+{
+	_cleanup_(bird_manager_freep) struct bird_manager *manager = XNEW(struct bird_manager);
+	int r;
+
+	manager->event = sd_event_ref(event);
+	manager->program = xstrdup(args->bird_program);
+	manager->config_path = xasprintf("%s/bird.cfg", args->run_dir);
+	manager->socket_path = xasprintf("%s/bird.ctl", args->run_dir);
+	manager->spawn = args->bird_mode == BIRD_MODE_SPAWN;
+	manager->changed = changed;
+	manager->ctx = ctx;
+	manager->job.done = done;
+	r = worker_new(event, "bird", NULL, &manager->worker, err);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(event, &manager->poll_source, CLOCK_MONOTONIC, POLL_FAST_US,
+				       0, on_poll, manager);
+	if (r < 0)
+		return err_errno(err, r, "can't set a timer");
+	*ret = TAKE_PTR(manager);
+	return 0;
+}
+
+struct bird_manager *bird_manager_free(struct bird_manager *manager)
+{
+	if (!manager)
+		return NULL;
+	(void)sd_event_source_disable_unref(manager->poll_source);
+	manager->poll_source = NULL;
+	manager->worker = worker_free(manager->worker);
+	bird_protocols_deinit(&manager->state.protocols);
+	bird_protocols_deinit(&manager->seen.protocols);
+	free(manager->program);
+	free(manager->config_path);
+	free(manager->socket_path);
+	free(manager->wanted);
+	free(manager->last);
+	free(manager->text);
+	(void)sd_event_unref(manager->event);
+	free(manager);
+	return NULL;
+}

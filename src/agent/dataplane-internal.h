@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The dataplane's parts know each other through this. Only for src/agent/dataplane*.c. */
+
+#include "agent/dataplane.h"
+#include "agent/endpoint.h"
+#include "netlink/link.h"
+#include "netlink/monitor.h"
+#include "netlink/neigh.h"
+#include "nft/nat.h"
+
+#define FAMILIES 2 /* index 0: IPv4, 1: IPv6 */
+
+enum tunnel_type { TUNNEL_VXLAN, TUNNEL_VXLAN_V6, TUNNEL_IPIP, N_TUNNELS };
+
+/* One tunnel device: wanted while a pool uses it, there when ifindex is set. */
+struct tunnel {
+	enum tunnel_type type;
+	bool wanted;
+	int ifindex; /* 0: not there */
+	uint32_t mtu;
+	struct neigh_sync *arp; /* VXLAN only */
+	struct neigh_sync *fdb;
+};
+
+struct dataplane {
+	sd_event *event;
+	struct dataplane_config config;
+	const struct calc *calc;
+	const struct endpoint_table *endpoints;
+
+	struct nl *nl;
+	struct monitor *monitor;
+	struct nat *nat;
+	struct route_sync *routes[FAMILIES];
+	struct tunnel tunnels[N_TUNNELS];
+	int parent_ifindex[FAMILIES]; /* the interface of the node's own address */
+	uint32_t host_mtu;
+	uint32_t pod_mtu;
+
+	bool in_sync;
+	bool tunnels_dirty;
+	bool nat_dirty;
+	bool replay;	     /* a device came or went: all of calc's routes are translated anew */
+	bool foreign_change; /* someone else changed what is ours since the last apply */
+
+	void (*applied)(void *ctx);
+	void *applied_ctx;
+	sd_event_source *monitor_source;
+	sd_event_source *nat_source;
+	sd_event_source *apply_source; /* deferred to the end of the turn */
+	sd_event_source *retry_source;
+	sd_event_source *refresh_source;
+	struct dataplane_stats stats;
+};
+
+/* dataplane-tunnel.c */
+
+extern const char *const tunnel_names[N_TUNNELS];
+
+/* The VXLAN tunnel of that family. */
+static inline struct tunnel *vxlan_tunnel(struct dataplane *dataplane, uint8_t family)
+{
+	return &dataplane->tunnels[family == AF_INET ? TUNNEL_VXLAN : TUNNEL_VXLAN_V6];
+}
+
+/*
+ * Makes or removes the devices as the pools and the own node say, with address and MTU. Sets
+ * 'replay' where a device is new. <0: some device could not be made; the others are.
+ */
+MUST_CHECK int tunnels_ensure(struct dataplane *dataplane, struct err *err);
+MUST_CHECK int tunnels_apply_neighbours(struct dataplane *dataplane, struct err *err);
+void tunnels_update_vteps(struct dataplane *dataplane, const struct calc_update *update);
+void tunnels_deinit(struct dataplane *dataplane);

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * From the datastore's watch into the agent: each event goes to the graph, the endpoints or the
+ * cache. An object that can't be understood is reported once per write and changes nothing: the
+ * last good version stays in force.
+ *
+ * After a resync the snapshot tells what is there; what was known before and is not in it is
+ * removed when the snapshot is complete. So every object that was taken in is remembered by key
+ * with the number of the snapshot that last confirmed it.
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "agent/agent-internal.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "calc/calc.h"
+#include "loop/loop.h"
+#include "model/kinds.h"
+
+#define LOG_MODULE "sync"
+#include "base/log.h"
+
+#define EVENTS_A_TURN 2048
+#define REOPEN_US     1000000
+
+struct known_object {
+	char *key; /* "<kind>/<namespace>/<name>" */
+	enum kind kind;
+	size_t namespace_at;
+	size_t name_at;
+	uint64_t snapshot;
+	UT_hash_handle hh;
+};
+
+struct datastore_sync {
+	struct agent *agent;
+	struct store_watch *watch;
+	sd_event_source *source;
+	sd_event_source *reopen;
+	sd_event_source *more;
+	char *own_prefix; /* of the names of this node's endpoints */
+	struct known_object *known;
+	uint64_t snapshot;
+};
+
+/* --- What is known ------------------------------------------------------------------------------
+ */
+
+static struct known_object *find_known(struct datastore_sync *sync,
+				       const struct store_object *stored, char **ret_key)
+{
+	struct known_object *known;
+
+	*ret_key = xasprintf("%d/%s/%s", (int)stored->kind,
+			     stored->namespace ? stored->namespace : "", stored->name);
+	HASH_FIND_STR(sync->known, *ret_key, known);
+	return known;
+}
+
+static void remember(struct datastore_sync *sync, const struct store_object *stored)
+{
+	_cleanup_free_ char *key = NULL;
+	struct known_object *known = find_known(sync, stored, &key);
+
+	if (!known) {
+		known = XNEW(struct known_object);
+		known->kind = stored->kind;
+		known->namespace_at = (size_t)(strchr(key, '/') - key) + 1;
+		known->name_at = strlen(key) - strlen(stored->name);
+		known->key = TAKE_PTR(key);
+		HASH_ADD_KEYPTR(hh, sync->known, known->key, strlen(known->key), known);
+	}
+	known->snapshot = sync->snapshot;
+}
+
+static void forget(struct datastore_sync *sync, struct known_object *known)
+{
+	HASH_DEL(sync->known, known);
+	free(known->key);
+	free(known);
+}
+
+/* --- Events --------------------------------------------------------------------------------------
+ */
+
+/* Endpoints of other nodes are told from ours by their name, without reading them. */
+static bool concerns_us(const struct datastore_sync *sync, const struct store_object *stored)
+{
+	return stored->kind != KIND_WORKLOAD_ENDPOINT ||
+	       strncmp(stored->name, sync->own_prefix, strlen(sync->own_prefix)) == 0;
+}
+
+static bool endpoint_differs(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->n_addrs != b->n_addrs || strcmp(a->host_ifname, b->host_ifname) != 0 ||
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) != 0 ||
+	       memcmp(a->addrs, b->addrs, sizeof(*a->addrs) * a->n_addrs) != 0;
+}
+
+static int put_endpoint(struct agent *agent, const struct object *object, uint64_t revision,
+			struct err *err)
+{
+	struct endpoint *endpoint =
+		endpoint_find(&agent->endpoints, object->meta.namespace, object->meta.name);
+	struct endpoint read = {0};
+	int r;
+
+	if (endpoint && (endpoint->busy || revision <= endpoint->revision))
+		return 0;
+	r = endpoint_read(&read, object, err);
+	if (r < 0)
+		return r;
+	if (endpoint && !endpoint_differs(endpoint, &read)) {
+		endpoint->revision = revision;
+		free(read.container_id);
+		return 0;
+	}
+	if (endpoint)
+		dataplane_remove_endpoint(agent->dataplane, endpoint);
+	endpoint = endpoint_get(&agent->endpoints, object->meta.namespace, object->meta.name);
+	memcpy(endpoint->host_ifname, read.host_ifname, sizeof(read.host_ifname));
+	memcpy(endpoint->mac, read.mac, sizeof(read.mac));
+	memcpy(endpoint->addrs, read.addrs, sizeof(read.addrs));
+	endpoint->n_addrs = read.n_addrs;
+	endpoint->revision = revision;
+	replace_str(&endpoint->container_id, read.container_id);
+	dataplane_restore_endpoint(agent->dataplane, endpoint);
+	return 0;
+}
+
+static void remove_endpoint(struct agent *agent, const char *namespace, const char *name,
+			    uint64_t revision)
+{
+	struct endpoint *endpoint = endpoint_find(&agent->endpoints, namespace, name);
+
+	if (!endpoint || endpoint->busy || (revision && revision <= endpoint->revision))
+		return;
+	dataplane_remove_endpoint(agent->dataplane, endpoint);
+	endpoint_remove(&agent->endpoints, endpoint);
+}
+
+/* Kinds that live in the graph or the endpoint table; all others are cached. */
+static bool in_graph(enum kind kind)
+{
+	return kind == KIND_WORKLOAD_ENDPOINT || kind == KIND_NODE || kind == KIND_IP_POOL ||
+	       kind == KIND_IPAM_BLOCK;
+}
+
+static void take_in(struct datastore_sync *sync, const struct store_object *stored)
+{
+	struct agent *agent = sync->agent;
+	_cleanup_(model_freep) struct object *object = NULL;
+	struct err err = ERR_INIT;
+	int r = store_object_read(stored, &object, &err);
+
+	if (r == 0) {
+		if (stored->kind == KIND_WORKLOAD_ENDPOINT)
+			r = put_endpoint(agent, object, stored->revision, &err);
+		else
+			r = calc_put(agent->calc, object, &err);
+	}
+	if (r < 0) {
+		log_error("an object in the datastore can't be understood; its last good version "
+			  "stays in force",
+			  "name", stored->name, "error", err.msg);
+		return;
+	}
+	if (!in_graph(stored->kind))
+		agent_cache_put(agent, TAKE_PTR(object), stored->revision);
+}
+
+static void remove_object(struct agent *agent, enum kind kind, const char *namespace,
+			  const char *name, uint64_t revision)
+{
+	if (kind == KIND_WORKLOAD_ENDPOINT)
+		remove_endpoint(agent, namespace, name, revision);
+	else if (in_graph(kind))
+		calc_remove(agent->calc, kind, name);
+	else
+		agent_cache_remove(agent, kind, name);
+}
+
+/* What the new snapshot did not confirm is gone. */
+static void sweep(struct datastore_sync *sync)
+{
+	struct known_object *known;
+	struct known_object *next;
+
+	HASH_ITER(hh, sync->known, known, next)
+	{
+		_cleanup_free_ char *namespace = NULL;
+
+		if (known->snapshot == sync->snapshot)
+			continue;
+		namespace = xstrndup(known->key + known->namespace_at,
+				     known->name_at - known->namespace_at - 1);
+		remove_object(sync->agent, known->kind, namespace, known->key + known->name_at, 0);
+		forget(sync, known);
+	}
+}
+
+static void take_event(struct datastore_sync *sync, const struct store_event *event)
+{
+	const struct store_object *stored = &event->object;
+	_cleanup_free_ char *key = NULL;
+	struct known_object *known;
+
+	switch (event->type) {
+	case STORE_EVENT_PUT:
+		if (!concerns_us(sync, stored))
+			return;
+		remember(sync, stored);
+		take_in(sync, stored);
+		return;
+	case STORE_EVENT_DELETE:
+		known = find_known(sync, stored, &key);
+		if (!known)
+			return;
+		forget(sync, known);
+		remove_object(sync->agent, stored->kind, stored->namespace, stored->name,
+			      stored->revision);
+		return;
+	case STORE_EVENT_IN_SYNC:
+		sweep(sync);
+		agent_objects_changed(sync->agent);
+		agent_in_sync(sync->agent);
+		return;
+	case STORE_EVENT_RESYNC:
+		log_warning("the datastore's watch lost events; reading everything again");
+		sync->agent->metrics.n_resyncs++;
+		sync->snapshot++;
+		return;
+	}
+}
+
+static int start_watch(struct datastore_sync *sync, struct err *err);
+
+static void reopen_later(struct datastore_sync *sync, const struct err *err)
+{
+	log_error("the datastore can't be read; pods go on, trying again", "error", err->msg);
+	sync->source = sd_event_source_disable_unref(sync->source);
+	sync->watch = store_watch_close(sync->watch);
+	(void)sd_event_source_set_time_relative(sync->reopen, REOPEN_US);
+	(void)sd_event_source_set_enabled(sync->reopen, SD_EVENT_ONESHOT);
+}
+
+static int on_watch(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct datastore_sync *sync = userdata;
+	struct err err = ERR_INIT;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	for (unsigned int i = 0; i < EVENTS_A_TURN; i++) {
+		_cleanup_(store_event_deinitp) struct store_event event = {0};
+		int r = store_watch_next(sync->watch, &event, &err);
+
+		if (r == STORE_E_AGAIN) {
+			if (i)
+				agent_objects_changed(sync->agent);
+			return 0;
+		}
+		if (r < 0) {
+			reopen_later(sync, &err);
+			return 0;
+		}
+		take_event(sync, &event);
+	}
+	/* More to come, whatever the file says: go on in the next turn. */
+	agent_objects_changed(sync->agent);
+	return sd_event_source_set_enabled(sync->more, SD_EVENT_ONESHOT);
+}
+
+static int on_more(sd_event_source *source, void *userdata)
+{
+	struct datastore_sync *sync = userdata;
+
+	return sync->watch ? on_watch(source, -1, EPOLLIN, sync) : 0;
+}
+
+static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct datastore_sync *sync = userdata;
+	struct err err = ERR_INIT;
+
+	(void)source;
+	(void)usec;
+	sync->snapshot++;
+	sync->agent->metrics.n_resyncs++;
+	if (start_watch(sync, &err) < 0)
+		reopen_later(sync, &err);
+	return 0;
+}
+
+static int start_watch(struct datastore_sync *sync, struct err *err)
+{
+	static const enum kind kinds[] = {
+		KIND_NODE,
+		KIND_IP_POOL,
+		KIND_IPAM_BLOCK,
+		KIND_WORKLOAD_ENDPOINT,
+		KIND_BGP_CONFIGURATION,
+		KIND_BGP_PEER,
+		KIND_BGP_FILTER,
+		KIND_FELIX_CONFIGURATION,
+		KIND_CLUSTER_INFORMATION,
+		KIND_CALICO_NODE_STATUS,
+	};
+	uint64_t mask = 0;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		mask |= UINT64_C(1) << kinds[i];
+	r = store_watch_open(&sync->agent->store_config, mask, 0, &sync->watch, err);
+	if (r != 0)
+		return r < 0 ? r : -EIO;
+	r = sd_event_add_io(sync->agent->event, &sync->source, store_watch_fd(sync->watch), EPOLLIN,
+			    on_watch, sync);
+	if (r < 0)
+		return err_errno(err, r, "can't watch the datastore");
+	/* The snapshot waits already. */
+	return on_watch(sync->source, -1, EPOLLIN, sync);
+}
+
+/* "<node>-" with every dash of the node's name doubled (section 1.3 of the facts). */
+static char *own_prefix(const char *node_name)
+{
+	struct buf out = BUF_INIT;
+
+	for (; *node_name; node_name++) {
+		if (*node_name == '-')
+			buf_addc(&out, '-');
+		buf_addc(&out, *node_name);
+	}
+	buf_addc(&out, '-');
+	return buf_take(&out);
+}
+
+int datastore_sync_new(struct agent *agent, struct datastore_sync **ret, struct err *err)
+{
+	struct datastore_sync *sync = XNEW(struct datastore_sync);
+	int r;
+
+	*ret = sync;
+	sync->agent = agent;
+	sync->own_prefix = own_prefix(agent->args.node_name);
+	sync->snapshot = 1;
+	agent->metrics.n_resyncs++;
+	r = sd_event_add_time_relative(agent->event, &sync->reopen, CLOCK_MONOTONIC, REOPEN_US, 0,
+				       on_reopen, sync);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(sync->reopen, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(agent->event, &sync->more, on_more, sync);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(sync->more, SD_EVENT_OFF);
+	if (r < 0)
+		return err_errno(err, r, "can't set a timer");
+	return start_watch(sync, err);
+}
+
+struct datastore_sync *datastore_sync_free(struct datastore_sync *sync)
+{
+	struct known_object *known;
+	struct known_object *next;
+
+	if (!sync)
+		return NULL;
+	(void)sd_event_source_disable_unref(sync->source);
+	(void)sd_event_source_disable_unref(sync->reopen);
+	(void)sd_event_source_disable_unref(sync->more);
+	sync->watch = store_watch_close(sync->watch);
+	HASH_ITER(hh, sync->known, known, next)
+	{
+		forget(sync, known);
+	}
+	free(sync->own_prefix);
+	free(sync);
+	return NULL;
+}

@@ -85,6 +85,11 @@ static void print_rule(const size_t *widths, size_t n, FILE *out)
 	fputs("+\n", out);
 }
 
+static bool is_number(const char *s)
+{
+	return *s && strspn(s, "0123456789") == strlen(s);
+}
+
 void ctl_table_print_boxed(const struct ctl_table *table, FILE *out)
 {
 	_cleanup_free_ size_t *widths = column_widths(table);
@@ -93,7 +98,8 @@ void ctl_table_print_boxed(const struct ctl_table *table, FILE *out)
 	print_rule(widths, n, out);
 	for (size_t i = 0; i < table->n_cells; i++) {
 		size_t spare = widths[i % n] - width_of(table->cells[i]);
-		size_t before = i < n ? spare / 2 : 0; /* the header is centred */
+		/* The header is centred, numbers stand on the right. */
+		size_t before = i < n ? spare / 2 : is_number(table->cells[i]) ? spare : 0;
 
 		fputs(i % n == 0 ? "| " : " | ", out);
 		put(out, table->cells[i], before, spare - before);

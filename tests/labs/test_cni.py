@@ -105,7 +105,7 @@ def test_failed_add_leaves_nothing(lab):
     node = lab.nodes[0]
     used, links = _addresses_in_use(lab), {link["ifname"] for link in node.links()}
     pod = lab.new_pod(node, "broken")
-    netns.ip_batch(["link add eth0 type dummy"], pod.ns.name)
+    netns.ip_batch(["link add eth0 type veth peer name other"], pod.ns.name)
     answer = pod.try_add()
     assert answer.code == 1
     assert "eth0" in answer.json["msg"]

@@ -57,6 +57,9 @@ def test_damage_is_repaired(repaired, what):
         wait_for(lambda: kernel_state(node) == before, SECONDS, f"{what} is as before", 0.2)
     except Exception as error:
         after = kernel_state(node)
+        # The next test is to have what it needs.
+        node.kill_agent()
+        node.start_agent()
         diff = {key: (before[key], after[key]) for key in before if before[key] != after[key]}
         raise AssertionError(f"{error}; differs: {diff}; log:\n{node.log_tail(20)}") from None
     reach_all(lab, 10)

@@ -15,7 +15,7 @@ PPS = 2000
 def _two_flows(lab, seconds):
     """One over VXLAN, one over the fabric."""
     lab.apply(DIRECT_POOL)
-    pods = {(pool, node.number): lab.pod(node, f"{pool[:1]}{node.number}", pools=[pool])
+    pods = {(pool, node.number): lab.pod(node, f"{pool[-1]}{node.number}", pools=[pool])
             for node in lab.nodes for pool in ("default-ipv4-ippool", "direct")}
     reach_all(lab)
     wait_for(lambda: meshed(lab), 40, "BGP is meshed")

@@ -46,16 +46,14 @@ static int render_router_id(const struct bgp_context *context, struct buf *out, 
 	struct ip_addr id = context->addr[0].addr;
 	int r;
 
-	if (wanted && strcmp(wanted, "hash") == 0) {
-		id = hash_router_id(context->input->node_name);
-	} else if (wanted) {
+	if (wanted && strcmp(wanted, "hash") != 0) {
 		r = ip_parse(wanted, &id, err);
 		if (r < 0)
 			return err_prefix(err, r, "router id");
 		if (id.family != AF_INET)
 			return err_set(err, -EINVAL, "router id \"%s\" is not an IPv4 address",
 				       wanted);
-	} else if (id.family == 0) {
+	} else if (wanted || id.family == 0) {
 		id = hash_router_id(context->input->node_name);
 	}
 	buf_addf(out, "router id %s;\n\n", ip_format(&id).s);

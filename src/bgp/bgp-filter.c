@@ -144,7 +144,7 @@ static int condition_attributes(const struct bgp_filter_rule *rule, struct condi
 	int r;
 
 	for (size_t i = 0; rule->communities && i < rule->communities->values.n; i++) {
-		struct bgp_tag tag;
+		struct bgp_tag tag = {.n = 0};
 
 		r = bgp_tag_parse(rule->communities->values.v[i], &tag, err);
 		if (r < 0)
@@ -179,7 +179,7 @@ static int render_operation(const struct bgp_filter_operation *operation, struct
 
 	if (operation->add_community) {
 		const char *value = operation->add_community->value;
-		struct bgp_tag tag;
+		struct bgp_tag tag = {.n = 0};
 
 		r = bgp_tag_parse(value ? value : "", &tag, err);
 		if (r < 0)

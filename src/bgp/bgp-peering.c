@@ -17,6 +17,7 @@
 #include "base/parse.h"
 #include "base/secret.h"
 #include "bgp/bgp-internal.h"
+#include "bgp/label-selector.h"
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
@@ -184,17 +185,11 @@ static int mesh_add(const struct bgp_context *context, struct candidates *candid
 
 /* --- BGPPeers -------------------------------------------------------------------------------- */
 
-/* 1: chosen, 0: not. */
-static int selector_chooses(const struct bgp_context *context, const struct bgp_peer *peer,
-			    const char *selector, const struct node *node, struct err *err)
+static bool selector_chooses(const struct bgp_context *context, const char *selector,
+			     const struct node *node)
 {
-	if (strcmp(selector, "all()") == 0)
-		return 1;
-	if (!context->input->selects)
-		return err_set(err, -EINVAL,
-			       "BGPPeer/%s: selectors other than all() are not supported here",
-			       peer->object.meta.name);
-	return context->input->selects(selector, &node->object.meta.labels);
+	return (context->input->selects ? context->input->selects : label_selector_matches)(
+		selector, &node->object.meta.labels);
 }
 
 static bool text_set(const char *s)
@@ -202,15 +197,15 @@ static bool text_set(const char *s)
 	return s && *s;
 }
 
-/* Is 'node' on the side that the peer's node or nodeSelector describes? 1, 0, <0. */
-static int peer_is_for(const struct bgp_context *context, const struct bgp_peer *peer,
-		       const struct node *node, struct err *err)
+/* Is 'node' on the side that the peer's node or nodeSelector describes? */
+static bool peer_is_for(const struct bgp_context *context, const struct bgp_peer *peer,
+			const struct node *node)
 {
 	if (text_set(peer->spec.node))
 		return strcmp(peer->spec.node, node_name(node)) == 0;
 	if (text_set(peer->spec.node_selector))
-		return selector_chooses(context, peer, peer->spec.node_selector, node, err);
-	return 1;
+		return selector_chooses(context, peer->spec.node_selector, node);
+	return true;
 }
 
 static bool peer_is_global(const struct bgp_peer *peer)
@@ -381,10 +376,10 @@ static int peer_add_ip(const struct bgp_context *context, const struct bgp_peer 
 	struct bgp_peering peering = *base;
 	enum peering_rank rank = peer_is_global(peer) ? RANK_GLOBAL : RANK_NODE;
 	const struct node *node;
-	int r = peer_is_for(context, peer, context->node, err);
+	int r;
 
-	if (r <= 0)
-		return r;
+	if (!peer_is_for(context, peer, context->node))
+		return 0;
 	r = peer_ip_parse(peer->spec.peer_ip, &peering.ip, &peering.port, err);
 	if (r < 0)
 		return err_prefix(err, r, "BGPPeer/%s: spec.peerIP", peer->object.meta.name);
@@ -405,17 +400,12 @@ static int peer_add_ip(const struct bgp_context *context, const struct bgp_peer 
 	return candidate_add(context, candidates, rank, peer->object.meta.name, &peering, err);
 }
 
-/*
- * Does 'peer' say that 'from' shall talk to 'to'? 1, 0, <0.
- */
-static int peer_joins(const struct bgp_context *context, const struct bgp_peer *peer,
-		      const struct node *from, const struct node *to, struct err *err)
+/* Does 'peer' say that 'from' shall talk to 'to'? */
+static bool peer_joins(const struct bgp_context *context, const struct bgp_peer *peer,
+		       const struct node *from, const struct node *to)
 {
-	int r = peer_is_for(context, peer, from, err);
-
-	if (r <= 0)
-		return r;
-	return selector_chooses(context, peer, peer->spec.peer_selector, to, err);
+	return peer_is_for(context, peer, from) &&
+	       selector_chooses(context, peer->spec.peer_selector, to);
 }
 
 static int peer_add_node(const struct bgp_context *context, const struct bgp_peer *peer,
@@ -454,17 +444,13 @@ static int peer_add_selected(const struct bgp_context *context, const struct bgp
 
 	for (size_t i = 0; i < context->input->n_nodes; i++) {
 		const struct node *node = context->input->nodes[i];
-		int there, back;
+		bool there, back;
 		int r;
 
 		if (node == context->node)
 			continue;
-		there = peer_joins(context, peer, context->node, node, err);
-		if (there < 0)
-			return there;
-		back = peer_joins(context, peer, node, context->node, err);
-		if (back < 0)
-			return back;
+		there = peer_joins(context, peer, context->node, node);
+		back = peer_joins(context, peer, node, context->node);
 		if (!there && (!back || manual))
 			continue;
 		r = peer_add_node(context, peer, base, node, !there, there && back, candidates,

@@ -93,7 +93,7 @@ static int render_advertisement(const struct bgp_configuration_spec *spec,
 	cidr = cidr_masked(&cidr);
 	buf_addf(out, "\tif net ~ %s then {\n", cidr_format(&cidr).s);
 	for (size_t i = 0; i < advertisement->communities.n; i++) {
-		struct bgp_tag tag;
+		struct bgp_tag tag = {.n = 0};
 
 		r = bgp_tag_parse(community_value(spec, advertisement->communities.v[i]), &tag,
 				  err);

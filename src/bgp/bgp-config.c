@@ -300,11 +300,6 @@ static int render_peering(const struct bgp_context *context, const struct bgp_pe
 {
 	int r;
 
-	if (peering->password_missing) {
-		buf_addf(out, "# %s: left out until the Secret with its password is there\n\n",
-			 peering->name.s);
-		return 0;
-	}
 	buf_addf(out, "protocol bgp %s from bgp_template_v%u {\n", peering->name.s,
 		 ip_version(peering->ip.family));
 	render_options(context, peering, out);
@@ -314,6 +309,19 @@ static int render_peering(const struct bgp_context *context, const struct bgp_pe
 	render_channel(context, peering, out);
 	buf_adds(out, "}\n\n");
 	return 0;
+}
+
+/* A line each, and none holds what could end a comment. */
+static void render_problems(const struct bgp_peerings *peerings, struct buf *out)
+{
+	const char *line = buf_str(&peerings->problems);
+
+	while (*line) {
+		size_t len = strcspn(line, "\n");
+
+		buf_addf(out, "# Left out: %.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
 }
 
 static int render(const struct bgp_context *context, const struct bgp_peerings *peerings,
@@ -347,6 +355,7 @@ static int render(const struct bgp_context *context, const struct bgp_peerings *
 		if (r < 0)
 			return r;
 	}
+	render_problems(peerings, out);
 	return 0;
 }
 
@@ -367,5 +376,7 @@ int bgp_config_render(const struct bgp_input *input, struct buf *out, struct err
 	if (r < 0)
 		return r;
 	buf_add(out, text.data, text.size);
+	if (input->problems)
+		buf_adds(input->problems, buf_str(&peerings.problems));
 	return 0;
 }

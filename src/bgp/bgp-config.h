@@ -54,12 +54,15 @@ struct bgp_input {
 	bool graceful_restart;
 	bool agent_owns_ipip; /* the agent programs the routes of IPIP pools, BIRD rejects them */
 	bool agent_owns_no_encap; /* the same for pools without encapsulation */
+	struct buf *problems;	  /* gets what was left out and why, a line each; may be NULL */
 };
 
 /*
- * A peer whose password is not among 'secrets' is left out with a comment: a session without it
- * would not come up, and must not come up unauthenticated.
- * -EINVAL: 'err' says which resource can't be rendered and why; 'out' is unchanged.
+ * A BGPPeer that can't be rendered (a filter that is not there, a password that is not among
+ * 'secrets', an address that is none), or another node with a bad address, is left out, with a
+ * comment in the text and a line in 'problems': it must not keep the rest from its routes, and a
+ * session must not come up without its filters or its password.
+ * -EINVAL: 'err' says which other resource can't be rendered and why; 'out' is unchanged.
  */
 MUST_CHECK int bgp_config_render(const struct bgp_input *input, struct buf *out, struct err *err);
 

@@ -260,6 +260,19 @@ static int render_function(const struct bgp_filter *filter, bool import, uint8_t
 	return 0;
 }
 
+int bgp_filter_check(const struct bgp_filter *filter, struct err *err)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	int r = 0;
+
+	for (size_t f = 0; r == 0 && f < ARRAY_SIZE(families); f++) {
+		r = render_function(filter, true, families[f], &out, err);
+		if (r == 0)
+			r = render_function(filter, false, families[f], &out, err);
+	}
+	return r;
+}
+
 static bool filter_is_used(const struct bgp_peerings *peerings, const struct bgp_filter *filter)
 {
 	for (size_t i = 0; i < peerings->n; i++)

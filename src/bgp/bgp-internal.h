@@ -72,12 +72,12 @@ struct bgp_peering {
 	const struct bgp_filter *filters[BGP_FILTERS_PER_PEER];
 	size_t n_filters;
 	const struct secret *password; /* NULL: none */
-	bool password_missing;
 };
 
 struct bgp_peerings {
 	struct bgp_peering *v;
 	size_t n;
+	struct buf problems; /* what was left out and why, a line each, printable */
 };
 void bgp_peerings_deinit(struct bgp_peerings *peerings);
 CLEANUP_DEINIT(struct bgp_peerings, bgp_peerings_deinit);
@@ -110,7 +110,10 @@ MUST_CHECK int bgp_seconds(const char *duration, const char *what, int64_t *ret,
 /* bgp-context.c */
 MUST_CHECK int bgp_context_init(const struct bgp_input *input, struct bgp_context *ret,
 				struct err *err);
-/* bgp-peering.c: the mesh and every BGPPeer that concerns this node, sorted by name. */
+/*
+ * bgp-peering.c: the mesh and every BGPPeer that concerns this node, sorted by name. A peer that
+ * can't be rendered is left out, so that it does not stop the others; -EINVAL: the mesh can't be.
+ */
 MUST_CHECK int bgp_peerings_init(const struct bgp_context *context, struct bgp_peerings *ret,
 				 struct err *err);
 /* bgp-policy.c: communities, aggregates, what goes to peers, what goes to the kernel. */
@@ -120,6 +123,8 @@ MUST_CHECK int bgp_render_policy(const struct bgp_context *context, struct buf *
 MUST_CHECK int bgp_render_filters(const struct bgp_context *context,
 				  const struct bgp_peerings *peerings, struct buf *out,
 				  struct err *err);
+/* Can this filter be rendered at all? */
+MUST_CHECK int bgp_filter_check(const struct bgp_filter *filter, struct err *err);
 /* Does any rule look at the peer's type? Then the function takes it as an argument. */
 bool bgp_filter_wants_peer_type(const struct bgp_filter_rule_list *rules);
 const struct bgp_filter_rule_list *bgp_filter_rules(const struct bgp_filter *filter, bool import,

@@ -43,6 +43,7 @@ struct candidate {
 struct candidates {
 	struct candidate *v;
 	size_t n;
+	struct buf *problems;
 };
 
 static void candidates_deinit(struct candidates *candidates)
@@ -55,6 +56,7 @@ CLEANUP_DEINIT(struct candidates, candidates_deinit);
 void bgp_peerings_deinit(struct bgp_peerings *peerings)
 {
 	free(peerings->v);
+	buf_deinit(&peerings->problems);
 	*peerings = (struct bgp_peerings){.v = NULL};
 }
 
@@ -106,12 +108,21 @@ static int password_set(const struct bgp_context *context, const struct bgp_pass
 		return 0;
 	password = bgp_secret_find(context->input, ref);
 	peering->password = password;
-	peering->password_missing = !password;
-	if (password && !bgp_text_is_password(secret_reveal(password)))
+	if (!password)
+		return err_set(err, -ENOENT, "%s: the Secret with it is not there", what);
+	if (!bgp_text_is_password(secret_reveal(password)))
 		return err_set(err, -EINVAL,
 			       "%s: the password must be 1 to %d printable characters without \"",
 			       what, BGP_PASSWORD_MAX);
 	return 0;
+}
+
+/* Names and texts of resources are in the words: they become one printable line. */
+static void problem_add(struct candidates *candidates, const struct err *err)
+{
+	for (const char *c = err->msg; *c; c++)
+		buf_addc(candidates->problems, *c >= ' ' && *c <= '~' ? *c : '?');
+	buf_addc(candidates->problems, '\n');
 }
 
 /* --- The mesh -------------------------------------------------------------------------------- */
@@ -155,6 +166,7 @@ static int mesh_add(const struct bgp_context *context, struct candidates *candid
 {
 	const struct bgp_configuration *config = context->input->config;
 	struct bgp_peering base = {.source_address = true};
+	struct err why = ERR_INIT;
 	int r;
 
 	if (!mesh_enabled(context))
@@ -176,9 +188,8 @@ static int mesh_add(const struct bgp_context *context, struct candidates *candid
 
 		if (node == context->node || cluster_id(node))
 			continue;
-		r = mesh_add_node(context, node, &base, candidates, err);
-		if (r < 0)
-			return r;
+		if (mesh_add_node(context, node, &base, candidates, &why) < 0)
+			problem_add(candidates, &why);
 	}
 	return 0;
 }
@@ -225,6 +236,7 @@ static int peer_read_filters(const struct bgp_context *context, const struct bgp
 			     struct bgp_peering *peering, struct err *err)
 {
 	const struct str_list *names = &peer->spec.filters;
+	int r;
 
 	if (names->n > BGP_FILTERS_PER_PEER)
 		return err_set(err, -EINVAL, "BGPPeer/%s: spec.filters has more than %d entries",
@@ -238,6 +250,9 @@ static int peer_read_filters(const struct bgp_context *context, const struct bgp
 				       "BGPPeer/%s: spec.filters[%zu]: there is no BGPFilter "
 				       "\"%s\"; create it or remove it from the list",
 				       peer->object.meta.name, i, names->v[i]);
+		r = bgp_filter_check(filter, err);
+		if (r < 0)
+			return err_prefix(err, r, "BGPPeer/%s", peer->object.meta.name);
 		peering->filters[peering->n_filters++] = filter;
 	}
 	return 0;
@@ -435,17 +450,16 @@ static int peer_add_node(const struct bgp_context *context, const struct bgp_pee
 	return 0;
 }
 
-static int peer_add_selected(const struct bgp_context *context, const struct bgp_peer *peer,
-			     const struct bgp_peering *base, struct candidates *candidates,
-			     struct err *err)
+static void peer_add_selected(const struct bgp_context *context, const struct bgp_peer *peer,
+			      const struct bgp_peering *base, struct candidates *candidates)
 {
+	struct err why = ERR_INIT;
 	bool manual =
 		peer->spec.reverse_peering && strcmp(peer->spec.reverse_peering, "Manual") == 0;
 
 	for (size_t i = 0; i < context->input->n_nodes; i++) {
 		const struct node *node = context->input->nodes[i];
 		bool there, back;
-		int r;
 
 		if (node == context->node)
 			continue;
@@ -453,35 +467,45 @@ static int peer_add_selected(const struct bgp_context *context, const struct bgp
 		back = peer_joins(context, peer, node, context->node);
 		if (!there && (!back || manual))
 			continue;
-		r = peer_add_node(context, peer, base, node, !there, there && back, candidates,
-				  err);
-		if (r < 0)
-			return r;
+		if (peer_add_node(context, peer, base, node, !there, there && back, candidates,
+				  &why) < 0)
+			problem_add(candidates, &why);
 	}
+}
+
+static int peer_add(const struct bgp_context *context, const struct bgp_peer *peer,
+		    struct candidates *candidates, struct err *err)
+{
+	struct bgp_peering base = {.port = 0};
+	int r;
+
+	if (!text_set(peer->spec.peer_ip) && !text_set(peer->spec.peer_selector))
+		return 0; /* localWorkloadSelector: peers in pods */
+	r = peer_read_options(context, peer, &base, err);
+	if (r < 0)
+		return r;
+	if (!text_set(peer->spec.peer_selector))
+		return peer_add_ip(context, peer, &base, candidates, err);
+	peer_add_selected(context, peer, &base, candidates);
 	return 0;
 }
 
-static int peers_add(const struct bgp_context *context, struct candidates *candidates,
-		     struct err *err)
+/* In order of name, so that problems come in that order too. */
+static const struct bgp_peer *next_peer(const struct bgp_context *context,
+					const struct bgp_peer *after)
 {
+	const struct bgp_peer *next = NULL;
+
 	for (size_t i = 0; i < context->input->n_peers; i++) {
 		const struct bgp_peer *peer = context->input->peers[i];
-		struct bgp_peering base = {.port = 0};
-		int r;
+		const char *name = peer->object.meta.name;
 
-		if (!text_set(peer->spec.peer_ip) && !text_set(peer->spec.peer_selector))
-			continue; /* localWorkloadSelector: peers in pods */
-		r = peer_read_options(context, peer, &base, err);
-		if (r < 0)
-			return r;
-		if (text_set(peer->spec.peer_selector))
-			r = peer_add_selected(context, peer, &base, candidates, err);
-		else
-			r = peer_add_ip(context, peer, &base, candidates, err);
-		if (r < 0)
-			return r;
+		if (after && strcmp(name, after->object.meta.name) <= 0)
+			continue;
+		if (!next || strcmp(name, next->object.meta.name) < 0)
+			next = peer;
 	}
-	return 0;
+	return next;
 }
 
 /* --- Together -------------------------------------------------------------------------------- */
@@ -509,13 +533,16 @@ static int peering_compare_name(const void *a, const void *b)
 
 int bgp_peerings_init(const struct bgp_context *context, struct bgp_peerings *ret, struct err *err)
 {
-	_cleanup_(candidates_deinitp) struct candidates all = {.v = NULL};
-	struct bgp_peerings peerings = {.v = NULL};
+	_cleanup_(bgp_peerings_deinitp) struct bgp_peerings peerings = {.v = NULL};
+	_cleanup_(candidates_deinitp) struct candidates all = {.problems = &peerings.problems};
+	const struct bgp_peer *peer = NULL;
+	struct err why = ERR_INIT;
 	int r;
 
-	r = peers_add(context, &all, err);
-	if (r == 0)
-		r = mesh_add(context, &all, err);
+	while ((peer = next_peer(context, peer)))
+		if (peer_add(context, peer, &all, &why) < 0)
+			problem_add(&all, &why);
+	r = mesh_add(context, &all, err);
 	if (r < 0)
 		return r;
 	if (all.n)
@@ -532,5 +559,6 @@ int bgp_peerings_init(const struct bgp_context *context, struct bgp_peerings *re
 	if (peerings.n)
 		qsort(peerings.v, peerings.n, sizeof(*peerings.v), peering_compare_name);
 	*ret = peerings;
+	peerings = (struct bgp_peerings){.v = NULL};
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <time.h>
@@ -264,7 +265,15 @@ static void expect_exchange(const struct fixture *f, const struct pod_link *link
 	OK(route_replace(f->host, &route, &err));
 	socket_addr(host, &addr);
 	assert_int_equal(bind(server, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(sendto(client, "?", 1, 0, (struct sockaddr *)&addr, sizeof(addr)), 1);
+	/* The kernel makes a new IPv6 address local a little later, in a worker: ask again. */
+	for (unsigned int tries = 0; tries < 30; tries++) {
+		struct pollfd wait = {.fd = server, .events = POLLIN};
+
+		assert_int_equal(sendto(client, "?", 1, 0, (struct sockaddr *)&addr, sizeof(addr)),
+				 1);
+		if (poll(&wait, 1, 100) == 1)
+			break;
+	}
 	assert_int_equal(recvfrom(server, &byte, 1, 0, (struct sockaddr *)&from, &from_size), 1);
 	assert_int_equal(sendto(server, "!", 1, 0, (struct sockaddr *)&from, from_size), 1);
 	assert_int_equal(recv(client, &byte, 1, 0), 1);

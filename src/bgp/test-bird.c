@@ -37,12 +37,17 @@
 
 static char address_a[] = "10.0.0.1/24";
 static char address_b[] = "10.0.0.2/24";
+static char address6_a[] = "fd00:1::1/64";
+static char address6_b[] = "fd00:1::2/64";
 static char pool_cidr[] = "10.42.0.0/16";
+static char pool6_cidr[] = "fd00:42::/48";
+static char cross_cidr[] = "10.44.0.0/16";
 static char plain_cidr[] = "10.43.0.0/16";
 
-static struct node_bgp bgp_a = {.ipv4_address = address_a};
-static struct node_bgp bgp_b = {.ipv4_address = address_b};
+static struct node_bgp bgp_a = {.ipv4_address = address_a, .ipv6_address = address6_a};
+static struct node_bgp bgp_b = {.ipv4_address = address_b, .ipv6_address = address6_b};
 static char name_a[] = "a", name_b[] = "b", name_pool[] = "pool", name_plain[] = "plain";
+static char name_pool6[] = "pool6", name_cross[] = "cross";
 static const struct node node_a = {.object.meta.name = name_a, .spec.bgp = &bgp_a};
 static const struct node node_b = {.object.meta.name = name_b, .spec.bgp = &bgp_b};
 static const struct node *const nodes[] = {&node_a, &node_b};
@@ -54,7 +59,15 @@ static const struct ip_pool plain = {
 	.object.meta.name = name_plain,
 	.spec = {.cidr = plain_cidr},
 };
-static const struct ip_pool *const pools[] = {&pool, &plain};
+static const struct ip_pool pool6 = {
+	.object.meta.name = name_pool6,
+	.spec = {.cidr = pool6_cidr},
+};
+static const struct ip_pool cross = {
+	.object.meta.name = name_cross,
+	.spec = {.cidr = cross_cidr, .ipip_mode = ENCAP_MODE_CROSS_SUBNET},
+};
+static const struct ip_pool *const pools[] = {&pool, &plain, &pool6, &cross};
 
 struct side {
 	const char *name;
@@ -178,6 +191,28 @@ static void wait_kernel_route(const struct side *side, uint32_t destination, con
 	}
 }
 
+/* In IPv6: words of /proc/net/ipv6_route, which writes all digits. */
+static void wait_kernel_route6(const struct side *side, const char *destination, const char *len,
+			       const char *gateway)
+{
+	int64_t deadline = now_ms() + ROUTES_WITHIN_MS;
+
+	for (;; nap()) {
+		_cleanup_buf_ struct buf table = BUF_INIT;
+		char wanted[160];
+
+		if (now_ms() > deadline)
+			fail_msg("no route to %s/%s", destination, len);
+		enter(side);
+		assert_int_equal(
+			file_read("/proc/thread-self/net/ipv6_route", 1 << 20, &table, NULL), 0);
+		(void)snprintf(wanted, sizeof(wanted), "%s %s %032d 00 %s", destination, len, 0,
+			       gateway);
+		if (strstr(buf_str(&table), wanted))
+			return;
+	}
+}
+
 static bool bird_has_route(const struct side *side, const char *prefix)
 {
 	_cleanup_buf_ struct buf reply = BUF_INIT;
@@ -222,8 +257,8 @@ static struct cidr cidr_of(const char *text)
 	return cidr;
 }
 
-/* The session of a side: waits until it stands, copies it. */
-static void session_wait(const struct side *side, struct bird_protocol *ret)
+/* A side's session of a family: waits until it stands, copies it. */
+static void session_wait(const struct side *side, uint8_t family, struct bird_protocol *ret)
 {
 	int64_t deadline = now_ms() + UP_WITHIN_MS;
 	struct err err = ERR_INIT;
@@ -239,6 +274,7 @@ static void session_wait(const struct side *side, struct bird_protocol *ret)
 			continue;
 		for (size_t i = 0; i < protocols.n; i++)
 			if (bgp_session_of(&protocols.v[i], &session) &&
+			    session.peer.family == family &&
 			    strcmp(session.state, "Established") == 0) {
 				*ret = protocols.v[i];
 				return;
@@ -246,27 +282,29 @@ static void session_wait(const struct side *side, struct bird_protocol *ret)
 	}
 }
 
-static void side_links(const struct side *side, const struct side *peer, const char *address)
+static void side_links(const struct side *side, const struct side *peer, const char *address,
+		       const char *address6)
 {
 	ip(side, "link set lo up");
 	if (peer)
 		ip(side, "link add eth0 type veth peer name eth0 netns %d", (int)peer->holder);
 	ip(side, "addr add %s dev eth0", address);
+	ip(side, "addr add %s dev eth0 nodad", address6);
 	ip(side, "link set eth0 up");
 	ip(side, "link add tunl0 type veth peer name tunl0-end");
 	ip(side, "link set tunl0-end up");
 	ip(side, "link set tunl0 up");
 }
 
-static void side_start(struct lab *lab, struct side *side, const char *block)
+static void side_start(struct lab *lab, struct side *side, const char *block, const char *block6)
 {
-	struct cidr cidr = cidr_of(block);
+	const struct cidr blocks[] = {cidr_of(block), cidr_of(block6)};
 	struct err err = ERR_INIT;
 
 	(void)snprintf(side->config, sizeof(side->config), "%s/%s.conf", lab->dir, side->name);
 	(void)snprintf(side->socket, sizeof(side->socket), "%s/%s.ctl", lab->dir, side->name);
 	ip(side, "route add blackhole %s proto 80", block);
-	assert_int_equal(configure(side, &cidr, 1), BIRD_CONFIG_E_WRITTEN);
+	assert_int_equal(configure(side, blocks, 2), BIRD_CONFIG_E_WRITTEN);
 	enter(side);
 	if (bird_spawn("bird", side->config, side->socket, &side->bird, &err) != 0)
 		fail_msg("%s", err.msg);
@@ -284,10 +322,10 @@ static int lab_up(void **state)
 	lab->b.name = name_b;
 	lab->a.holder = holder_start();
 	lab->b.holder = holder_start();
-	side_links(&lab->a, &lab->b, address_a);
-	side_links(&lab->b, NULL, address_b);
-	side_start(lab, &lab->a, "10.42.1.0/26");
-	side_start(lab, &lab->b, "10.42.2.0/26");
+	side_links(&lab->a, &lab->b, address_a, address6_a);
+	side_links(&lab->b, NULL, address_b, address6_b);
+	side_start(lab, &lab->a, "10.42.1.0/26", "fd00:42::40/122");
+	side_start(lab, &lab->b, "10.42.2.0/26", "fd00:42::80/122");
 	return 0;
 }
 
@@ -329,10 +367,12 @@ static void test_mesh_comes_up(void **state)
 	struct bird_daemon_status status;
 	struct err err = ERR_INIT;
 
-	session_wait(&lab->a, &session);
+	session_wait(&lab->a, AF_INET, &session);
 	assert_string_equal(session.name, "Mesh_10_0_0_2");
-	session_wait(&lab->b, &session);
+	session_wait(&lab->b, AF_INET, &session);
 	assert_string_equal(session.name, "Mesh_10_0_0_1");
+	session_wait(&lab->a, AF_INET6, &session);
+	assert_string_equal(session.name, "Mesh_fd00_1__2");
 	assert_int_equal(bird_show_status(lab->a.socket, &status, &err), 0);
 	assert_string_equal(status.router_id, "10.0.0.1");
 	assert_int_equal(strlen(status.last_reboot), strlen("2026-11-23 03:43:33"));
@@ -349,6 +389,8 @@ static void test_routes(void **state)
 	wait_kernel_route(&lab->b, 0x0a2a0100, "tunl0", 0x0a000001);
 	wait_kernel_route(&lab->b, 0x0a2a0905, "tunl0", 0x0a000001);
 	wait_kernel_route(&lab->a, 0x0a2a0200, "tunl0", 0x0a000002);
+	wait_kernel_route6(&lab->b, "fd000042000000000000000000000040", "7a",
+			   "fd000001000000000000000000000001");
 	assert_false(bird_has_route(&lab->b, "10.42.1.5/32"));
 	assert_true(bird_has_route(&lab->a, "10.42.1.5/32"));
 	/* BIRD's aggregate has not come beside the agent's blackhole, nor the device's net twice.
@@ -360,23 +402,25 @@ static void test_routes(void **state)
 static void test_change_keeps_session(void **state)
 {
 	struct lab *lab = *state;
-	const struct cidr blocks[] = {cidr_of("10.42.1.0/26"), cidr_of("10.43.1.0/26")};
+	const struct cidr blocks[] = {cidr_of("10.42.1.0/26"), cidr_of("fd00:42::40/122"),
+				      cidr_of("10.44.1.0/26"), cidr_of("10.43.1.0/26")};
 	struct bird_protocol before, after;
 	struct err err = ERR_INIT;
 
-	session_wait(&lab->b, &before);
-	assert_int_equal(configure(&lab->a, blocks, 2), BIRD_CONFIG_E_WRITTEN);
+	session_wait(&lab->b, AF_INET, &before);
+	assert_int_equal(configure(&lab->a, blocks, 4), BIRD_CONFIG_E_WRITTEN);
 	if (bird_configure(lab->a.socket, &err) != 0)
 		fail_msg("%s", err.msg);
 	wait_kernel_route(&lab->b, 0x0a2b0100, "eth0", 0x0a000001); /* no encapsulation */
-	assert_int_equal(configure(&lab->a, blocks, 2), 0);
+	wait_kernel_route(&lab->b, 0x0a2c0100, "eth0", 0x0a000001); /* the same subnet */
+	assert_int_equal(configure(&lab->a, blocks, 4), 0);
 
-	assert_int_equal(configure(&lab->a, blocks, 1), BIRD_CONFIG_E_WRITTEN);
+	assert_int_equal(configure(&lab->a, blocks, 2), BIRD_CONFIG_E_WRITTEN);
 	assert_int_equal(bird_configure(lab->a.socket, &err), 0);
 	for (int64_t deadline = now_ms() + ROUTES_WITHIN_MS;
 	     kernel_routes(&lab->b, 0x0a2b0100, "eth0", 0x0a000001); nap())
 		assert_true(now_ms() < deadline);
-	session_wait(&lab->b, &after);
+	session_wait(&lab->b, AF_INET, &after);
 	assert_string_equal(after.since, before.since);
 }
 

@@ -32,6 +32,7 @@
 #include "calc/calc.h"
 #include "model/felix-configuration.h"
 #include "netlink/nl.h"
+#include "selector/selector.h"
 
 #define LOG_MODULE "agent"
 #include "base/log.h"
@@ -67,6 +68,7 @@ static void configure_bird(struct agent *agent)
 		.node_name = agent->args.node_name,
 		.ipip_device = "tunl0",
 		.graceful_restart = true,
+		.selects = selector_selects,
 		.router_id = *agent->args.router_id ? agent->args.router_id : NULL,
 	};
 	const struct object *config =

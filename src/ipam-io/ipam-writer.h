@@ -20,10 +20,7 @@ struct ipam_writer *ipam_writer_new(struct store *store, const char *node);
 struct ipam_writer *ipam_writer_free(struct ipam_writer *writer);
 CLEANUP_FUNC(struct ipam_writer *, ipam_writer_free);
 
-/*
- * Who evaluates selectors of pools other than "" and "all()"; without it a pool with such a
- * selector is no candidate.
- */
+/* Another evaluator for the selectors of pools than the selector module's. */
 void ipam_writer_set_selects(struct ipam_writer *writer,
 			     bool (*selects)(const char *selector, const struct str_map *labels));
 

@@ -94,16 +94,31 @@ static void take(struct ipam_plan *plan, struct ipam_request *request, struct ip
 	assert(n == 0);
 }
 
+/*
+ * The labels every namespace has by its name alone. Others are the business of whoever knows the
+ * namespace's object; without Kubernetes there is none.
+ */
+static void make_namespace_labels(const struct ipam_request *request, struct attrs *ret)
+{
+	if (!request->namespace || request->namespace_labels)
+		return;
+	str_map_put(&ret->map, "kubernetes.io/metadata.name", request->namespace);
+	str_map_put(&ret->map, "projectcalico.org/name", request->namespace);
+}
+
 /* Enough blocks for the request's addresses of one family. READY and code not OK: decided. */
 static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request *request,
 				     uint8_t family, unsigned int n, struct ipam_sources *ret)
 {
 	_cleanup_free_ const struct ipam_pool **pools = xcalloc(plan->n_pools + 1, sizeof(*pools));
+	_cleanup_(attrs_deinit) struct attrs named = {0};
 	struct ipam_pool_query query = {.use = request->use,
 					.family = family,
 					.pools = request->pools,
 					.node_labels = plan->node_labels,
-					.namespace_labels = request->namespace_labels,
+					.namespace_labels = request->namespace_labels
+								    ? request->namespace_labels
+								    : &named.map,
 					.selects = plan->selects};
 	size_t n_pools = 0;
 	enum ipam_attempt attempt;
@@ -111,6 +126,7 @@ static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request
 	*ret = (struct ipam_sources){.n = 0};
 	if (!n)
 		return IPAM_ATTEMPT_READY;
+	make_namespace_labels(request, &named);
 	ret->code =
 		ipam_pools_choose(plan->pools, plan->n_pools, &query, pools, &n_pools, &ret->err);
 	if (ret->code != IPAM_OK)

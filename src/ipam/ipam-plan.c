@@ -20,6 +20,7 @@
 #include "ipam/ipam-name.h"
 #include "ipam/ipam-plan-internal.h"
 #include "model/kinds.h"
+#include "selector/selector.h"
 
 #define CONFIG_NAME "default"
 /* Entries touched beyond which no further request is begun before the commit. */
@@ -31,6 +32,7 @@ struct ipam_plan *ipam_plan_new(const char *node)
 
 	plan->node = xstrdup(node);
 	plan->owner = xasprintf("host:%s", node);
+	plan->selects = selector_selects;
 	ipam_view_init(&plan->view);
 	return plan;
 }

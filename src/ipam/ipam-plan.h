@@ -92,7 +92,7 @@ struct ipam_update {
 	size_t n_ops;
 };
 
-/* 'node' is copied. Without 'selects' only the selectors "" and "all()" select. */
+/* 'node' is copied. Selectors are those of the selector module; 'selects' evaluates others. */
 struct ipam_plan *ipam_plan_new(const char *node);
 void ipam_plan_set_selects(struct ipam_plan *plan,
 			   bool (*selects)(const char *selector, const struct str_map *labels));

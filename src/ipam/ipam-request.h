@@ -45,9 +45,13 @@ struct ipam_request {
 		*pools;	       /* names or CIDRs to restrict to; NULL-terminated; NULL: automatic */
 	const char *namespace; /* attributes stored with the address; NULL: none */
 	const char *pod;
-	const char *attr_type;			/* "vxlanTunnelAddress"...; NULL: a workload */
-	int64_t now;				/* seconds; the 'timestamp' attribute */
-	const struct str_map *namespace_labels; /* for a pool's namespaceSelector; NULL: none */
+	const char *attr_type; /* "vxlanTunnelAddress"...; NULL: a workload */
+	int64_t now;	       /* seconds; the 'timestamp' attribute */
+	/*
+	 * For a pool's namespaceSelector. NULL: of the namespace only its name is known, which is
+	 * its label kubernetes.io/metadata.name and projectcalico.org/name.
+	 */
+	const struct str_map *namespace_labels;
 
 	/* Result, set by the writer. */
 	enum ipam_result_code result;

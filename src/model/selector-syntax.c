@@ -15,7 +15,7 @@
 struct cursor {
 	const char *text;
 	const char *p;
-	unsigned int uses;
+	const struct selector_visitor *visitor;
 	unsigned int depth;
 	struct err *err;
 };
@@ -30,6 +30,16 @@ static int expected(const struct cursor *c, const char *what)
 	return err_set(c->err, -EINVAL,
 		       "the selector has \"%.16s\" at column %zu where %s is expected", c->p,
 		       column, what);
+}
+
+static void tell(const struct cursor *c, enum selector_mark mark)
+{
+	c->visitor->mark(c->visitor->data, mark);
+}
+
+static void tell_term(const struct cursor *c, enum selector_op op, struct selector_piece label)
+{
+	c->visitor->term(c->visitor->data, op, label);
 }
 
 static void skip_blanks(struct cursor *c)
@@ -63,6 +73,8 @@ static int take_string(struct cursor *c)
 	end = strchr(c->p + 1, *c->p);
 	if (!end)
 		return expected(c, "a text with its closing quote");
+	c->visitor->value(c->visitor->data,
+			  (struct selector_piece){.s = c->p + 1, .len = (size_t)(end - c->p) - 1});
 	c->p = end + 1;
 	return 0;
 }
@@ -105,18 +117,44 @@ static bool take_with(struct cursor *c, const char *verb)
 	return false;
 }
 
-/* What follows a label. */
-static int take_comparison(struct cursor *c)
+/* The operators that take one value, in an order in which none hides another. */
+static bool take_operator(struct cursor *c, enum selector_op *ret)
 {
-	if (take(c, "==") || take(c, "!=") || take(c, "contains") || take_with(c, "starts") ||
-	    take_with(c, "ends"))
-		return take_string(c);
-	if (take(c, "in") || take_not_in(c))
-		return take(c, "{") ? take_set(c) : expected(c, "\"{\"");
-	return expected(c, "==, !=, in, not in, contains, starts with or ends with");
+	if (take(c, "=="))
+		*ret = SELECTOR_EQUAL;
+	else if (take(c, "!="))
+		*ret = SELECTOR_NOT_EQUAL;
+	else if (take(c, "contains"))
+		*ret = SELECTOR_CONTAINS;
+	else if (take_with(c, "starts"))
+		*ret = SELECTOR_STARTS_WITH;
+	else if (take_with(c, "ends"))
+		*ret = SELECTOR_ENDS_WITH;
+	else
+		return false;
+	return true;
 }
 
-static int take_label(struct cursor *c)
+/* What follows a label. */
+static int take_comparison(struct cursor *c, struct selector_piece label)
+{
+	enum selector_op op;
+
+	if (take_operator(c, &op)) {
+		tell_term(c, op, label);
+		return take_string(c);
+	}
+	if (take(c, "in"))
+		op = SELECTOR_IN;
+	else if (take_not_in(c))
+		op = SELECTOR_NOT_IN;
+	else
+		return expected(c, "==, !=, in, not in, contains, starts with or ends with");
+	tell_term(c, op, label);
+	return take(c, "{") ? take_set(c) : expected(c, "\"{\"");
+}
+
+static int take_label(struct cursor *c, struct selector_piece *ret)
 {
 	size_t len = label_len(c);
 
@@ -126,6 +164,7 @@ static int take_label(struct cursor *c)
 		return err_set(c->err, -EINVAL,
 			       "the selector has a label of %zu bytes; at most %d are allowed", len,
 			       SELECTOR_MAX_LABEL);
+	*ret = (struct selector_piece){.s = c->p, .len = len};
 	c->p += len;
 	return 0;
 }
@@ -138,21 +177,27 @@ static int take_close(struct cursor *c)
 /* One operand without "!" and parentheses. */
 static int take_operand(struct cursor *c)
 {
+	struct selector_piece label = {.s = "", .len = 0};
 	int r;
 
 	if (take(c, "has(")) {
 		skip_blanks(c);
-		r = take_label(c);
-		return r < 0 ? r : take_close(c);
-	}
-	if (take(c, "all("))
+		r = take_label(c, &label);
+		if (r < 0)
+			return r;
+		tell_term(c, SELECTOR_HAS, label);
 		return take_close(c);
+	}
+	if (take(c, "all(")) {
+		tell_term(c, SELECTOR_ALL, label);
+		return take_close(c);
+	}
 	if (take(c, "global(")) {
-		c->uses |= SELECTOR_USES_GLOBAL;
+		tell_term(c, SELECTOR_GLOBAL, label);
 		return take_close(c);
 	}
-	r = take_label(c);
-	return r < 0 ? r : take_comparison(c);
+	r = take_label(c, &label);
+	return r < 0 ? r : take_comparison(c, label);
 }
 
 /* "!" and "(" before an operand. */
@@ -166,7 +211,10 @@ static int take_prefixes(struct cursor *c)
 					c->err, -EINVAL,
 					"the selector has more than %d parentheses within each other",
 					SELECTOR_MAX_DEPTH);
-		} else if (*c->p != '!') {
+			tell(c, SELECTOR_MARK_OPEN);
+		} else if (*c->p == '!') {
+			tell(c, SELECTOR_MARK_NOT);
+		} else {
 			return 0;
 		}
 		c->p++;
@@ -183,10 +231,18 @@ static int take_expression(struct cursor *c)
 		r = take_operand(c);
 		if (r < 0)
 			return r;
-		while (c->depth > 0 && take(c, ")"))
+		while (c->depth > 0 && take(c, ")")) {
 			c->depth--;
-		if (take(c, "&&") || take(c, "||"))
+			tell(c, SELECTOR_MARK_CLOSE);
+		}
+		if (take(c, "&&")) {
+			tell(c, SELECTOR_MARK_AND);
 			continue;
+		}
+		if (take(c, "||")) {
+			tell(c, SELECTOR_MARK_OR);
+			continue;
+		}
 		skip_blanks(c);
 		if (c->depth == 0 && !*c->p)
 			return 0;
@@ -194,20 +250,53 @@ static int take_expression(struct cursor *c)
 	}
 }
 
-int selector_syntax_check(const char *text, unsigned int *ret_uses, struct err *err)
+int selector_syntax_walk(const char *text, const struct selector_visitor *visitor, struct err *err)
 {
-	struct cursor c = {.text = text, .p = text, .err = err};
-	int r = 0;
+	struct cursor c = {.text = text, .p = text, .visitor = visitor, .err = err};
 
 	if (strnlen(text, SELECTOR_MAX_SIZE + 1) > SELECTOR_MAX_SIZE)
 		return err_set(err, -EINVAL, "the selector is longer than %d bytes",
 			       SELECTOR_MAX_SIZE);
 	skip_blanks(&c);
 	if (*c.p)
-		r = take_expression(&c);
+		return take_expression(&c);
+	tell_term(&c, SELECTOR_ALL, (struct selector_piece){.s = ""});
+	return 0;
+}
+
+/* --- The check ------------------------------------------------------------------------------- */
+
+static void ignore_mark(void *data, enum selector_mark mark)
+{
+	(void)data;
+	(void)mark;
+}
+
+static void note_use(void *data, enum selector_op op, struct selector_piece label)
+{
+	unsigned int *uses = data;
+
+	(void)label;
+	if (op == SELECTOR_GLOBAL)
+		*uses |= SELECTOR_USES_GLOBAL;
+}
+
+static void ignore_value(void *data, struct selector_piece value)
+{
+	(void)data;
+	(void)value;
+}
+
+int selector_syntax_check(const char *text, unsigned int *ret_uses, struct err *err)
+{
+	unsigned int uses = 0;
+	struct selector_visitor visitor = {
+		.mark = ignore_mark, .term = note_use, .value = ignore_value, .data = &uses};
+	int r = selector_syntax_walk(text, &visitor, err);
+
 	if (r < 0)
 		return r;
 	if (ret_uses)
-		*ret_uses = c.uses;
+		*ret_uses = uses;
 	return 0;
 }

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Selectors of labels, compiled: the grammar is that of model/selector-syntax.h. Pure; a compiled
+ * selector does not change and may be used by several threads.
+ */
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct selector; /* opaque */
+struct str_map;
+
+/* 0: '*ret' given. -EINVAL: 'err' names the column and what was expected there. */
+MUST_CHECK int selector_compile(const char *text, struct selector **ret, struct err *err);
+struct selector *selector_free(struct selector *selector);
+CLEANUP_FUNC(struct selector *, selector_free);
+
+/* "!=" and "not in" hold for an absent label; every other comparison does not. */
+bool selector_matches(const struct selector *selector, const struct str_map *labels);
+
+/*
+ * Its text in Calico's one spelling (blanks, quotes, sets in order), from which ids are made.
+ * Borrowed.
+ */
+const char *selector_text(const struct selector *selector);
+
+/* "s:" and 38 characters: the id of the set of all endpoints it selects. */
+struct selector_id {
+	char s[41];
+};
+struct selector_id selector_id(const struct selector *selector);
+
+/* Compiled and used once. What is no selector selects nothing. */
+bool selector_selects(const char *text, const struct str_map *labels);

@@ -83,6 +83,7 @@ struct tunnel_address_task *tunnel_address_task_free(struct tunnel_address_task 
 void tunnel_address_task_start(struct tunnel_address_task *task);
 
 /* node-status.c: writes CalicoNodeStatus objects of this node, when they are due. */
-struct node_status_reporter *node_status_reporter_new(struct agent *agent);
+MUST_CHECK int node_status_reporter_new(struct agent *agent, struct node_status_reporter **ret,
+					struct err *err);
 struct node_status_reporter *node_status_reporter_free(struct node_status_reporter *reporter);
 void node_status_update(struct node_status_reporter *reporter);

@@ -407,7 +407,8 @@ static int start_parts(struct agent *agent, struct err *err)
 				   err);
 	if (r == 0)
 		r = start_http(agent, err);
-	agent->status_reporter = node_status_reporter_new(agent);
+	if (r == 0)
+		r = node_status_reporter_new(agent, &agent->status_reporter, err);
 	return r;
 }
 

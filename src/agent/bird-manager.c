@@ -4,13 +4,17 @@
  * The BIRD manager. One job at a time is in the worker's hands; a new configuration that comes
  * meanwhile waits in 'wanted' and goes next, so BIRD always ends at the newest one. A configuration
  * that BIRD refuses is reported and not tried again until it changes; one that could not be handed
- * over because no daemon answers is tried again at every poll.
+ * over because no daemon answers is tried again at every poll. A daemon that died is started again
+ * with the file that is there, the last good configuration. There is never a second one: nothing is
+ * started while our child lives, whether it answers or not.
  */
 
 #include "agent/bird-manager.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -21,6 +25,10 @@
 
 #define POLL_FAST_US 500000 /* while sessions are coming up */
 #define POLL_SLOW_US 5000000
+
+/* How long a daemon that was just started may take until it answers. */
+#define START_TRIES    40
+#define START_PAUSE_NS 50000000
 
 struct bird_manager {
 	sd_event *event;
@@ -35,6 +43,7 @@ struct bird_manager {
 
 	char *wanted; /* newest text; NULL: nothing new */
 	char *last;   /* what was handed over last, or refused */
+	char *said;   /* the last failure that was reported; the same one again is not news */
 
 	struct worker_job job;
 	bool at_work;
@@ -45,19 +54,59 @@ struct bird_manager {
 	struct err err;
 	struct bird_state seen;
 
+	/* The worker's alone. */
+	bool handed_over; /* BIRD was told of the file since this agent started */
+	int child;	  /* the BIRD we started; 0: none, or it has ended */
+
 	struct bird_state state;
 };
 
 /* --- In the worker ------------------------------------------------------------------------------
  */
 
+static bool child_lives(struct bird_manager *manager)
+{
+	if (manager->child && waitpid(manager->child, NULL, WNOHANG) != 0)
+		manager->child = 0;
+	return manager->child;
+}
+
+static int start(struct bird_manager *manager, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = START_PAUSE_NS};
+	struct bird_daemon_status status;
+	int r;
+
+	if (child_lives(manager))
+		return err_set(err, -EBUSY, "BIRD (pid %d) does not answer at %s", manager->child,
+			       manager->socket_path);
+	r = bird_spawn(manager->program, manager->config_path, manager->socket_path,
+		       &manager->child, err);
+	if (r < 0)
+		return r;
+	for (unsigned int i = 0; i < START_TRIES; i++) {
+		if (bird_show_status(manager->socket_path, &status, NULL) == 0) {
+			manager->reloaded = true;
+			log_info("BIRD started", "pid", log_num(manager->child).s, "socket",
+				 manager->socket_path);
+			return 0;
+		}
+		if (!child_lives(manager))
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+	return err_set(err, -ENOTCONN, "BIRD was started with -c %s -s %s, but %s",
+		       manager->config_path, manager->socket_path,
+		       manager->child ? "does not answer" : "it ended at once");
+}
+
 /* Makes BIRD run the configuration in its file. */
 static int reload(struct bird_manager *manager, bool written, struct err *err)
 {
-	int pid;
-	int r = 0;
+	int r;
 
-	if (written) {
+	/* The file may be newer than what BIRD runs: a former agent died in between. */
+	if (written || !manager->handed_over) {
 		r = bird_configure(manager->socket_path, err);
 		if (r == BIRD_E_REFUSED)
 			return err_prefix(err, -EINVAL, "BIRD keeps its old configuration");
@@ -71,12 +120,21 @@ static int reload(struct bird_manager *manager, bool written, struct err *err)
 	if (!manager->spawn)
 		return err_set(err, -ENOTCONN, "no BIRD answers at %s; start it with -c %s -s %s",
 			       manager->socket_path, manager->config_path, manager->socket_path);
-	r = bird_spawn(manager->program, manager->config_path, manager->socket_path, &pid, err);
-	if (r == 0) {
-		manager->reloaded = true;
-		log_info("BIRD started", "pid", log_num(pid).s, "socket", manager->socket_path);
-	}
-	return r;
+	return start(manager, err);
+}
+
+/* A daemon that had a configuration from us and is gone comes back with it. */
+static void revive(struct bird_manager *manager)
+{
+	struct bird_daemon_status status;
+	struct err err = ERR_INIT;
+
+	if (!manager->spawn || !manager->handed_over || child_lives(manager) ||
+	    bird_show_status(manager->socket_path, &status, NULL) != BIRD_E_ABSENT)
+		return;
+	log_warning("BIRD went away; starting it again", "socket", manager->socket_path);
+	if (start(manager, &err) < 0)
+		log_error("can't start BIRD again", "error", err.msg);
 }
 
 static void look(struct bird_manager *manager)
@@ -109,8 +167,11 @@ static void run(struct worker_job *job, void *ctx)
 				      strlen(manager->text), &manager->err);
 		if (r >= 0)
 			r = reload(manager, r == BIRD_CONFIG_E_WRITTEN, &manager->err);
+		if (r == 0)
+			manager->handed_over = true;
 	}
 	manager->text_result = r;
+	revive(manager);
 	look(manager);
 }
 
@@ -131,9 +192,11 @@ static void take_text_result(struct bird_manager *manager)
 {
 	if (!manager->text)
 		return;
-	if (manager->text_result < 0)
+	if (manager->text_result < 0 &&
+	    !(manager->said && strcmp(manager->said, manager->err.msg) == 0))
 		log_error("BIRD does not run the newest configuration", "error", manager->err.msg);
-	else if (manager->reloaded)
+	replace_str(&manager->said, manager->text_result < 0 ? xstrdup(manager->err.msg) : NULL);
+	if (manager->text_result == 0 && manager->reloaded)
 		log_info("BIRD runs the newest configuration");
 	/* Refused for its text: wait for another one. Anything else: the same again. */
 	if (manager->text_result == 0 || manager->text_result == -EINVAL)
@@ -147,7 +210,6 @@ static void done(struct worker_job *job)
 {
 	struct bird_manager *manager = CONTAINER_OF(job, struct bird_manager, job);
 	uint64_t n_reloads = manager->state.n_reloads + (manager->reloaded ? 1 : 0);
-	bool was_present = manager->state.present;
 
 	manager->at_work = false;
 	take_text_result(manager);
@@ -155,11 +217,6 @@ static void done(struct worker_job *job)
 	manager->state = manager->seen;
 	manager->state.n_reloads = n_reloads;
 	manager->seen = (struct bird_state){0};
-	/* A daemon that went away is brought back with what it had. */
-	if (was_present && !manager->state.present && !manager->wanted && manager->last) {
-		log_warning("BIRD went away", "socket", manager->socket_path);
-		manager->wanted = TAKE_PTR(manager->last);
-	}
 	(void)sd_event_source_set_time_relative(
 		manager->poll_source, manager->state.n_not_established || !manager->state.present
 					      ? POLL_FAST_US
@@ -237,6 +294,7 @@ struct bird_manager *bird_manager_free(struct bird_manager *manager)
 	free(manager->socket_path);
 	free(manager->wanted);
 	free(manager->last);
+	free(manager->said);
 	free(manager->text);
 	(void)sd_event_unref(manager->event);
 	free(manager);

@@ -3,7 +3,8 @@
 /*
  * CalicoNodeStatus: a person creates the object naming a node and what to report; that node fills
  * in its status every updatePeriodSeconds (0: never again). A write that meets a newer version of
- * the object is dropped, the next period brings another.
+ * the object is dropped, the next period brings another. One write is at work at a time; its end
+ * looks for the next object that is due, and so does a timer.
  */
 
 #include <linux/rtnetlink.h>
@@ -20,11 +21,13 @@
 #define LOG_MODULE "node-status"
 #include "base/log.h"
 
-#define ROUTES_MAX 10000 /* of one family, in the status */
+#define ROUTES_MAX 10000   /* of one family, in the status */
+#define TICK_US	   1000000 /* as often as an object can ask to be written */
 
 struct node_status_reporter {
 	struct agent *agent;
 	struct store_job job;
+	sd_event_source *timer;
 	bool running;
 	char *name;
 	char *text;
@@ -96,20 +99,37 @@ static void add_routes(struct agent *agent, uint8_t family, struct route_status_
 	route_list_deinit(&routes);
 }
 
+/* BIRD's two parts come together; the one nobody asked for goes to 'unwanted'. */
+static void add_bird(const struct agent *agent, const struct calico_node_status_spec *spec,
+		     struct calico_node_status_status *status,
+		     struct calico_node_status_status *unwanted)
+{
+	const struct bird_state *bird = agent->bird ? bird_manager_get_state(agent->bird) : NULL;
+
+	if (!bird || !(wants(spec, "BGP") || wants(spec, "Agent")))
+		return;
+	bgp_status_fill(&bird->protocols, bird->present ? &bird->daemon : NULL, status);
+	if (!wants(spec, "Agent"))
+		unwanted->agent = TAKE_PTR(status->agent);
+	if (!wants(spec, "BGP"))
+		unwanted->bgp = TAKE_PTR(status->bgp);
+}
+
 /* A copy of the object with its status as it is now. */
 static struct object *fill(struct agent *agent, const struct object *from)
 {
 	struct object *object = model_copy(from);
 	struct calico_node_status *node_status = as_calico_node_status(object);
-	_cleanup_(model_freep) struct object *fresh =
+	_cleanup_(model_freep) struct object *old =
+		model_new(KIND_CALICO_NODE_STATUS, NULL, from->meta.name);
+	_cleanup_(model_freep) struct object *unwanted =
 		model_new(KIND_CALICO_NODE_STATUS, NULL, from->meta.name);
 	struct calico_node_status_status *status = XNEW(struct calico_node_status_status);
-	struct calico_node_status_status *old = node_status->status;
-	const struct bird_state *bird = agent->bird ? bird_manager_get_state(agent->bird) : NULL;
 
-	if (bird && bird->present &&
-	    (wants(&node_status->spec, "BGP") || wants(&node_status->spec, "Agent")))
-		bgp_status_fill(&bird->protocols, &bird->daemon, status);
+	/* What is not kept goes the way every object does. */
+	as_calico_node_status(old)->status = node_status->status;
+	as_calico_node_status(unwanted)->status = XNEW(struct calico_node_status_status);
+	add_bird(agent, &node_status->spec, status, as_calico_node_status(unwanted)->status);
 	if (wants(&node_status->spec, "Routes")) {
 		status->routes = XNEW(struct routes_status);
 		add_routes(agent, AF_INET, &status->routes->routes_v4);
@@ -117,37 +137,7 @@ static struct object *fill(struct agent *agent, const struct object *from)
 	}
 	status->last_updated = xstrdup(format_time(time(NULL)).s);
 	node_status->status = status;
-	/* The old status goes the way every object does. */
-	as_calico_node_status(fresh)->status = old;
 	return object;
-}
-
-static void done(struct store_job *job)
-{
-	struct node_status_reporter *reporter = CONTAINER_OF(job, struct node_status_reporter, job);
-
-	reporter->running = false;
-	if (job->op_result < 0)
-		log_warning("can't write a node status", "name", reporter->name, "error",
-			    job->err.msg);
-}
-
-static void write_status(struct node_status_reporter *reporter, const struct cached_object *cached)
-{
-	_cleanup_(model_freep) struct object *object = fill(reporter->agent, cached->object);
-
-	reporter->running = true;
-	reporter->job = (struct store_job){
-		.op = {.type = STORE_UPDATE,
-		       .kind = KIND_CALICO_NODE_STATUS,
-		       .revision = cached->revision},
-		.done = done,
-	};
-	replace_str(&reporter->name, xstrdup(object->meta.name));
-	replace_str(&reporter->text, store_object_text(object, &reporter->job.op.size));
-	reporter->job.op.name = reporter->name;
-	reporter->job.op.value = reporter->text;
-	store_worker_submit(reporter->agent->store_worker, &reporter->job);
 }
 
 /* True once every 'period_us' for each name. */
@@ -166,6 +156,35 @@ static bool is_due(struct node_status_reporter *reporter, const char *name, uint
 		return false;
 	due->at_us = now + period_us;
 	return true;
+}
+
+static void done(struct store_job *job)
+{
+	struct node_status_reporter *reporter = CONTAINER_OF(job, struct node_status_reporter, job);
+
+	reporter->running = false;
+	if (job->op_result < 0)
+		log_warning("can't write a node status", "name", reporter->name, "error",
+			    job->err.msg);
+	node_status_update(reporter);
+}
+
+static void write_status(struct node_status_reporter *reporter, const struct cached_object *cached)
+{
+	_cleanup_(model_freep) struct object *object = fill(reporter->agent, cached->object);
+
+	reporter->running = true;
+	reporter->job = (struct store_job){
+		.op = {.type = STORE_UPDATE,
+		       .kind = KIND_CALICO_NODE_STATUS,
+		       .revision = cached->revision},
+		.done = done,
+	};
+	replace_str(&reporter->name, xstrdup(object->meta.name));
+	replace_str(&reporter->text, store_object_text(object, &reporter->job.op.size));
+	reporter->job.op.name = reporter->name;
+	reporter->job.op.value = reporter->text;
+	store_worker_submit(reporter->agent->store_worker, &reporter->job);
 }
 
 void node_status_update(struct node_status_reporter *reporter)
@@ -191,12 +210,25 @@ void node_status_update(struct node_status_reporter *reporter)
 	}
 }
 
-struct node_status_reporter *node_status_reporter_new(struct agent *agent)
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)usec;
+	node_status_update(userdata);
+	(void)sd_event_source_set_time_relative(source, TICK_US);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int node_status_reporter_new(struct agent *agent, struct node_status_reporter **ret,
+			     struct err *err)
 {
 	struct node_status_reporter *reporter = XNEW(struct node_status_reporter);
+	int r;
 
+	*ret = reporter;
 	reporter->agent = agent;
-	return reporter;
+	r = sd_event_add_time_relative(agent->event, &reporter->timer, CLOCK_MONOTONIC, TICK_US, 0,
+				       on_tick, reporter);
+	return r < 0 ? err_errno(err, r, "can't set a timer") : 0;
 }
 
 struct node_status_reporter *node_status_reporter_free(struct node_status_reporter *reporter)
@@ -206,6 +238,7 @@ struct node_status_reporter *node_status_reporter_free(struct node_status_report
 
 	if (!reporter)
 		return NULL;
+	(void)sd_event_source_disable_unref(reporter->timer);
 	HASH_ITER(hh, reporter->dues, due, next)
 	{
 		HASH_DEL(reporter->dues, due);

@@ -27,6 +27,7 @@ struct tunnel {
 struct dataplane {
 	sd_event *event;
 	struct dataplane_config config;
+	char *interface_prefix; /* as it was at the start; see dataplane_set_config() */
 	const struct calc *calc;
 	const struct endpoint_table *endpoints;
 

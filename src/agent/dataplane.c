@@ -242,14 +242,23 @@ static void invalidate_all(struct dataplane *dataplane)
 	schedule_apply(dataplane);
 }
 
+static void set_refresh(struct dataplane *dataplane)
+{
+	uint64_t us = dataplane->config.refresh_us;
+
+	(void)sd_event_source_set_time_relative(dataplane->refresh_source, us);
+	(void)sd_event_source_set_enabled(dataplane->refresh_source,
+					  us ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
 static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct dataplane *dataplane = userdata;
 
+	(void)source;
 	(void)usec;
 	invalidate_all(dataplane);
-	(void)sd_event_source_set_time_relative(source, dataplane->config.refresh_us);
-	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	set_refresh(dataplane);
 	return 0;
 }
 
@@ -514,7 +523,12 @@ bool dataplane_ready_for_bird(const struct dataplane *dataplane)
 
 void dataplane_set_config(struct dataplane *dataplane, const struct dataplane_config *config)
 {
+	struct dataplane_config old = dataplane->config;
+
 	dataplane->config = *config;
+	dataplane->config.state_dir = old.state_dir;
+	dataplane->config.interface_prefix = old.interface_prefix;
+	set_refresh(dataplane);
 	dataplane->tunnels_dirty = true;
 	schedule_apply(dataplane);
 }
@@ -532,9 +546,14 @@ void dataplane_update(struct dataplane *dataplane, const struct calc_update *upd
 
 void dataplane_set_in_sync(struct dataplane *dataplane)
 {
+	struct err err = ERR_INIT;
+
 	dataplane->in_sync = true;
 	dataplane->tunnels_dirty = true;
 	dataplane->nat_dirty = true;
+	/* The first pod may come before the turn ends, and needs the MTU of the pools' tunnels. */
+	if (tunnels_ensure(dataplane, &err) < 0)
+		log_debug("tunnel devices are not ready yet", "error", err.msg);
 	schedule_apply(dataplane);
 }
 
@@ -589,10 +608,12 @@ static int add_sources(struct dataplane *dataplane)
 					       RETRY_US, 0, on_retry, dataplane);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(dataplane->retry_source, SD_EVENT_OFF);
-	if (r >= 0 && dataplane->config.refresh_us)
+	if (r >= 0)
 		r = sd_event_add_time_relative(event, &dataplane->refresh_source, CLOCK_MONOTONIC,
 					       dataplane->config.refresh_us, 0, on_refresh,
 					       dataplane);
+	if (r >= 0)
+		set_refresh(dataplane);
 	return r;
 }
 
@@ -604,6 +625,8 @@ int dataplane_new(sd_event *event, const struct dataplane_config *config, const 
 
 	dataplane->event = sd_event_ref(event);
 	dataplane->config = *config;
+	dataplane->interface_prefix = xstrdup(config->interface_prefix);
+	dataplane->config.interface_prefix = dataplane->interface_prefix;
 	dataplane->calc = calc;
 	dataplane->endpoints = endpoints;
 	dataplane->tunnels_dirty = true;
@@ -644,6 +667,7 @@ struct dataplane *dataplane_free(struct dataplane *dataplane)
 	dataplane->nat = nat_close(dataplane->nat);
 	dataplane->monitor = monitor_close(dataplane->monitor);
 	dataplane->nl = nl_close(dataplane->nl);
+	free(dataplane->interface_prefix);
 	(void)sd_event_unref(dataplane->event);
 	free(dataplane);
 	return NULL;

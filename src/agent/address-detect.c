@@ -113,6 +113,9 @@ static int add_items(struct matcher *matcher, const char *list,
 	char *item;
 	int r;
 
+	/* An empty list would fit nothing, or with a careless reader everything. */
+	if (strspn(list, ",") == strlen(list))
+		return err_set(err, -EINVAL, "nothing follows the \"=\"");
 	while ((item = strsep(&rest, ","))) {
 		if (!*item)
 			continue;

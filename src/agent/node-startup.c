@@ -169,6 +169,20 @@ static int create_pool(struct store *store, const struct default_pool *from, str
 	return ensure(store, object, err);
 }
 
+/* A pool that can't be read may be of either family: no default one beside it. */
+static void note_family(const struct store_object *stored, bool has[2])
+{
+	_cleanup_(model_freep) struct object *object = NULL;
+	struct cidr cidr;
+
+	if (store_object_read(stored, &object, NULL) < 0 || !as_ip_pool(object)->spec.cidr ||
+	    cidr_parse(as_ip_pool(object)->spec.cidr, &cidr, NULL) < 0)
+		has[0] = has[1] = true;
+	else
+		has[cidr.addr.family == AF_INET ? 0 : 1] = true;
+}
+
+/* Of each family that has no pool at all. */
 static int ensure_pools(struct store *store, const struct agent_args *args, struct err *err)
 {
 	const struct default_pool pools[] = {
@@ -178,15 +192,18 @@ static int ensure_pools(struct store *store, const struct agent_args *args, stru
 		 args->v6_pool_block_size, args->v6_pool_nat_outgoing, args->v6_pool_node_selector},
 	};
 	_cleanup_(store_list_deinitp) struct store_list list = {0};
+	bool has[ARRAY_SIZE(pools)] = {false, false};
 	int r;
 
 	if (args->no_default_pools)
 		return 0;
 	r = store_list(store, KIND_IP_POOL, NULL, &list, err);
-	if (r < 0 || list.n)
-		return r;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(pools); i++)
-		r = create_pool(store, &pools[i], err);
+	for (size_t i = 0; i < list.n; i++)
+		note_family(&list.v[i], has);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(pools); i++) {
+		if (!has[i])
+			r = create_pool(store, &pools[i], err);
+	}
 	return r;
 }
 
@@ -194,13 +211,20 @@ static int ensure_pools(struct store *store, const struct agent_args *args, stru
  * ------------------------------------------------------------------------------------ */
 
 /* A literal address takes its prefix from the interface that has it. */
-static int literal_address(const char *text, const struct host_addresses *host, struct cidr *ret,
-			   struct err *err)
+static int literal_address(const char *text, uint8_t family, const struct host_addresses *host,
+			   struct cidr *ret, struct err *err)
 {
-	int r = cidr_parse(text, ret, err);
+	struct cidr addr;
+	int r = cidr_parse(text, &addr, err);
 
-	if (r < 0 || strchr(text, '/'))
+	if (r < 0)
 		return r;
+	if (addr.addr.family != family)
+		return err_set(err, -EINVAL, "%s is not an IPv%u address", text,
+			       ip_version(family));
+	*ret = addr;
+	if (strchr(text, '/'))
+		return 0;
 	for (size_t i = 0; i < host->n; i++) {
 		if (ip_equal(&host->v[i].cidr.addr, &ret->addr))
 			*ret = host->v[i].cidr;
@@ -239,7 +263,7 @@ int node_find_address(const struct agent_args *args, uint8_t family, const struc
 	if (r < 0)
 		return r;
 	if (*how && strcmp(how, "autodetect") != 0) {
-		r = literal_address(how, &host, ret, err);
+		r = literal_address(how, family, &host, ret, err);
 		return r < 0 ? err_prefix(err, r, "IP%s", family == AF_INET ? "" : "6") : 0;
 	}
 	r = detect(method, family, &host, ret, err);

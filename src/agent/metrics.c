@@ -96,7 +96,7 @@ static void write_cni(const struct metrics *metrics, struct buf *out)
 		}
 		buf_addf(out,
 			 "korat_cni_seconds_bucket{verb=\"%s\",le=\"+Inf\"} %" PRIu64
-			 "\nkorat_cni_seconds_sum{verb=\"%s\"} %g\n"
+			 "\nkorat_cni_seconds_sum{verb=\"%s\"} %.6f\n"
 			 "korat_cni_seconds_count{verb=\"%s\"} %" PRIu64 "\n",
 			 cni_verbs[i], histogram->n, cni_verbs[i], (double)histogram->sum_us / 1e6,
 			 cni_verbs[i], histogram->n);
@@ -118,7 +118,7 @@ void metrics_write(const struct metrics *metrics, struct buf *out)
 	head(out, "felix_int_dataplane_apply_time_seconds", "summary",
 	     "Time to bring the kernel to the desired state.");
 	buf_addf(out,
-		 "felix_int_dataplane_apply_time_seconds_sum %g\n"
+		 "felix_int_dataplane_apply_time_seconds_sum %.6f\n"
 		 "felix_int_dataplane_apply_time_seconds_count %" PRIu64 "\n",
 		 (double)metrics->apply_us_total / 1e6, metrics->n_applies);
 	head(out, "korat_bgp_peers", "gauge", "BGP sessions of this node by state.");

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods with IPv6, and clusters whose nodes are prepared by hand before their agents start."""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import time
+
+from lab import Lab, LabError, cni, probe, wait_for
+
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
+
+
+def pool(name, cidr, vxlan="Never", nat=False, **spec):
+    """An IPPool."""
+    return {
+        "apiVersion": "projectcalico.org/v3", "kind": "IPPool", "metadata": {"name": name},
+        "spec": {"cidr": cidr, "ipipMode": "Never", "vxlanMode": vxlan, "natOutgoing": nat, **spec},
+    }
+
+
+@contextlib.contextmanager
+def prepared(n_nodes, prepare=None, **environment):
+    """As clusters.cluster(), with prepare(lab) called before the agents start."""
+    defaults = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_IPIP": "Never",
+                "CALICO_IPV4POOL_VXLAN": "Always"}
+    with Lab(n_nodes, {**defaults, **environment}) as lab:
+        try:
+            if prepare:
+                prepare(lab)
+            lab.start()
+            yield lab
+        except BaseException:
+            for node in lab.nodes:
+                print(f"--- {node.name}\n{node.log_tail(40)}")
+            raise
+
+
+def family_pod(lab, node, name, v4=True, v6=True):
+    """A pod with addresses of the families asked for."""
+    pod = lab.new_pod(node, name)
+    conf = cni.pod_conf(node.name)
+    conf["ipam"].update(assign_ipv4=str(v4).lower(), assign_ipv6=str(v6).lower())
+    answer = cni.call(pod, "ADD", conf)
+    if answer.code:
+        raise LabError(f"ADD of pod {name} on {node.name}: {answer.text}")
+    pod.result = answer.json
+    return pod
+
+
+def silent_pairs(pods):
+    """[(from, address)] of what does not answer a ping, over all pods and all their addresses."""
+    def one(source):
+        return [(source.name, address) for other in pods if other is not source
+                for address in other.addresses
+                if any((":" in own) == (":" in address) for own in source.addresses)
+                and source.ns.run(probe.ping, address, 1.0, count=2) is None]
+    return [pair for source in pods for pair in one(source)]
+
+
+def reach_all_families(pods, seconds=30):
+    """Every pod pings every address of every other, within the time it takes to settle."""
+    last = []
+
+    def good():
+        last[:] = silent_pairs(pods)
+        return not last
+
+    try:
+        wait_for(good, seconds, "every pod reaches every other", 0.2)
+    except LabError as error:
+        raise LabError(f"{error}; silent: {last}") from None
+
+
+def device_to(source, address):
+    """The device by which a packet to the address leaves the node of the pod it comes from."""
+    family = ":" in address
+    own = next(one for one in source.addresses if (":" in one) == family)
+    line = source.node.ns.ip("-6" if family else "-4", "-o", "route", "get", address, "from", own,
+                             "iif", source.host_interface)
+    return line.split(" dev ")[1].split()[0]
+
+
+def whole_ping(address, size, timeout=1.0):
+    """
+    Pings with a packet of that many bytes, IP header included, that may not be cut into pieces.
+    True: answered. False: silence. None: refused by the sender's own kernel as too long.
+    """
+    payload = b"x" * (size - 28)
+    ident = int.from_bytes(os.urandom(2), "big")
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+        try:
+            sock.sendto(probe.echo_request(socket.AF_INET, ident, 1, payload), (address, 0))
+        except OSError:
+            return None
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([sock], [], [], left)[0]:
+                break
+            data, sender = sock.recvfrom(65535)
+            if sender[0] == address and data[20] == 0 and len(data) == size:
+                return True
+    return False
+
+
+class Outside:
+    """A host beyond the cluster: what probe.Greeter takes for a pod."""
+
+    def __init__(self, ns, name):
+        self.ns = ns
+        self.name = name
+
+
+def pools_of(lab):
+    """{name: spec} of the pools there are."""
+    return {item["metadata"]["name"]: item["spec"] for item in lab.get("ippools")}
+
+
+def used_addresses(lab):
+    """Addresses given away, by all blocks."""
+    return sum(index is not None for block in lab.get("ipamblocks")
+               for index in block["spec"].get("allocations", []))
+
+
+def addresses_of(node, device):
+    """The addresses of an interface of a node, without link-local ones."""
+    out = json.loads(node.ns.ip("-j", "addr", "show", "dev", device, check=False) or "[]")
+    return [info["local"] for link in out if link for info in link.get("addr_info", [])
+            if not info["local"].startswith("fe80")]

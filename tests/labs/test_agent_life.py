@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an agent says of itself, and that it changes, ends and comes back under running pods."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from clusters import kernel_state, meshed, reach_all, vxlan_cluster, way
+from families import pool, pools_of, prepared
+from lab import bird, capture, probe, wait_for
+
+# A line of the agent; BIRD's own lines are between them.
+LINE = re.compile(r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) +[a-z-]+: '
+                  r'[^"=]+?( [a-z0-9_]+=([^\s"=]+|"([^"\\]|\\.)*"))*$')
+
+
+@pytest.fixture(scope="module", name="lab")
+def _lab():
+    with vxlan_cluster(2) as lab:
+        for node in lab.nodes:
+            lab.pod(node, f"p{node.number}")
+        reach_all(lab)
+        wait_for(lambda: meshed(lab), 40, "BGP is meshed")
+        yield lab
+
+
+def _http(node, port, path):
+    """(status, body) of a GET inside the node."""
+    def get():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+    return node.ns.run(get)
+
+
+def _metric(node, name):
+    body = _http(node, 9091, "/metrics")[1]
+    return float(re.search(rf"^{re.escape(name)} (\S+)$", body, re.M).group(1))
+
+
+def _agent_lines(node):
+    text = node.log.read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if re.match(r"\d{4}-\d\d-\d\dT", line)]
+
+
+@contextlib.contextmanager
+def _watched_routes(node):
+    """The lines of `ip monitor route` of what happens meanwhile, of both families."""
+    path = node.directory / "monitor"
+    lines = []
+    with open(path, "wb") as out:
+        monitor = node.ns.popen(["/usr/sbin/ip", "monitor", "route"], stdout=out)
+    try:
+        time.sleep(0.2)
+        yield lines
+        time.sleep(0.2)
+    finally:
+        monitor.terminate()
+        monitor.wait()
+        lines += path.read_text(encoding="utf-8").splitlines()
+
+
+def _deleted(lines):
+    """The deletions of what is kept: not the multicast and link-local routes of new links."""
+    return [line for line in lines if line.startswith("Deleted") and "fe80" not in line
+            and "ff00" not in line]
+
+
+def test_health(lab):
+    node = lab.nodes[0]
+    assert _http(node, 9099, "/liveness")[0] == 200
+    assert _http(node, 9099, "/readiness")[0] == 200
+    assert _http(node, 9099, "/metrics")[0] == 404
+    assert _http(node, 9099, "/other")[0] == 404
+    assert _http(node, 9091, "/liveness")[0] == 404
+
+
+def test_metrics(lab):
+    node = lab.nodes[0]
+    wait_for(lambda: _metric(node, 'korat_bgp_peers{state="established"}') == 1, 10, "one peer")
+    assert _metric(node, "felix_active_local_endpoints") == 1
+    assert _metric(node, "felix_cluster_num_hosts") == 2
+    assert _metric(node, "felix_int_dataplane_failures") == 0
+    assert _metric(node, "korat_ip_pools") == 1
+    assert _metric(node, "felix_resync_state") == 3
+    assert _metric(node, 'korat_cni_requests_total{verb="ADD",result="ok"}') == 1
+    assert _metric(node, "process_resident_memory_bytes") > 1 << 20
+
+
+def test_log_lines_are_well_formed(lab):
+    for node in lab.nodes:
+        lines = _agent_lines(node)
+        assert len(lines) > 5
+        assert not [line for line in lines if not LINE.match(line)]
+        assert not [line for line in lines if " error " in line[:40]]
+
+
+def test_sysctls_and_proxy_arp(lab):
+    """Those that Calico sets on the node's end of a pod's veth pair, and what they are for."""
+    node, pod = lab.nodes[0], lab.pods[0]
+    wanted = {"conf/{}/proxy_arp": "1", "conf/{}/forwarding": "1", "conf/{}/route_localnet": "1",
+              "neigh/{}/proxy_delay": "0"}
+
+    def read(key):
+        path = pathlib.Path("/proc/sys/net/ipv4", key.format(pod.host_interface))
+        return path.read_text(encoding="ascii").strip()
+
+    assert {key: node.ns.run(read, key) for key in wanted} == wanted
+    pod.ns.ip("neigh", "flush", "dev", "eth0")
+    assert pod.ns.run(probe.ping, node.address, 2.0) is not None
+    assert "169.254.1.1 dev eth0 lladdr ee:ee:ee:ee:ee:ee" in pod.ns.ip("neigh")
+
+
+def test_unused_address_of_a_block_ends_here(lab):
+    """A packet to it is dropped where the block is; it does not go back and forth."""
+    node, pod = lab.nodes[0], lab.pods[1]
+    block = next(route["dst"] for route in node.routes("type", "blackhole") if "/" in route["dst"])
+    unused = block.split("/")[0].rsplit(".", 1)
+    unused = f"{unused[0]}.{int(unused[1]) + 60}"
+    taps = [capture.Tap("node", node.ns, "vxlan.calico"), capture.Tap("node", node.ns, "eth0")]
+    try:
+        answer, seen = capture.follow_ping(pod, type("Unused", (), {"address": unused}), taps, 0.5)
+    finally:
+        capture.close(taps)
+    assert answer is None
+    assert sorted((one.interface, one.outgoing) for one in seen) == \
+        [("eth0", False), ("vxlan.calico", False)]
+
+
+def test_node_status(lab):
+    for number, classes in enumerate((["Agent", "BGP", "Routes"], ["Routes"])):
+        lab.apply({"apiVersion": "projectcalico.org/v3", "kind": "CalicoNodeStatus",
+                   "metadata": {"name": f"status{number}"},
+                   "spec": {"node": "node1", "classes": classes, "updatePeriodSeconds": 1}})
+
+    def status(number):
+        return lab.get("caliconodestatuses", f"status{number}").get("status") or {}
+
+    wait_for(lambda: status(0).get("lastUpdated") and status(1).get("lastUpdated"), 10,
+             "the status is filled in")
+    full = status(0)
+    assert full["agent"]["birdV4"]["state"] == "Ready"
+    assert full["bgp"]["numberEstablishedV4"] == 1
+    assert full["bgp"]["peersV4"][0]["peerIP"] == lab.nodes[1].address
+    assert full["bgp"]["peersV4"][0]["state"] == "Established"
+    routes = {route["destination"]: route for route in full["routes"]["routesV4"]}
+    assert routes[f"{lab.pods[0].address}/32"]["interface"] == lab.pods[0].host_interface
+    only = status(1)
+    assert only["routes"]["routesV4"] and "bgp" not in only and "agent" not in only
+    first = only["lastUpdated"]
+    wait_for(lambda: status(1)["lastUpdated"] != first, 15, "it is filled in again and again")
+    for number in range(2):
+        lab.ctl("delete", "caliconodestatus", f"status{number}")
+
+
+def test_configuration_is_taken_over_live(lab):
+    node = lab.nodes[0]
+
+    def patch(**spec):
+        lab.ctl("patch", "felixconfiguration", "default", "-p", json.dumps({"spec": spec}))
+
+    def tunnel(one=node):
+        """(port, MTU) of the tunnel device, which is away for a moment while it is made anew."""
+        for link in one.links("dev", "vxlan.calico"):
+            return link["linkinfo"]["info_data"]["port"], link["mtu"]
+        return None
+
+    patch(vxlanPort=4790, vxlanMTU=1300)
+    wait_for(lambda: all(tunnel(one) == (4790, 1300) for one in lab.nodes), 10,
+             "port and MTU are as patched")
+    reach_all(lab, 10)
+    late = lab.pod(node, "late")
+    assert json.loads(late.ns.ip("-j", "link", "show", "eth0"))[0]["mtu"] == 1300
+    lab.drop_pod(late)
+    patch(vxlanPort=4789, vxlanMTU=None)
+    wait_for(lambda: all(tunnel(one) == (4789, 1450) for one in lab.nodes), 10,
+             "port and MTU are as before")
+    reach_all(lab, 10)
+
+    patch(logSeverityScreen="Error")
+    time.sleep(0.5)
+    before = len(_agent_lines(node))
+    lab.drop_pod(lab.pod(node, "quiet"))
+    assert len(_agent_lines(node)) == before
+    patch(logSeverityScreen="Info")
+    time.sleep(0.5)
+    lab.drop_pod(lab.pod(node, "loud"))
+    assert len(_agent_lines(node)) > before
+
+
+def _write_raw(lab, kind, name, text):
+    """Past every check, as only a broken or hostile writer would."""
+    with contextlib.closing(sqlite3.connect(lab.directory / "store.db")) as db:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            old = db.execute("SELECT value FROM object WHERE kind = ? AND name = ?",
+                             (kind, name)).fetchone()
+            revision = db.execute("SELECT revision FROM meta").fetchone()[0] + 1
+            db.execute("UPDATE meta SET revision = ?", (revision,))
+            assert db.execute("UPDATE object SET value = ?, revision = ? WHERE kind = ? AND name = ?",
+                              (text, revision, kind, name)).rowcount == 1
+    # As every writer does, tell those who watch the file.
+    os.utime(lab.directory / "store.db")
+    return old[0]
+
+
+@pytest.mark.parametrize("kind,name", [("ippools", "default-ipv4-ippool"), ("nodes", "node2"),
+                                       ("ipamblocks", None), ("felixconfigurations", "default"),
+                                       ("workloadendpoints", "node1-k8s-p1-eth0")])
+@pytest.mark.parametrize("text", ["not JSON", "{}", '{"kind": "Tier"}'])
+def test_bad_object_changes_nothing(lab, kind, name, text):
+    if name is None:
+        name = lab.get("ipamblocks")[0]["metadata"]["name"]
+    before = [kernel_state(node) for node in lab.nodes]
+    said = len(_agent_lines(lab.nodes[0]))
+    good = _write_raw(lab, kind, name, text)
+    try:
+        wait_for(lambda: any(" error " in line and name in line
+                             for line in _agent_lines(lab.nodes[0])[said:]), 10,
+                 "the bad object is reported by name")
+        assert [kernel_state(node) for node in lab.nodes] == before
+        assert all(node.agent.poll() is None for node in lab.nodes)
+    finally:
+        _write_raw(lab, kind, name, good)
+    reach_all(lab, 10)
+
+
+def test_agent_starts_beside_a_bad_object(lab):
+    """
+    An agent that never saw the good version does without it: what runs goes on. New pods wait, since
+    nobody can say what addresses the pool has; the answer names it.
+    """
+    lab.apply(pool("spoilt", "10.45.0.0/16"))
+    _write_raw(lab, "ippools", "spoilt", "garbage")
+    node = lab.nodes[0]
+    try:
+        node.kill_agent()
+        node.start_agent()
+        reach_all(lab, 10)
+        assert any(" error " in line and "spoilt" in line for line in _agent_lines(node)[-60:])
+        answer = lab.new_pod(node, "beside").try_add()
+        assert answer.json["code"] == 11 and "ippools/spoilt" in answer.json["msg"]
+        lab.drop_pod(lab.pods[-1])
+    finally:
+        _write_raw(lab, "ippools", "spoilt", json.dumps(pool("spoilt", "10.45.0.0/16")))
+        lab.ctl("delete", "ippool", "spoilt")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_restart_removes_no_route(lab, number):
+    node = lab.nodes[0]
+    before = kernel_state(node)
+    with _watched_routes(node) as lines:
+        node.kill_agent(number)
+        if number == signal.SIGTERM:
+            assert node.agent.returncode == 0
+        assert kernel_state(node) == before
+        node.start_agent()
+        wait_for(lambda: _http(node, 9099, "/readiness")[0] == 200, 10, "the agent is ready")
+        time.sleep(1)
+    assert not _deleted(lines)
+    assert kernel_state(node) == before
+    reach_all(lab, 5)
+
+
+def _settle(node, seconds=2):
+    """Waits until nothing has changed for a while: single addresses go when their block is known."""
+    last = [None, 0]
+
+    def same():
+        state = kernel_state(node)
+        if state != last[0]:
+            last[:] = [state, time.monotonic()]
+        return time.monotonic() - last[1] >= seconds
+
+    wait_for(same, 30, "the node's routes have settled", 0.2)
+
+
+def _bird_pid(node):
+    return int(pathlib.Path(f"{node.bird_socket()}.pid").read_text(encoding="ascii"))
+
+
+def test_dead_bird_is_started_again(lab):
+    """Routes stay meanwhile; nothing of the dead one is left."""
+    lab.apply(pool("direct", "10.43.0.0/16"))
+    node = lab.nodes[0]
+    pods = [lab.pod(one, f"d{one.number}", pools=["direct"]) for one in lab.nodes]
+    reach_all(lab)
+    _settle(node)
+    for _ in range(2):
+        old = _bird_pid(node)
+        with _watched_routes(node) as lines:
+            os.kill(old, signal.SIGKILL)
+            assert pods[0].ns.run(probe.ping, pods[1].address) is not None
+            wait_for(lambda old=old: _bird_pid(node) != old and
+                     bird.sessions(node.bird_socket()), 20, "another BIRD answers")
+            wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
+            time.sleep(1)
+        assert not _deleted(lines)
+        reach_all(lab, 5)
+        assert not pathlib.Path(f"/proc/{old}").exists(), "the dead BIRD is a zombie"
+    for one in pods:
+        lab.drop_pod(one)
+    lab.ctl("delete", "ippool", "direct")
+
+
+def test_bird_gets_what_a_dead_agent_had_only_written(lab):
+    """The agent dies between writing BIRD's configuration and telling BIRD."""
+    node = lab.nodes[0]
+    node.kill_agent()
+    config = node.run_dir / "bird.cfg"
+    text = config.read_text(encoding="utf-8")
+    # What BIRD runs differs from the file, as if it had never been told.
+    stale = re.sub(r"(protocol bgp Mesh\S+ .*?)\n}", r"\1\n\tdisabled;\n}", text, flags=re.S)
+    assert stale != text
+    config.write_text(stale, encoding="utf-8")
+    bird.command(node.bird_socket(), "configure")
+
+    def says(word):
+        return any(word in line for line in bird.command(node.bird_socket(), "show protocols"))
+
+    wait_for(lambda: says(" down "), 10, "the session is down")
+    config.write_text(text, encoding="utf-8")
+    node.start_agent()
+    wait_for(lambda: says("Established"), 30, "BIRD has the session of the file")
+    wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
+
+
+def test_pool_goes_and_comes_under_running_pods(lab):
+    """On one node the pods of a deleted pool go on; with the pool again all do."""
+    lab.apply(pool("other", "10.46.0.0/16", "Always"))
+    pods = [lab.pod(lab.nodes[0], "o1", pools=["other"]), lab.pod(lab.nodes[0], "o2", pools=["other"]),
+            lab.pod(lab.nodes[1], "o3", pools=["other"])]
+    reach_all(lab)
+    lab.ctl("delete", "ippool", "other")
+    time.sleep(1)
+    assert pods[0].ns.run(probe.ping, pods[1].address) is not None
+    assert lab.pods[0].ns.run(probe.ping, lab.pods[1].address) is not None
+    lab.apply(pool("other", "10.46.0.0/16", "Always"))
+    reach_all(lab)
+    assert way(pods[0], pods[2]) == "vxlan.calico"
+    lab.ctl("patch", "ippool", "other", "-p", '{"spec": {"vxlanMode": "Never"}}')
+    wait_for(lambda: way(pods[0], pods[2]) == "eth0", 30, "the way is eth0")
+    reach_all(lab)
+    lab.ctl("patch", "ippool", "other", "-p", '{"spec": {"vxlanMode": "Always"}}')
+    wait_for(lambda: way(pods[0], pods[2]) == "vxlan.calico", 30, "the way is vxlan.calico")
+    reach_all(lab)
+    for pod in pods:
+        lab.drop_pod(pod)
+    lab.ctl("delete", "ippool", "other")
+
+
+def test_default_pools_by_environment(clean_machine):
+    with prepared(1, CALICO_IPV4POOL_CIDR="10.48.0.0/20", CALICO_IPV4POOL_BLOCK_SIZE="28",
+                  CALICO_IPV4POOL_VXLAN="CrossSubnet", CALICO_IPV4POOL_NAT_OUTGOING="false",
+                  CALICO_IPV6POOL_CIDR="fd48::/112") as lab:
+        pools = pools_of(lab)
+        four, six = pools["default-ipv4-ippool"], pools["default-ipv6-ippool"]
+        assert (four["cidr"], four["blockSize"], four["vxlanMode"], four["ipipMode"]) == \
+            ("10.48.0.0/20", 28, "CrossSubnet", "Never")
+        assert not four.get("natOutgoing") and four["nodeSelector"] == "all()"
+        assert (six["cidr"], six["blockSize"]) == ("fd48::/112", 122)
+        # They are made once: what a person changed or took away stays so.
+        lab.ctl("patch", "ippool", "default-ipv4-ippool", "-p", '{"spec": {"natOutgoing": true}}')
+        lab.nodes[0].kill_agent()
+        lab.nodes[0].start_agent()
+        assert pools_of(lab)["default-ipv4-ippool"]["natOutgoing"]
+
+
+def test_no_default_pools(clean_machine):
+    with prepared(1, NO_DEFAULT_POOLS="true") as lab:
+        assert not pools_of(lab)
+        answer = lab.new_pod(lab.nodes[0], "poolless").try_add()
+        assert answer.code == 1
+        assert "pool" in answer.json["msg"]
+
+
+def test_address_of_another_node_is_refused(clean_machine):
+    """Two nodes by one address would take each other's packets: the second does not start."""
+    with vxlan_cluster(2) as lab:
+        node = lab.nodes[1]
+        node.kill_agent()
+        lab.ctl("delete", "node", "node2")
+        node.start_agent(wait=False, IP=lab.nodes[0].address)
+        wait_for(lambda: "already node node1's" in node.log_tail(), 10, "the collision is reported")
+        assert node.agent.poll() is None
+        assert not [item for item in lab.get("nodes") if item["metadata"]["name"] == "node2"]
+        node.kill_agent(signal.SIGTERM)
+        assert node.agent.returncode is not None
+
+
+def test_help_and_bad_arguments():
+    from lab import KORAT
+    done = subprocess.run([KORAT, "agent", "--no-such"], capture_output=True, text=True)
+    assert done.returncode == 1 and "--no-such" in done.stderr and "--help" in done.stderr
+    done = subprocess.run([KORAT, "agent", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "--state-dir" in done.stdout

@@ -548,13 +548,14 @@ int bgp_peerings_init(const struct bgp_context *context, struct bgp_peerings *re
 	if (all.n)
 		qsort(all.v, all.n, sizeof(*all.v), candidate_compare_strength);
 
+	peerings.v = xcalloc(all.n, sizeof(*peerings.v));
 	for (size_t i = 0; i < all.n; i++) {
 		const struct bgp_peering *last = peerings.n ? &peerings.v[peerings.n - 1] : NULL;
 
 		if (last && ip_equal(&last->ip, &all.v[i].peering.ip) &&
 		    last->port == all.v[i].peering.port)
 			continue;
-		*ARRAY_ADD(peerings.v, peerings.n) = all.v[i].peering;
+		peerings.v[peerings.n++] = all.v[i].peering;
 	}
 	if (peerings.n)
 		qsort(peerings.v, peerings.n, sizeof(*peerings.v), peering_compare_name);

@@ -443,6 +443,8 @@ static int start(struct agent *agent, struct err *err)
 		r = sd_event_source_set_enabled(agent->replay_timer, SD_EVENT_OFF);
 	if (r < 0)
 		return err_errno(err, r, "can't set a timer");
+	/* From here on it is there, or it is not the one we know. */
+	agent->store_config.must_exist = true;
 	return datastore_sync_new(agent, &agent->sync, err);
 }
 

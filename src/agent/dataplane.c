@@ -287,11 +287,20 @@ static const struct endpoint *find_endpoint(const struct dataplane *dataplane, c
 	return NULL;
 }
 
-/* The kernel drops a route with its device without a word, so what is known of routes is void. */
-static void routes_unknown(struct dataplane *dataplane)
+/*
+ * The kernel drops routes and neighbours with their device, and IPv4 routes with its last address,
+ * without a word of their own: what is known of that interface is void.
+ */
+static void forget_link(struct dataplane *dataplane, int ifindex)
 {
+	struct tunnel *tunnel = find_tunnel(dataplane, ifindex);
+
 	for (unsigned int f = 0; f < FAMILIES; f++)
-		route_sync_invalidate(dataplane->routes[f]);
+		route_sync_forget_link(dataplane->routes[f], ifindex);
+	if (tunnel && tunnel->arp) {
+		neigh_sync_invalidate(tunnel->arp);
+		neigh_sync_invalidate(tunnel->fdb);
+	}
 }
 
 static void note_link(struct dataplane *dataplane, const struct link *link)
@@ -301,7 +310,7 @@ static void note_link(struct dataplane *dataplane, const struct link *link)
 	if (find_tunnel(dataplane, link->ifindex)) {
 		dataplane->tunnels_dirty = true;
 		if (!(link->flags & IFF_UP))
-			routes_unknown(dataplane);
+			forget_link(dataplane, link->ifindex);
 		return;
 	}
 	if (!has_prefix(dataplane, link->name)) {
@@ -314,24 +323,21 @@ static void note_link(struct dataplane *dataplane, const struct link *link)
 	log_info("interface of an endpoint was set down; setting it up", "interface", link->name);
 	if (link_set_up(dataplane->nl, link->ifindex, true, NULL) == 0)
 		dataplane_restore_endpoint(dataplane, endpoint);
-	routes_unknown(dataplane);
+	forget_link(dataplane, link->ifindex);
 }
 
 static void note_link_gone(struct dataplane *dataplane, const struct link *link)
 {
 	struct tunnel *tunnel = find_tunnel(dataplane, link->ifindex);
 
+	forget_link(dataplane, link->ifindex);
 	if (tunnel) {
 		log_info("tunnel device was removed", "device", tunnel_names[tunnel->type]);
 		tunnel->ifindex = 0;
-		dataplane->tunnels_dirty = true;
 		dataplane->replay = true;
-		routes_unknown(dataplane);
-	} else if (!has_prefix(dataplane, link->name)) {
-		dataplane->tunnels_dirty = true;
-	} else if (find_endpoint(dataplane, link->name)) {
-		routes_unknown(dataplane);
 	}
+	if (tunnel || !has_prefix(dataplane, link->name))
+		dataplane->tunnels_dirty = true;
 }
 
 static void note(struct dataplane *dataplane, const struct monitor_event *event)
@@ -345,8 +351,11 @@ static void note(struct dataplane *dataplane, const struct monitor_event *event)
 	case MONITOR_LINK_GONE:
 		note_link_gone(dataplane, &event->link);
 		break;
-	case MONITOR_ADDR:
 	case MONITOR_ADDR_GONE:
+		forget_link(dataplane, event->addr.ifindex);
+		dataplane->tunnels_dirty = true;
+		break;
+	case MONITOR_ADDR:
 		dataplane->tunnels_dirty = true;
 		break;
 	case MONITOR_ROUTE:

@@ -203,6 +203,22 @@ static void sweep(struct datastore_sync *sync)
 	}
 }
 
+/*
+ * Every datastore in use has its ClusterInformation. One without is new or emptied, and what it
+ * does not have must not be taken for deleted.
+ */
+static bool is_initialised(struct datastore_sync *sync)
+{
+	const struct store_object cluster = {
+		.kind = KIND_CLUSTER_INFORMATION,
+		.name = (char *)(uintptr_t) "default",
+	};
+	_cleanup_free_ char *key = NULL;
+	const struct known_object *known = find_known(sync, &cluster, &key);
+
+	return known && known->snapshot == sync->snapshot;
+}
+
 static void take_event(struct datastore_sync *sync, const struct store_event *event)
 {
 	const struct store_object *stored = &event->object;
@@ -225,6 +241,11 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 			      stored->revision);
 		return;
 	case STORE_EVENT_IN_SYNC:
+		if (!is_initialised(sync)) {
+			log_error("the datastore has no ClusterInformation \"default\"; nothing is "
+				  "taken for gone until it has");
+			return;
+		}
 		sweep(sync);
 		agent_objects_changed(sync->agent);
 		agent_in_sync(sync->agent);

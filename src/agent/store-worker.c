@@ -18,7 +18,9 @@
 
 struct store_worker {
 	struct worker *worker;
-	struct store *store;
+	struct store_config config;
+	struct store *store; /* NULL: not reached at the last try */
+	bool suspect;	     /* something failed: reach the store anew before the next group */
 	struct ipam_writer *writer;
 	char *node_name;
 };
@@ -88,6 +90,34 @@ static void serve_addresses(struct store_worker *worker, struct store_job **jobs
 		owners[i]->ipam = requests[i];
 }
 
+/*
+ * After a failure the store is opened anew, the same one: a datastore that was moved away and came
+ * back is another file to an open handle. <0: it is not to be had, and all jobs say so.
+ */
+static int reach_store(struct store_worker *worker, struct store_job **jobs, size_t n)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	if (worker->store && !worker->suspect)
+		return 0;
+	worker->writer = ipam_writer_free(worker->writer);
+	worker->store = store_close(worker->store);
+	r = store_open(&worker->config, &worker->store, &err);
+	if (r == 0) {
+		worker->writer = ipam_writer_new(worker->store, worker->node_name);
+		worker->suspect = false;
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		jobs[i]->op_result = -EIO;
+		jobs[i]->ipam.result = IPAM_E_STORE;
+		jobs[i]->err = err;
+		jobs[i]->ipam.err = err;
+	}
+	return -EIO;
+}
+
 static void run(struct worker_job *first, void *ctx)
 {
 	struct store_worker *worker = ctx;
@@ -98,6 +128,10 @@ static void run(struct worker_job *first, void *ctx)
 	do {
 		jobs[n++] = job_of(next);
 	} while (n < GROUP_MAX && (next = worker_take_same(worker->worker, first)));
+	for (size_t i = 0; i < n; i++)
+		jobs[i]->op_result = 0;
+	if (reach_store(worker, jobs, n) < 0)
+		return;
 	for (size_t i = 0; i < n; i++) {
 		if (jobs[i]->ensure_tunnel_addresses)
 			jobs[i]->op_result = tunnel_addresses_ensure(
@@ -105,6 +139,11 @@ static void run(struct worker_job *first, void *ctx)
 	}
 	write_all(worker, jobs, n);
 	serve_addresses(worker, jobs, n);
+	for (size_t i = 0; i < n; i++) {
+		if (jobs[i]->op_result < 0 ||
+		    (jobs[i]->has_ipam && jobs[i]->ipam.result == IPAM_E_STORE))
+			worker->suspect = true;
+	}
 }
 
 static void finished(struct worker_job *job)
@@ -141,6 +180,8 @@ int store_worker_new(sd_event *event, const struct store_config *config, const c
 	int r;
 
 	worker->node_name = xstrdup(node_name);
+	worker->config = *config;
+	worker->config.must_exist = true;
 	r = store_open(config, &worker->store, err);
 	if (r != 0)
 		return r < 0 ? r : -EIO;

@@ -77,7 +77,7 @@ void str_list_add(struct str_list *list, const char *s); /* copies; sets 'set' *
 
 struct meta {
 	char *name;
-	char *namespace;	/* NULL for kinds without */
+	char *namespace; /* NULL for kinds without */
 	char *uid;
 	char *resource_version; /* as a person sees it; the store fills it in when listing */
 	char *creation_timestamp;
@@ -95,9 +95,9 @@ struct object {
 
 struct kind_desc {
 	enum kind kind;
-	const char *name;     /* "IPPool" */
-	const char *plural;   /* "ippools" */
-	const char *singular; /* "ippool" */
+	const char *name;	    /* "IPPool" */
+	const char *plural;	    /* "ippools" */
+	const char *singular;	    /* "ippool" */
 	const char *const *aliases; /* NULL-terminated, may be NULL */
 	bool namespaced;
 	/*
@@ -106,7 +106,8 @@ struct kind_desc {
 	 */
 	bool layered;
 	size_t size; /* of the C struct */
-	const struct struct_desc *root; /* fields of the whole object below metadata: spec, status */
+	const struct struct_desc
+		*root; /* fields of the whole object below metadata: spec, status */
 	const char *doc;
 	/* Defaults that depend on other fields, after those of the table; NULL: none. */
 	void (*fill)(struct object *object);
@@ -150,7 +151,8 @@ enum field_type {
 	FIELD_STR_MAP,	     /* struct str_map */
 	FIELD_INT_MAP,	     /* struct int_map */
 	FIELD_INT_OR_STRING, /* struct int_or_string */
-	/* With FIELD_LIST the member is the list of the type: str_list, int_list, X_list of objects... */
+	/* With FIELD_LIST the member is the list of the type: str_list, int_list, X_list of
+	   objects... */
 };
 
 enum field_flag {
@@ -167,29 +169,29 @@ enum field_flag {
 /* What a string (or each string of a list) must be; one checker each in model-check.c. */
 enum field_check {
 	CHECK_NONE,
-	CHECK_NAME,	   /* DNS-1123 subdomain */
-	CHECK_LABEL_NAME,  /* DNS-1123 label */
-	CHECK_CIDR,	   /* prefix, host bits clear; an address alone counts as /32, /128 */
+	CHECK_NAME,	  /* DNS-1123 subdomain */
+	CHECK_LABEL_NAME, /* DNS-1123 label */
+	CHECK_CIDR,	  /* prefix, host bits clear; an address alone counts as /32, /128 */
 	CHECK_CIDR_V4,
 	CHECK_CIDR_V6,
 	CHECK_IP,
 	CHECK_IP_V4,
 	CHECK_IP_V6,
-	CHECK_IP_CIDR,	   /* address with its subnet: host bits are kept */
-	CHECK_IP_PORT,	   /* address, or address:port, [v6]:port */
+	CHECK_IP_CIDR, /* address with its subnet: host bits are kept */
+	CHECK_IP_PORT, /* address, or address:port, [v6]:port */
 	CHECK_MAC,
-	CHECK_INTERFACE,   /* [a-zA-Z0-9_.-]{1,15} */
+	CHECK_INTERFACE, /* [a-zA-Z0-9_.-]{1,15} */
 	CHECK_INTERFACE_GLOB,
-	CHECK_SELECTOR,	   /* the selector language (syntax only) */
-	CHECK_DURATION,	   /* Go duration */
-	CHECK_TIME,	   /* RFC 3339 */
-	CHECK_AS_NUMBER,   /* integer, or "a.b" */
-	CHECK_COMMUNITY,   /* aa:nn or aa:nn:mm */
-	CHECK_PORT,	   /* number, "a:b" range or name */
-	CHECK_PROTOCOL,	   /* name or 1..255 */
+	CHECK_SELECTOR,	 /* the selector language (syntax only) */
+	CHECK_DURATION,	 /* Go duration */
+	CHECK_TIME,	 /* RFC 3339 */
+	CHECK_AS_NUMBER, /* integer, or "a.b" */
+	CHECK_COMMUNITY, /* aa:nn or aa:nn:mm */
+	CHECK_PORT,	 /* number, "a:b" range or name */
+	CHECK_PROTOCOL,	 /* name or 1..255 */
 	CHECK_LABEL_KEY,
 	CHECK_REGEX,
-	CHECK_CLUSTER_ID,  /* IPv4 form, of a route reflector */
+	CHECK_CLUSTER_ID, /* IPv4 form, of a route reflector */
 };
 
 struct struct_desc;
@@ -200,12 +202,12 @@ struct field_desc {
 	unsigned int flags; /* enum field_flag */
 	enum field_check check;
 	size_t offset;
-	const struct struct_desc *sub;	/* FIELD_OBJECT */
-	const char *const *values;	/* FIELD_ENUM, or what a FIELD_STRING may be; NULL-terminated */
-	const char *def;		/* default as JSON text; NULL: none */
-	int64_t min, max;		/* FIELD_INT: allowed range where max > min. List: max count */
-	const char *doc;		/* one or two sentences */
-	const char *alias;		/* older spelling also read; NULL: none */
+	const struct struct_desc *sub; /* FIELD_OBJECT */
+	const char *const *values; /* FIELD_ENUM, or what a FIELD_STRING may be; NULL-terminated */
+	const char *def;	   /* default as JSON text; NULL: none */
+	int64_t min, max;	   /* FIELD_INT: allowed range where max > min. List: max count */
+	const char *doc;	   /* one or two sentences */
+	const char *alias;	   /* older spelling also read; NULL: none */
 };
 
 struct struct_desc {

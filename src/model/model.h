@@ -12,8 +12,8 @@
  *   bool						struct opt_bool		set false: absent
  *   integer						struct opt_int
  *   enumeration					int-sized enum		0: absent
- *   list						struct X_list { v, n, set }; set with n 0 is the
- *							empty list, which is not the same as absent
+ *   list						struct X_list { v, n, set }; set with n 0 is
+ *the empty list, which is not the same as absent
  *   map						struct str_map, struct int_map
  *   object						pointer to struct	NULL: absent
  *							('spec' is embedded)
@@ -68,7 +68,8 @@ enum kind {
 /* What a person may have handed in against what a datastore holds. */
 enum model_mode {
 	MODEL_STRICT,  /* an unknown field is an error */
-	MODEL_LENIENT, /* an unknown field is kept and written back: a newer peer may have put it there */
+	MODEL_LENIENT, /* an unknown field is kept and written back: a newer peer may have put it
+			  there */
 };
 
 /*
@@ -97,7 +98,7 @@ MUST_CHECK int model_from_json(const struct json_t *json, enum model_mode mode, 
 struct json_t *model_to_json(const struct object *object);
 
 /* Never fail. The order of fields is the table's. */
-void model_write_json(const struct object *object, struct buf *out);	     /* one line */
+void model_write_json(const struct object *object, struct buf *out);	    /* one line */
 void model_write_json_pretty(const struct object *object, struct buf *out); /* 2 spaces */
 void model_write_yaml(const struct object *object, struct buf *out);
 

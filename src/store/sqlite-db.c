@@ -193,13 +193,17 @@ void sqlite_db_checkpoint(struct sqlite_db *db)
 }
 
 /* The file exists, is one, and is for its owner alone; the journal files take over its mode. */
-static int prepare_file(struct sqlite_db *db, struct err *err)
+static int prepare_file(struct sqlite_db *db, bool must_exist, struct err *err)
 {
 	struct stat st;
-	int r = create_file(db->path, err);
+	int r = must_exist ? 0 : create_file(db->path, err);
 
 	if (r < 0)
 		return r;
+	if (stat(db->path, &st) < 0 && errno == ENOENT)
+		return err_set(err, -ENOENT,
+			       "datastore %s is not there; set KORAT_SQLITE_FILE to the one in use",
+			       db->path);
 	if (stat(db->path, &st) < 0)
 		return err_errno(err, -errno, "can't look at datastore %s", db->path);
 	if (!S_ISREG(st.st_mode))
@@ -333,14 +337,14 @@ static int configure(struct sqlite_db *db, struct err *err)
 	return 0;
 }
 
-int sqlite_db_open(const char *path, struct sqlite_db **ret, struct err *err)
+int sqlite_db_open(const char *path, bool must_exist, struct sqlite_db **ret, struct err *err)
 {
 	_cleanup_(sqlite_db_closep) struct sqlite_db *db = XNEW(struct sqlite_db);
 	int r;
 
 	db->path = xstrdup(path);
 	db->busy_random = (uint32_t)now_us() ^ (uint32_t)getpid() << 16;
-	r = prepare_file(db, err);
+	r = prepare_file(db, must_exist, err);
 	if (r < 0)
 		return r;
 	r = sqlite3_open_v2(db->path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,

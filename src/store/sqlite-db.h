@@ -62,7 +62,8 @@ struct sqlite_meta {
 	uint64_t tombstones; /* deletions that are kept */
 };
 
-MUST_CHECK int sqlite_db_open(const char *path, struct sqlite_db **ret, struct err *err);
+MUST_CHECK int sqlite_db_open(const char *path, bool must_exist, struct sqlite_db **ret,
+			      struct err *err);
 struct sqlite_db *sqlite_db_close(struct sqlite_db *db);
 CLEANUP_FUNC(struct sqlite_db *, sqlite_db_close);
 

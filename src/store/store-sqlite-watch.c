@@ -404,7 +404,7 @@ int sqlite_watch_open(const struct store_config *config, uint64_t kinds, uint64_
 	watch->kinds = kinds;
 	watch->events = xcalloc(EVENTS_PER_PAGE, sizeof(*watch->events));
 	watch->epoll_fd = watch->inotify_fd = watch->timer_fd = -1;
-	r = sqlite_db_open(config->path, &watch->db, err);
+	r = sqlite_db_open(config->path, config->must_exist, &watch->db, err);
 	if (r < 0)
 		return r;
 	r = open_hints(watch, err);

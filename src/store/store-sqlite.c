@@ -55,7 +55,7 @@ static int sqlite_open(const struct store_config *config, struct store **ret, st
 {
 	struct sqlite_db *db;
 	struct sqlite_store *store;
-	int r = sqlite_db_open(config->path, &db, err);
+	int r = sqlite_db_open(config->path, config->must_exist, &db, err);
 
 	if (r < 0)
 		return r;

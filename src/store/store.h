@@ -35,6 +35,8 @@ enum store_outcome {
 struct store_config {
 	const char *type; /* "sqlite" */
 	const char *path; /* sqlite: the file; its directory must exist */
+	/* Refuse a datastore that is not there, rather than begin an empty one (sqlite). */
+	bool must_exist;
 };
 
 /* Fills in from DATASTORE_TYPE, KORAT_SQLITE_FILE. Defaults: sqlite, /var/lib/korat/korat.db. */

@@ -111,6 +111,9 @@ static void test_refusals(void **state)
 	assert_refused(&missing, -ENOENT, "KORAT_SQLITE_FILE");
 	assert_refused(&directory, -EINVAL, "not a file");
 	assert_refused(&other, -EINVAL, "DATASTORE_TYPE");
+	place->config.must_exist = true;
+	assert_refused(&place->config, -ENOENT, "is not there");
+	place->config.must_exist = false;
 	memset(junk, 'x', sizeof(junk));
 	test_ok(file_write_atomic(place->path, junk, sizeof(junk), 0600, &err), &err);
 	assert_refused(&place->config, -EINVAL, "not a database of Korat");

@@ -47,7 +47,7 @@ struct bgp_input {
 	size_t n_filters;
 	const struct bgp_secret *secrets;
 	size_t n_secrets;
-	/* Does the selector choose an object with these labels? NULL: label_selector_matches() */
+	/* Does the selector choose an object with these labels? NULL: none chooses any. */
 	bool (*selects)(const char *selector, const struct str_map *labels);
 	const char *ipip_device; /* "tunl0" */
 	const char *router_id;	 /* NULL: node's IPv4 address, else a hash of its name; "hash" */

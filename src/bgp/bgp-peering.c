@@ -17,7 +17,6 @@
 #include "base/parse.h"
 #include "base/secret.h"
 #include "bgp/bgp-internal.h"
-#include "bgp/label-selector.h"
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
@@ -199,8 +198,8 @@ static int mesh_add(const struct bgp_context *context, struct candidates *candid
 static bool selector_chooses(const struct bgp_context *context, const char *selector,
 			     const struct node *node)
 {
-	return (context->input->selects ? context->input->selects : label_selector_matches)(
-		selector, &node->object.meta.labels);
+	return context->input->selects &&
+	       context->input->selects(selector, &node->object.meta.labels);
 }
 
 static bool text_set(const char *s)
@@ -550,12 +549,12 @@ int bgp_peerings_init(const struct bgp_context *context, struct bgp_peerings *re
 
 	peerings.v = xcalloc(all.n, sizeof(*peerings.v));
 	for (size_t i = 0; i < all.n; i++) {
-		const struct bgp_peering *last = peerings.n ? &peerings.v[peerings.n - 1] : NULL;
+		const struct bgp_peering *peering = &all.v[i].peering;
+		const struct bgp_peering *stronger = i ? &all.v[i - 1].peering : NULL;
 
-		if (last && ip_equal(&last->ip, &all.v[i].peering.ip) &&
-		    last->port == all.v[i].peering.port)
-			continue;
-		peerings.v[peerings.n++] = all.v[i].peering;
+		if (!stronger || !ip_equal(&stronger->ip, &peering->ip) ||
+		    stronger->port != peering->port)
+			peerings.v[peerings.n++] = *peering;
 	}
 	if (peerings.n)
 		qsort(peerings.v, peerings.n, sizeof(*peerings.v), peering_compare_name);

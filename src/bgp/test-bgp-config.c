@@ -40,6 +40,18 @@ struct world {
 	struct bgp_input input;
 };
 
+/* As much of the selector language as the cases need: key == 'value'. */
+static bool selects(const char *selector, const struct str_map *labels)
+{
+	char key[32] = "", value[32] = "";
+	const char *found;
+
+	if (sscanf(selector, "%31s == '%31[^']'", key, value) != 2)
+		return false;
+	found = str_map_find(labels, key);
+	return found && strcmp(found, value) == 0;
+}
+
 static void world_take(struct world *world, const struct object *object)
 {
 	struct bgp_input *input = &world->input;
@@ -95,6 +107,7 @@ static void world_init(struct world *world, const char *text, const char *where)
 		.own_blocks = world->blocks,
 		.secrets = &world->secret,
 		.n_secrets = 1,
+		.selects = selects,
 		.ipip_device = "tunl0",
 		.graceful_restart = true,
 	};

@@ -54,7 +54,8 @@ static const enum ipam_affinity_action release_table[IPAM_AFFINITY_STATES][IPAM_
 	[IPAM_AFFINITY_ABSENT] =
 		{
 			[IPAM_TENURE_NO_BLOCK] = IPAM_ACTION_NONE,
-			[IPAM_TENURE_OURS_EMPTY] = IPAM_ACTION_REFUSE,
+			/* The affinity was lost: the block would be nobody's to release. */
+			[IPAM_TENURE_OURS_EMPTY] = IPAM_ACTION_DELETE,
 			[IPAM_TENURE_OURS_USED] = IPAM_ACTION_REFUSE,
 			[IPAM_TENURE_FOREIGN] = IPAM_ACTION_NONE,
 		},
@@ -167,4 +168,10 @@ struct object *ipam_affinity_new(const char *node, const struct cidr *cidr)
 	affinity->spec.state = AFFINITY_STATE_PENDING;
 	affinity->spec.deleted = (struct opt_bool){.set = true, .v = false};
 	return object;
+}
+
+void ipam_affinity_make_virtual(struct block_affinity *affinity)
+{
+	str_map_put(&affinity->object.meta.labels, "projectcalico.org/affinity-type", "virtual");
+	replace_str(&affinity->spec.type, xstrdup("virtual"));
 }

@@ -63,3 +63,5 @@ void ipam_affinity_move(struct block_affinity *affinity, enum ipam_affinity_stat
 
 /* A pending affinity of the host 'node', with Calico's name and labels. */
 struct object *ipam_affinity_new(const char *node, const struct cidr *cidr);
+/* Makes it that of a virtual owner, which is no node: "load-balancer". */
+void ipam_affinity_make_virtual(struct block_affinity *affinity);

@@ -34,9 +34,10 @@ static void make_attrs(const struct ipam_plan *plan, const struct ipam_request *
 		const char *key;
 		const char *value;
 	} pairs[] = {
-		{"node", plan->node},
+		{"node", plan->is_virtual ? NULL : plan->node},
 		{"namespace", request->namespace},
 		{"pod", request->pod},
+		{"service", request->service},
 		{"type", request->attr_type},
 	};
 
@@ -120,8 +121,8 @@ static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request
 								    ? request->namespace_labels
 								    : &named.map,
 					.selects = plan->selects};
+	enum ipam_attempt attempt = IPAM_ATTEMPT_READY;
 	size_t n_pools = 0;
-	enum ipam_attempt attempt;
 
 	*ret = (struct ipam_sources){.n = 0};
 	if (!n)
@@ -131,6 +132,10 @@ static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request
 		ipam_pools_choose(plan->pools, plan->n_pools, &query, pools, &n_pools, &ret->err);
 	if (ret->code != IPAM_OK)
 		return ipam_plan_decide(request, ret->code, "%s", ret->err.msg);
+	if (!request->pools)
+		attempt = ipam_plan_drop_unselected(plan, pools, n_pools, family);
+	if (attempt != IPAM_ATTEMPT_READY)
+		return attempt;
 	attempt = ipam_plan_find_blocks(plan, pools, n_pools, n, family, ret);
 	if (attempt == IPAM_ATTEMPT_READY && ret->code != IPAM_OK)
 		return ipam_plan_decide(request, ret->code, "%s", ret->err.msg);

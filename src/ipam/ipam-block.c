@@ -336,6 +336,21 @@ const struct str_map *ipam_block_attrs(const struct ipam_block *block, unsigned 
 	return attribute ? &attribute->secondary : NULL;
 }
 
+uint64_t ipam_block_sequence(const struct ipam_block *block, unsigned int ordinal)
+{
+	const struct int_pair *pair =
+		int_map_find(&spec_of(block)->sequence_number_for_allocation, decimal(ordinal).s);
+
+	return pair ? (uint64_t)pair->value : 0;
+}
+
+const char *ipam_block_released_at(const struct ipam_block *block, unsigned int ordinal)
+{
+	const struct ipam_attribute *attribute = attribute_of(block, ordinal);
+
+	return attribute ? attribute->released_at : NULL;
+}
+
 static bool has_handle(const struct ipam_block *block, unsigned int ordinal, const char *handle)
 {
 	const char *own = ipam_block_handle(block, ordinal);

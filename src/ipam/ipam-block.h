@@ -81,6 +81,10 @@ unsigned int ipam_block_available(const struct ipam_block *block,
 /* An assigned address's handle and attributes. NULL: not assigned, in cooldown, or no handle. */
 const char *ipam_block_handle(const struct ipam_block *block, unsigned int ordinal);
 const struct str_map *ipam_block_attrs(const struct ipam_block *block, unsigned int ordinal);
+/* The block's sequence number when that address was assigned; 0: not known. */
+uint64_t ipam_block_sequence(const struct ipam_block *block, unsigned int ordinal);
+/* When an address that cools down was released. NULL: it does not cool down. */
+const char *ipam_block_released_at(const struct ipam_block *block, unsigned int ordinal);
 bool ipam_block_is_used(const struct ipam_block *block, unsigned int ordinal);
 /* How many addresses the handle has here. */
 unsigned int ipam_block_count(const struct ipam_block *block, const char *handle);

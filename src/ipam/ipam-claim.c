@@ -37,6 +37,8 @@ static enum ipam_attempt pend(struct ipam_plan *plan, struct ipam_entry *affinit
 		ipam_affinity_move(affinity_of(affinity), IPAM_AFFINITY_PENDING);
 	} else {
 		affinity->object = ipam_affinity_new(plan->node, &block->cidr);
+		if (plan->is_virtual)
+			ipam_affinity_make_virtual(as_block_affinity(affinity->object));
 		affinity->cidr = block->cidr;
 		affinity->peer = block;
 		ipam_plan_add_own(plan, affinity);
@@ -243,18 +245,15 @@ static bool is_abandoned(const struct ipam_plan *plan, const struct ipam_entry *
 	       ipam_block_claim_time(entry->block) + IPAM_RECLAIM_AGE <= plan->now_ns / 1000000000;
 }
 
-/* One step towards the end of another node's claim. READY: nothing to be had here. */
-static enum ipam_attempt take_away(struct ipam_plan *plan, struct ipam_entry *block)
+enum ipam_attempt ipam_plan_release_block(struct ipam_plan *plan, struct ipam_entry *affinity,
+					  struct ipam_entry *block, const char *owner,
+					  bool *ret_used)
 {
-	const char *owner = ipam_block_affinity(block->block);
-	_cleanup_free_ char *name = ipam_affinity_name(owner + 5, &block->cidr);
-	struct ipam_entry *affinity = ipam_view_get(&plan->view, KIND_BLOCK_AFFINITY, name);
-
-	affinity->known = true;
-	if (affinity->corrupt)
+	*ret_used = false;
+	if (affinity->corrupt || block->corrupt)
 		return IPAM_ATTEMPT_READY;
 	if (affinity->touched)
-		return IPAM_ATTEMPT_WAIT;
+		return affinity->object ? IPAM_ATTEMPT_WAIT : IPAM_ATTEMPT_READY;
 	switch (ipam_affinity_release(ipam_affinity_state(affinity_of(affinity)),
 				      ipam_tenure(block->block, owner))) {
 	case IPAM_ACTION_MARK:
@@ -267,15 +266,34 @@ static enum ipam_attempt take_away(struct ipam_plan *plan, struct ipam_entry *bl
 		ipam_view_remove(&plan->view, affinity);
 		block->claimed = false;
 		return IPAM_ATTEMPT_WAIT;
-	case IPAM_ACTION_NONE:
+	case IPAM_ACTION_DROP:
+		ipam_view_guard(&plan->view, block);
+		ipam_view_remove(&plan->view, affinity);
+		return IPAM_ATTEMPT_WAIT;
 	case IPAM_ACTION_REFUSE:
+		*ret_used = true;
+		break;
+	case IPAM_ACTION_NONE:
 	case IPAM_ACTION_PEND:
 	case IPAM_ACTION_CREATE:
 	case IPAM_ACTION_CONFIRM:
-	case IPAM_ACTION_DROP:
 		break;
 	}
 	return IPAM_ATTEMPT_READY;
+}
+
+/* One step towards the end of another node's claim. READY: nothing to be had here. */
+static enum ipam_attempt take_away(struct ipam_plan *plan, struct ipam_entry *block)
+{
+	const char *owner = ipam_block_affinity(block->block);
+	_cleanup_free_ char *name = ipam_affinity_name(owner + 5, &block->cidr);
+	struct ipam_entry *affinity = ipam_view_get(&plan->view, KIND_BLOCK_AFFINITY, name);
+	bool used;
+
+	affinity->known = true;
+	if (affinity->touched)
+		return IPAM_ATTEMPT_WAIT;
+	return ipam_plan_release_block(plan, affinity, block, owner, &used);
 }
 
 static enum ipam_attempt want_all_blocks(struct ipam_plan *plan)
@@ -340,13 +358,8 @@ static void too_little(struct ipam_plan *plan, const struct search *search, bool
 			(int)ip_version(search->family), plan->max_blocks);
 		return;
 	}
-	ret->code = (enum ipam_result_code)err_set(
-		&ret->err, IPAM_E_FULL,
-		"IPPool %.64s%s has no free address for node %.64s%s; release addresses or add a pool",
-		ipam_pool_name(search->pools[0]), search->n_pools > 1 ? " and the others" : "",
-		plan->node,
-		plan->strict_affinity ? " (strictAffinity: none is borrowed from other nodes)"
-				      : "");
+	ret->code = IPAM_E_FULL;
+	ipam_plan_explain(plan, search->pools, search->n_pools, &ret->err);
 }
 
 static enum ipam_attempt look_beyond(struct ipam_plan *plan, const struct search *search,

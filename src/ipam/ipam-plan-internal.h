@@ -17,13 +17,15 @@ enum ipam_attempt {
 
 struct ipam_slot {
 	struct ipam_request *request;
-	bool decided; /* in the view */
-	bool done;    /* in the store */
+	bool decided;	       /* in the view */
+	bool done;	       /* in the store */
+	unsigned int n_blocks; /* of the request's, those in the store */
 };
 
 struct ipam_plan {
 	char *node;
-	char *owner; /* "host:<node>" */
+	bool is_virtual; /* 'node' is no node: "load-balancer" */
+	char *owner;	 /* "host:<node>", "virtual:<node>" */
 	bool (*selects)(const char *selector, const struct str_map *labels);
 	struct ipam_view view;
 
@@ -89,6 +91,28 @@ enum ipam_attempt ipam_plan_claim_block(struct ipam_plan *plan, struct ipam_entr
 enum ipam_attempt ipam_plan_find_blocks(struct ipam_plan *plan, const struct ipam_pool **pools,
 					size_t n_pools, unsigned int n, uint8_t family,
 					struct ipam_sources *ret);
+
+/*
+ * One step towards the end of a claim on that empty block. READY: nothing more to do; then
+ * '*ret_used' says whether that is because the block is in use.
+ */
+enum ipam_attempt ipam_plan_release_block(struct ipam_plan *plan, struct ipam_entry *affinity,
+					  struct ipam_entry *block, const char *owner,
+					  bool *ret_used);
+
+/* ipam-host.c */
+
+/* Gives up empty blocks of this node in pools beside those, if their nodeSelector excludes it. */
+enum ipam_attempt ipam_plan_drop_unselected(struct ipam_plan *plan, const struct ipam_pool **pools,
+					    size_t n_pools, uint8_t family);
+enum ipam_attempt ipam_plan_release_affinities(struct ipam_plan *plan,
+					       struct ipam_request *request);
+
+/* ipam-explain.c */
+
+/* Why those pools have no address for this node, as far as the blocks were read. */
+void ipam_plan_explain(const struct ipam_plan *plan, const struct ipam_pool **pools, size_t n_pools,
+		       struct err *ret);
 
 /* ipam-assign.c, ipam-release.c */
 

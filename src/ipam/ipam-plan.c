@@ -37,6 +37,16 @@ struct ipam_plan *ipam_plan_new(const char *node)
 	return plan;
 }
 
+struct ipam_plan *ipam_plan_new_virtual(const char *owner)
+{
+	struct ipam_plan *plan = ipam_plan_new(owner);
+
+	plan->is_virtual = true;
+	free(plan->owner);
+	plan->owner = xasprintf("virtual:%s", owner);
+	return plan;
+}
+
 void ipam_plan_set_selects(struct ipam_plan *plan,
 			   bool (*selects)(const char *selector, const struct str_map *labels))
 {
@@ -271,8 +281,9 @@ static bool is_own(const struct ipam_plan *plan, const struct ipam_entry *entry)
 {
 	const struct block_affinity_spec *spec = &as_block_affinity(entry->object)->spec;
 
-	return strcmp(spec->node, plan->node) == 0 &&
-	       (!spec->type || !*spec->type || strcmp(spec->type, "host") == 0);
+	bool is_virtual = spec->type && strcmp(spec->type, "virtual") == 0;
+
+	return strcmp(spec->node, plan->node) == 0 && is_virtual == plan->is_virtual;
 }
 
 static void read_affinities(struct ipam_plan *plan)
@@ -343,7 +354,10 @@ static void on_begin(struct ipam_plan *plan, const struct ipam_event *event)
 
 		plan->slots[i].request = request;
 		request->n_addrs = 0;
+		request->n_blocks = 0;
 		request->err.msg[0] = '\0';
+		if (request->type == IPAM_RELEASE_AFFINITIES)
+			plan->affinities_batch = 0;
 		if (request->handle)
 			(void)ipam_plan_want(plan, KIND_IPAM_HANDLE, request->handle);
 	}
@@ -359,8 +373,10 @@ static void on_written(struct ipam_plan *plan, uint64_t revision)
 {
 	ipam_view_written(&plan->view, revision);
 	clear_ops(plan);
-	for (size_t i = 0; i < plan->n_slots; i++)
+	for (size_t i = 0; i < plan->n_slots; i++) {
 		plan->slots[i].done = plan->slots[i].decided;
+		plan->slots[i].n_blocks = plan->slots[i].request->n_blocks;
+	}
 }
 
 /* Nothing that took part in the write is believed any more. */
@@ -379,6 +395,7 @@ static void abandon(struct ipam_plan *plan)
 		slot->decided = slot->done;
 		if (!slot->done) {
 			slot->request->n_addrs = 0;
+			slot->request->n_blocks = slot->n_blocks;
 			slot->request->err.msg[0] = '\0';
 		}
 	}
@@ -430,6 +447,8 @@ static enum ipam_attempt attempt(struct ipam_plan *plan, struct ipam_request *re
 		return ipam_plan_release_handle(plan, request);
 	case IPAM_RELEASE_ADDRESS:
 		return ipam_plan_release_address(plan, request);
+	case IPAM_RELEASE_AFFINITIES:
+		return ipam_plan_release_affinities(plan, request);
 	}
 	return IPAM_ATTEMPT_READY;
 }

@@ -88,13 +88,33 @@ static bool selects(const struct ipam_pool_query *query, const char *selector,
 	return query->selects && query->selects(selector, labels ? labels : &none);
 }
 
-static bool is_candidate(const struct ipam_pool *pool, const struct ipam_pool_query *query)
+static bool no(struct err *err, const char *format, const char *text)
+{
+	(void)err_set(err, 0, "%s%.200s", format, text);
+	return false;
+}
+
+bool ipam_pool_serves(const struct ipam_pool *pool, const struct ipam_pool_query *query,
+		      struct err *err)
 {
 	const struct ip_pool_spec *spec = &pool->object->spec;
 
-	return ipam_pool_is_enabled(pool) && spec->assignment_mode != ASSIGNMENT_MODE_MANUAL &&
-	       selects(query, spec->node_selector, query->node_labels) &&
-	       selects(query, spec->namespace_selector, query->namespace_labels);
+	if (pool->cidr.addr.family != query->family)
+		return no(err, "it is of the other address family", "");
+	if (spec->disabled.set && spec->disabled.v)
+		return no(err, "it is disabled", "");
+	if (!ipam_pool_is_enabled(pool))
+		return no(err, "its condition Allocatable is False", "");
+	if (spec->assignment_mode == ASSIGNMENT_MODE_MANUAL)
+		return no(err, "its assignmentMode is Manual", "");
+	if (!ipam_pool_allows(pool, query->use))
+		return no(err, "its allowedUses do not include ", use_names[query->use]);
+	if (!selects(query, spec->node_selector, query->node_labels))
+		return no(err, "its nodeSelector does not select this node: ", spec->node_selector);
+	if (!selects(query, spec->namespace_selector, query->namespace_labels))
+		return no(err, "its namespaceSelector does not select this namespace: ",
+			  spec->namespace_selector);
+	return true;
 }
 
 static const struct ipam_pool *find_named(const struct ipam_pool *all, size_t n, const char *text)
@@ -141,6 +161,28 @@ static enum ipam_result_code choose_named(const struct ipam_pool *all, size_t n,
 	return IPAM_OK;
 }
 
+/* Tells of each pool of the family why it is none, as far as the message has room. */
+static void explain_none(const struct ipam_pool *all, size_t n, const struct ipam_pool_query *query,
+			 struct err *err)
+{
+	unsigned int version = ip_version(query->family);
+	struct err text = ERR_INIT;
+
+	(void)err_set(&text, 0, "no IPv%c IPPool%s serves this node and namespace for %s addresses",
+		      (int)version, query->pools ? " of the request" : "", use_names[query->use]);
+	for (size_t i = 0; i < n; i++) {
+		struct err before = text;
+		struct err why = ERR_INIT;
+
+		if (all[i].cidr.addr.family != query->family ||
+		    ipam_pool_serves(&all[i], query, &why))
+			continue;
+		(void)err_set(&text, 0, "%.700s; pool %.64s: %.250s", before.msg,
+			      ipam_pool_name(&all[i]), why.msg);
+	}
+	(void)err_set(err, 0, "%.950s; change one or add one", text.msg);
+}
+
 enum ipam_result_code ipam_pools_choose(const struct ipam_pool *all, size_t n,
 					const struct ipam_pool_query *query,
 					const struct ipam_pool **ret, size_t *ret_n,
@@ -155,19 +197,15 @@ enum ipam_result_code ipam_pools_choose(const struct ipam_pool *all, size_t n,
 			return code;
 	} else {
 		for (size_t i = 0; i < n; i++) {
-			if (is_candidate(&all[i], query) && fits(&all[i], query))
+			if (ipam_pool_serves(&all[i], query, NULL))
 				ret[n_chosen++] = &all[i];
 		}
 	}
 	*ret_n = n_chosen;
 	if (n_chosen)
 		return IPAM_OK;
-	return (enum ipam_result_code)err_set(
-		err, IPAM_E_NO_POOL,
-		"no enabled IPv%c IPPool %s this node and namespace for %s addresses (of %zu pools); "
-		"check spec.disabled, nodeSelector, namespaceSelector, allowedUses, assignmentMode",
-		(int)ip_version(query->family), query->pools ? "of the request serves" : "selects",
-		use_names[query->use], n);
+	explain_none(all, n, query, err);
+	return IPAM_E_NO_POOL;
 }
 
 const struct ipam_pool *ipam_pools_find(const struct ipam_pool *pools, size_t n,

@@ -37,6 +37,10 @@ struct ipam_pool_query {
 	bool (*selects)(const char *selector, const struct str_map *labels); /* may be NULL */
 };
 
+/* Does the pool serve an automatic assignment? If not, 'err' (may be NULL) says why. */
+bool ipam_pool_serves(const struct ipam_pool *pool, const struct ipam_pool_query *query,
+		      struct err *err);
+
 /*
  * The pools to assign from, in order of preference: that of 'all', or that of the request.
  * IPAM_OK: '*ret_n' of them in 'ret', which has room for 'n'. IPAM_E_NO_POOL: 'err' says why.

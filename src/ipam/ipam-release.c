@@ -157,6 +157,7 @@ enum ipam_attempt ipam_plan_release_address(struct ipam_plan *plan, struct ipam_
 	struct ipam_entry *block;
 	struct ipam_entry *handle = NULL;
 	enum ipam_attempt attempt = find_block(plan, &request->addr, &block);
+	unsigned int ordinal;
 	const char *name;
 
 	if (attempt != IPAM_ATTEMPT_READY)
@@ -165,8 +166,13 @@ enum ipam_attempt ipam_plan_release_address(struct ipam_plan *plan, struct ipam_
 		return not_assigned(request);
 	if (block->corrupt)
 		return ipam_plan_decide(request, IPAM_E_STORE, "%s", block->corrupt);
-	name = ipam_block_handle(block->block,
-				 (unsigned int)ip_distance(&block->cidr.addr, &request->addr));
+	ordinal = (unsigned int)ip_distance(&block->cidr.addr, &request->addr);
+	if (request->has_sequence && ipam_block_is_used(block->block, ordinal) &&
+	    ipam_block_sequence(block->block, ordinal) != request->sequence)
+		return ipam_plan_decide(request, IPAM_E_CHANGED,
+					"%s was assigned anew since it was looked at",
+					ip_format(&request->addr).s);
+	name = ipam_block_handle(block->block, ordinal);
 	if (name) {
 		handle = ipam_view_get(&plan->view, KIND_IPAM_HANDLE, name);
 		attempt = ipam_plan_refresh(plan, handle);

@@ -7,6 +7,9 @@
  * own records, or releases the handle first.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/ip.h"
 #include "model/model-desc.h"
 
@@ -17,6 +20,7 @@ enum ipam_request_type {
 	IPAM_ASSIGN_ADDRESS, /* exactly 'addr' */
 	IPAM_RELEASE_HANDLE, /* every address of 'handle' */
 	IPAM_RELEASE_ADDRESS,
+	IPAM_RELEASE_AFFINITIES, /* what 'host' has of blocks: all, or the one of 'block' */
 };
 
 /* How a request ended; 'err' of the result has the words: the pool and the reason. */
@@ -30,6 +34,8 @@ enum ipam_result_code {
 	IPAM_E_NOT_IN_POOL,
 	IPAM_E_NOT_FOUND, /* release of what is not assigned; a success for CNI DEL */
 	IPAM_E_STORE,	  /* the datastore failed */
+	IPAM_E_CHANGED,	  /* the address was assigned anew since that sequence number */
+	IPAM_E_IN_USE,	  /* a block that was to be empty is not; the others were released */
 };
 
 #define IPAM_ADDRS_MAX 16 /* of one request */
@@ -45,6 +51,7 @@ struct ipam_request {
 		*pools;	       /* names or CIDRs to restrict to; NULL-terminated; NULL: automatic */
 	const char *namespace; /* attributes stored with the address; NULL: none */
 	const char *pod;
+	const char *service;   /* of the address of a load balancer */
 	const char *attr_type; /* "vxlanTunnelAddress"...; NULL: a workload */
 	int64_t now;	       /* seconds; the 'timestamp' attribute */
 	/*
@@ -53,9 +60,18 @@ struct ipam_request {
 	 */
 	const struct str_map *namespace_labels;
 
+	/* RELEASE_ADDRESS: only if it was assigned at that sequence number of its block. */
+	bool has_sequence;
+	uint64_t sequence;
+	/* RELEASE_AFFINITIES. A block in use is only disowned, unless it must be empty. */
+	const char *host;
+	struct cidr block; /* no family: all */
+	bool must_be_empty;
+
 	/* Result, set by the writer. */
 	enum ipam_result_code result;
 	struct cidr addrs[IPAM_ADDRS_MAX]; /* assigned: address with the block's prefix length */
 	unsigned int n_addrs;
+	unsigned int n_blocks; /* RELEASE_AFFINITIES: released */
 	struct err err;
 };

@@ -174,6 +174,154 @@ static void test_all_or_nothing(void **state)
 	assert_null(world_find(&f->world, KIND_IPAM_HANDLE, "h"));
 }
 
+static void select_pool(struct fixture *f, const char *selector)
+{
+	struct world_object *at = world_find(&f->world, KIND_IP_POOL, "pool4");
+
+	replace_str(&as_ip_pool(at->object)->spec.node_selector, xstrdup(selector));
+	at->revision = ++f->world.revision;
+}
+
+/* A pool that has come to exclude a node gets the node's empty blocks back, and no others. */
+static void test_unselected(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request;
+
+	world_add_pool(&f->world, "pool5", "10.5.0.0/28", 30);
+	request = assign(f, f->a, "a1", 6, NOW);
+	expect(&request, IPAM_OK, 6);
+	request =
+		(struct ipam_request){.type = IPAM_RELEASE_ADDRESS, .addr = request.addrs[0].addr};
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_OK, 0);
+	select_pool(f, "has(elsewhere)");
+	request = assign(f, f->a, "a2", 1, NOW);
+	expect(&request, IPAM_OK, 1);
+	assert_int_equal(request.addrs[0].addr.bytes[1], 5);
+	/* Both blocks of pool4 are in use and stay; once empty they go. */
+	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 3);
+	request = (struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = "a1"};
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 3);
+	request = assign(f, f->a, "a3", 1, NOW);
+	expect(&request, IPAM_OK, 1);
+	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 1);
+	assert_int_equal(world_count(&f->world, KIND_BLOCK_AFFINITY), 1);
+	select_pool(f, "nonsense ==");
+	request = (struct ipam_request){.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v4 = 5};
+	world_serve(&f->world, f->b, &request, 1, NOW);
+	expect(&request, IPAM_OK, 5);
+}
+
+static void test_release_affinities(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request = assign(f, f->a, "a1", 4, NOW);
+	struct ipam_request release = {
+		.type = IPAM_RELEASE_AFFINITIES, .host = "node-a", .must_be_empty = true};
+
+	expect(&request, IPAM_OK, 4);
+	world_serve(&f->world, f->b, &release, 1, NOW);
+	expect(&release, IPAM_E_IN_USE, 0);
+	assert_int_equal(world_count(&f->world, KIND_BLOCK_AFFINITY), 1);
+	/* Disowned, the block stays until its last address goes. */
+	release.must_be_empty = false;
+	world_serve(&f->world, f->b, &release, 1, NOW);
+	expect(&release, IPAM_OK, 0);
+	assert_int_equal(release.n_blocks, 1);
+	assert_int_equal(world_count(&f->world, KIND_BLOCK_AFFINITY), 0);
+	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 1);
+	request = (struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = "a1"};
+	world_serve(&f->world, f->b, &request, 1, NOW);
+	expect(&request, IPAM_OK, 0);
+	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 0);
+	world_serve(&f->world, f->b, &release, 1, NOW);
+	expect(&release, IPAM_E_NOT_FOUND, 0);
+	/* The node that was thought gone notices. */
+	request = assign(f, f->a, "a2", 1, NOW);
+	expect(&request, IPAM_OK, 1);
+}
+
+/* An address that was given anew is not taken from its new owner. */
+static void test_sequence(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request = assign(f, f->a, "a1", 1, NOW);
+	struct ipam_request release = {.type = IPAM_RELEASE_ADDRESS,
+				       .addr = request.addrs[0].addr,
+				       .handle = "a1",
+				       .has_sequence = true,
+				       .sequence = 7};
+	const struct world_object *at;
+
+	expect(&request, IPAM_OK, 1);
+	world_serve(&f->world, f->b, &release, 1, NOW);
+	expect(&release, IPAM_E_CHANGED, 0);
+	at = world_first(&f->world, KIND_IPAM_BLOCK);
+	release.sequence =
+		(uint64_t)as_ipam_block(at->object)->spec.sequence_number_for_allocation.v[0].value;
+	world_serve(&f->world, f->b, &release, 1, NOW);
+	expect(&release, IPAM_OK, 0);
+}
+
+static void test_messages(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request = assign(f, f->a, "a1", 8, NOW);
+
+	expect(&request, IPAM_OK, 8);
+	request = assign(f, f->b, "b1", 1, NOW);
+	expect(&request, IPAM_E_FULL, 0);
+	assert_non_null(strstr(request.err.msg, "pool pool4: all 8 addresses are in use"));
+	select_pool(f, "has(gpu)");
+	request = assign(f, f->b, "b1", 1, NOW);
+	expect(&request, IPAM_E_NO_POOL, 0);
+	assert_non_null(strstr(request.err.msg, "pool pool4: its nodeSelector does not select"));
+	assert_non_null(strstr(request.err.msg, "has(gpu)"));
+}
+
+/* A namespace is known by its name alone, where there is no object of it. */
+static void test_namespace(void **state)
+{
+	struct fixture *f = *state;
+	struct world_object *at = world_find(&f->world, KIND_IP_POOL, "pool4");
+	struct ipam_request request = {
+		.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v4 = 1, .namespace = "red"};
+
+	replace_str(&as_ip_pool(at->object)->spec.namespace_selector,
+		    xstrdup("projectcalico.org/name == 'blue'"));
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_E_NO_POOL, 0);
+	request.namespace = "blue";
+	at->revision = ++f->world.revision;
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_OK, 1);
+}
+
+static void test_virtual(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_plan *plan = ipam_plan_new_virtual("load-balancer");
+	struct ipam_request request = {.type = IPAM_ASSIGN_AUTO,
+				       .handle = "lb-1",
+				       .n_v4 = 1,
+				       .use = IPAM_USE_LOAD_BALANCER,
+				       .service = "web"};
+	struct world_object *at = world_find(&f->world, KIND_IP_POOL, "pool4");
+	const struct ipam_block_spec *block;
+
+	str_list_add(&as_ip_pool(at->object)->spec.allowed_uses, "LoadBalancer");
+	world_serve(&f->world, plan, &request, 1, NOW);
+	expect(&request, IPAM_OK, 1);
+	block = &as_ipam_block(world_first(&f->world, KIND_IPAM_BLOCK)->object)->spec;
+	assert_string_equal(block->affinity, "virtual:load-balancer");
+	assert_string_equal(str_map_find(&block->attributes.v[0].secondary, "service"), "web");
+	at = world_first(&f->world, KIND_BLOCK_AFFINITY);
+	assert_string_equal(as_block_affinity(at->object)->spec.type, "virtual");
+	ipam_plan_free(plan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +331,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reclaim, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_pool, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unselected, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_release_affinities, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sequence, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_messages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_namespace, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_virtual, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

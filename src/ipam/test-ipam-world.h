@@ -44,6 +44,24 @@ static inline struct world_object *world_find(const struct world *world, enum ki
 	return NULL;
 }
 
+static inline size_t world_count(const struct world *world, enum kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < world->n; i++)
+		n += world->v[i].kind == kind;
+	return n;
+}
+
+static inline struct world_object *world_first(const struct world *world, enum kind kind)
+{
+	for (size_t i = 0; i < world->n; i++) {
+		if (world->v[i].kind == kind)
+			return &world->v[i];
+	}
+	return NULL;
+}
+
 static inline void world_remove(struct world *world, struct world_object *object)
 {
 	free(object->name);

@@ -96,8 +96,9 @@ static int run(struct ipam_writer *writer, unsigned int batch, struct err *err)
 		return r;
 	qsort(assign, n, sizeof(*assign), compare);
 	qsort(release, n, sizeof(*release), compare);
-	printf("batch %u: assign %.0f us, release %.0f us per address (median of %u)\n", batch,
-	       assign[n / 2], release[n / 2], n);
+	printf("ipam-assign-batch-%u %.0f us per address, median of %u\n", batch, assign[n / 2], n);
+	printf("ipam-release-batch-%u %.0f us per address, median of %u\n", batch, release[n / 2],
+	       n);
 	return 0;
 }
 

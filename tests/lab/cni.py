@@ -56,29 +56,34 @@ def pod_conf(nodename, pools=None):
     return conf
 
 
-def call(pod, command, conf, timeout=30, netns_path=None, **environment):
-    """Runs the plugin on the pod's node as a runtime would."""
+def environment(pod, command, netns_path=None, **more):
+    """What a runtime sets for the plugin."""
     node = pod.node
-    bin_dir = node.lab.directory / "bin"
     args = {
         "IgnoreUnknown": "1",
         "K8S_POD_NAMESPACE": pod.namespace,
         "K8S_POD_NAME": pod.name,
         "K8S_POD_INFRA_CONTAINER_ID": pod.container,
     }
-    env = netns.environment(**{
+    return netns.environment(**{
         "CNI_COMMAND": command,
         "CNI_CONTAINERID": pod.container,
         "CNI_NETNS": str(pod.ns.path) if netns_path is None else netns_path,
         "CNI_IFNAME": "eth0",
-        "CNI_PATH": str(bin_dir),
+        "CNI_PATH": str(node.lab.directory / "bin"),
         "CNI_ARGS": ";".join(f"{key}={value}" for key, value in args.items()),
         "KORAT_CNI_SOCKET": str(node.run_dir / "cni.sock"),
         "KORAT_CNI_QUEUE": str(node.run_dir / "cni-del"),
-        **environment,
+        **more,
     })
+
+
+def call(pod, command, conf, timeout=30, netns_path=None, **more):
+    """Runs the plugin on the pod's node as a runtime would."""
+    node = pod.node
+    env = environment(pod, command, netns_path, **more)
     process = node.ns.popen(
-        [bin_dir / "calico"], stdin=-1, stdout=-1, stderr=-1, text=True, env=env, cwd="/"
+        [node.lab.directory / "bin/calico"], stdin=-1, stdout=-1, stderr=-1, text=True, env=env, cwd="/"
     )
     try:
         out, err = process.communicate(json.dumps(conf), timeout=timeout)

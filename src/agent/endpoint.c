@@ -7,6 +7,7 @@
 
 #include "agent/endpoint.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +73,19 @@ size_t endpoint_count(const struct endpoint_table *table)
 	return HASH_COUNT(table->by_name);
 }
 
+/* As the kernel's rule: the name becomes a directory of sysctls. */
+static bool is_interface_name(const char *name)
+{
+	if (!name || !*name || strlen(name) >= IFNAMSIZ || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return false;
+	for (; *name; name++) {
+		if (*name == '/' || *name == ':' || isspace((unsigned char)*name))
+			return false;
+	}
+	return true;
+}
+
 int endpoint_read(struct endpoint *endpoint, const struct object *object, struct err *err)
 {
 	const struct workload_endpoint_spec *spec = &as_workload_endpoint(object)->spec;
@@ -79,8 +93,7 @@ int endpoint_read(struct endpoint *endpoint, const struct object *object, struct
 	struct cidr addrs[ENDPOINT_ADDRS_MAX];
 	int r;
 
-	if (!spec->interface_name || strlen(spec->interface_name) >= IFNAMSIZ ||
-	    strchr(spec->interface_name, '/'))
+	if (!is_interface_name(spec->interface_name))
 		return err_set(err, -EINVAL, "spec.interfaceName is not an interface name");
 	if (spec->ip_networks.n > ENDPOINT_ADDRS_MAX)
 		return err_set(err, -EINVAL, "spec.ipNetworks: more than %d addresses",
@@ -89,6 +102,11 @@ int endpoint_read(struct endpoint *endpoint, const struct object *object, struct
 		r = cidr_parse(spec->ip_networks.v[i], &addrs[i], err);
 		if (r < 0)
 			return err_prefix(err, r, "spec.ipNetworks[%zu]", i);
+		/* It becomes a route to the pod: a wider one would draw others' packets. */
+		if (!cidr_is_host(&addrs[i]))
+			return err_set(err, -EINVAL,
+				       "spec.ipNetworks[%zu]: %s is not one address (/32, /128)", i,
+				       spec->ip_networks.v[i]);
 	}
 	r = spec->mac ? mac_parse(spec->mac, mac, err) : 0;
 	if (r < 0)

@@ -110,6 +110,7 @@ struct default_pool {
 	const char *cidr;
 	const char *ipip; /* NULL: the family has none */
 	const char *vxlan;
+	const char *vxlan_variable;
 	const char *block_size;
 	const char *nat_outgoing;
 	const char *node_selector;
@@ -153,7 +154,7 @@ static int create_pool(struct store *store, const struct default_pool *from, str
 	r = parse_u64(from->block_size, 0, 128, &size, err);
 	if (r < 0)
 		return err_prefix(err, r, "block size of %s", from->name);
-	r = encap_parse(from->vxlan, "CALICO_IPVxPOOL_VXLAN", &spec->vxlan_mode, err);
+	r = encap_parse(from->vxlan, from->vxlan_variable, &spec->vxlan_mode, err);
 	if (r == 0)
 		r = encap_parse(from->ipip ? from->ipip : "Never", "CALICO_IPV4POOL_IPIP",
 				&spec->ipip_mode, err);
@@ -187,9 +188,11 @@ static int ensure_pools(struct store *store, const struct agent_args *args, stru
 {
 	const struct default_pool pools[] = {
 		{"default-ipv4-ippool", args->v4_pool_cidr, args->v4_pool_ipip, args->v4_pool_vxlan,
-		 args->v4_pool_block_size, args->v4_pool_nat_outgoing, args->v4_pool_node_selector},
+		 "CALICO_IPV4POOL_VXLAN", args->v4_pool_block_size, args->v4_pool_nat_outgoing,
+		 args->v4_pool_node_selector},
 		{"default-ipv6-ippool", args->v6_pool_cidr, NULL, args->v6_pool_vxlan,
-		 args->v6_pool_block_size, args->v6_pool_nat_outgoing, args->v6_pool_node_selector},
+		 "CALICO_IPV6POOL_VXLAN", args->v6_pool_block_size, args->v6_pool_nat_outgoing,
+		 args->v6_pool_node_selector},
 	};
 	_cleanup_(store_list_deinitp) struct store_list list = {0};
 	bool has[ARRAY_SIZE(pools)] = {false, false};

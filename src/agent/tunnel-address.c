@@ -2,8 +2,8 @@
 
 /*
  * Tunnel addresses. The handle in IPAM is the truth of who has the address, the Node only tells it:
- * an address in the Node without its handle is not ours and is replaced; a handle without the
- * Node's word (a crash between the two) is released before a new one is taken.
+ * an address in the Node that its handle was not given is not ours and is replaced; a handle
+ * without the Node's word (a crash between the two) is released before a new one is taken.
  */
 
 #include "agent/tunnel-address.h"
@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "ipam-io/ipam-writer.h"
+#include "ipam/ipam-block.h"
+#include "ipam/ipam-name.h"
 #include "model/kinds.h"
 #include "store/store.h"
 
@@ -124,6 +126,53 @@ static bool address_fits(const struct pool_set *set, const struct tunnel_kind *k
 	return false;
 }
 
+/* Does the block, one that the handle names, say that 'addr' is the handle's? */
+static int block_holds(struct store *store, const struct cidr *cidr, const char *handle,
+		       const struct ip_addr *addr, bool *ret, struct err *err)
+{
+	_cleanup_(store_object_deinitp) struct store_object stored = {0};
+	_cleanup_(ipam_block_freep) struct ipam_block *block = NULL;
+	_cleanup_(model_freep) struct object *object = NULL;
+	const char *owner;
+	int r = store_get(store, KIND_IPAM_BLOCK, NULL, ipam_block_name(cidr).s, &stored, err);
+
+	if (r != 0)
+		return MIN(r, 0);
+	r = store_object_read(&stored, &object, err);
+	if (r == 0)
+		r = ipam_block_from_object(object, &block, err);
+	if (r < 0)
+		return r;
+	TAKE_PTR(object);
+	owner = ipam_block_handle(block,
+				  (unsigned int)ip_distance(&ipam_block_cidr(block)->addr, addr));
+	*ret = owner && strcmp(owner, handle) == 0;
+	return 0;
+}
+
+/* Is the address the Node tells the one that the handle was given? */
+static int handle_holds(struct store *store, const struct store_object *stored, const char *text,
+			bool *ret, struct err *err)
+{
+	_cleanup_(model_freep) struct object *object = NULL;
+	const struct int_map *blocks;
+	struct cidr addr;
+	int r = store_object_read(stored, &object, err);
+
+	*ret = false;
+	if (r < 0 || cidr_parse(text, &addr, NULL) < 0)
+		return r;
+	blocks = &as_ipam_handle(object)->spec.block;
+	for (size_t i = 0; r == 0 && !*ret && i < blocks->n; i++) {
+		struct cidr cidr;
+
+		if (cidr_parse(blocks->v[i].key, &cidr, NULL) == 0 &&
+		    cidr_contains(&cidr, &addr.addr))
+			r = block_holds(store, &cidr, stored->name, &addr.addr, ret, err);
+	}
+	return r;
+}
+
 static int release(struct ipam_writer *writer, const char *handle, struct err *err)
 {
 	struct ipam_request request = {.type = IPAM_RELEASE_HANDLE, .handle = handle};
@@ -169,6 +218,7 @@ static int ensure_one(struct store *store, struct ipam_writer *writer, const str
 	_cleanup_free_ char *handle = xasprintf("%s%s", kind->handle_prefix, node_name);
 	_cleanup_free_ const char **names = NULL;
 	bool has_handle;
+	bool holds = false;
 	size_t n;
 	int r;
 
@@ -177,8 +227,11 @@ static int ensure_one(struct store *store, struct ipam_writer *writer, const str
 	if (r < 0)
 		return r;
 	has_handle = r == 0;
-	if (*member && has_handle && address_fits(pools, kind, *member))
-		return 0;
+	if (*member && has_handle && address_fits(pools, kind, *member)) {
+		r = handle_holds(store, &stored, *member, &holds, err);
+		if (r < 0 || holds)
+			return r;
+	}
 	if (has_handle) {
 		r = release(writer, handle, err);
 		if (r < 0)

@@ -182,7 +182,9 @@ class Lab:
     """Use as a context manager. Several labs may live side by side."""
 
     def __init__(self, n_nodes=3, agent_environment=None, bird="spawn", keep=False):
-        self.id = f"{random.SystemRandom().randrange(1 << 16):04x}"
+        # A test run marks its labs, so that it can tell them from those of others.
+        mark = os.environ.get("KORAT_LAB_MARK", "")
+        self.id = f"{mark}{random.SystemRandom().randrange(1 << 16):04x}"
         self.prefix = f"lab-{self.id}-"
         self.directory = RUN / self.id
         self.bird = bird

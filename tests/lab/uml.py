@@ -96,7 +96,8 @@ def run(command, timeout, output=None, env=None):
     exports = "".join(f"export {key}={shlex.quote(value)}\n"
                       for key, value in ((WITHOUT_AVX if large else {}) | (env or {})).items())
     code = -1
-    with tempfile.TemporaryDirectory(prefix="korat-uml-") as directory:
+    mark = os.environ.get("KORAT_LAB_MARK", "")
+    with tempfile.TemporaryDirectory(prefix=f"korat-uml-{mark}") as directory:
         script = pathlib.Path(directory, "init")
         script.write_text(f"#!/bin/sh\n{MOUNTS}{exports}exec {shlex.join(words)}\n",
                           encoding="utf-8")

@@ -4,6 +4,8 @@
 import contextlib
 import os
 import pathlib
+import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,6 +16,10 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 LIMIT_SECONDS = 240
+MARK = f"t{secrets.token_hex(2)}"
+os.environ["KORAT_LAB_MARK"] = MARK
+# A lab makes no link in the namespace of the machine; these it would be.
+LAB_LINK = re.compile(r"cali|vxlan\.calico|tunl0|port\d|fabric")
 
 
 def pytest_collection_modifyitems(items):
@@ -37,23 +43,28 @@ def _time_limit():
     signal.signal(signal.SIGALRM, old)
 
 
+def _names(directory, prefix):
+    return {name for name in os.listdir(directory) if name.startswith(prefix)} \
+        if os.path.isdir(directory) else set()
+
+
 def _ours():
-    """What a lab could leave on this machine: only what bears the names of our labs."""
-    namespaces = {name for name in os.listdir("/run/netns") if name.startswith("lab-")} \
-        if os.path.isdir("/run/netns") else set()
-    directories = set(os.listdir("/run/korat-lab")) if os.path.isdir("/run/korat-lab") else set()
-    mounts = {line.split()[1] for line in open("/proc/self/mounts", encoding="utf-8")
-              if "/lab-" in line or "korat" in line}
-    links = set(subprocess.run(["/usr/sbin/ip", "-br", "link"], check=True, capture_output=True,
-                               text=True).stdout.split("\n"))
+    """What labs of this run could leave on this machine; others' labs bear other marks."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        mounts = {line.split()[1] for line in mounts if f"/lab-{MARK}" in line}
+    links = {line.split()[0] for line in subprocess.run(
+        ["/usr/sbin/ip", "-br", "link"], check=True, capture_output=True, text=True
+    ).stdout.splitlines() if LAB_LINK.match(line)}
     processes = set()
     for entry in os.listdir("/proc"):
         with contextlib.suppress(OSError):
             if entry.isdigit():
-                command = pathlib.Path("/proc", entry, "cmdline").read_bytes().split(b"\0")
-                if b"/run/korat-lab/" in b" ".join(command) or b"linux.uml" in command[0]:
-                    processes.add((entry, b" ".join(command)))
-    return {"namespaces": namespaces, "directories": directories, "mounts": mounts, "links": links,
+                command = pathlib.Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ")
+                if f"/run/korat-lab/{MARK}".encode() in command or \
+                        f"korat-uml-{MARK}".encode() in command:
+                    processes.add((entry, command))
+    return {"namespaces": _names("/run/netns", f"lab-{MARK}"),
+            "directories": _names("/run/korat-lab", MARK), "mounts": mounts, "links": links,
             "processes": processes}
 
 

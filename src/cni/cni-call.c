@@ -45,7 +45,7 @@ struct cni_call {
 	sd_event_source *deadline;
 	struct cni_request_head head;
 	size_t head_size;
-	struct buf body; /* env, then stdin */
+	struct buf body; /* env, stdin, what a delegated plugin printed */
 	struct cni_request *request;
 	struct buf out;
 	size_t n_sent;
@@ -177,7 +177,8 @@ static const char *call_version(const struct cni_call *call)
 		return call->request->cni_version;
 	if (call->body.size <= env_size)
 		return cni_request_version(NULL, 0);
-	return cni_request_version(call->body.data + env_size, call->body.size - env_size);
+	return cni_request_version(call->body.data + env_size,
+				   MIN(call->body.size - env_size, (size_t)call->head.stdin_size));
 }
 
 void cni_call_answer_result(struct cni_call *call, const struct cni_result *result)
@@ -193,6 +194,14 @@ void cni_call_answer_ok(struct cni_call *call)
 	struct buf nothing = BUF_INIT;
 
 	call_finish(call, 0, &nothing);
+}
+
+void cni_call_answer_delegate(struct cni_call *call, const char *type)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	buf_adds(&text, type);
+	call_finish(call, call->file ? 0 : CNI_ANSWER_DELEGATE, &text);
 }
 
 void cni_call_answer_error(struct cni_call *call, unsigned int code, const char *msg)
@@ -228,10 +237,15 @@ static bool needs_netns(const struct cni_request *request)
 static int call_parse(struct cni_call *call, struct err *err)
 {
 	const char *data = buf_str(&call->body);
-	size_t env_size = call->head.env_size;
+	const struct cni_request_head *head = &call->head;
+	const char *conf = data + head->env_size;
+	int r = cni_request_parse((enum cni_plugin_role)head->role, data, head->env_size, conf,
+				  head->stdin_size, &call->request, err);
 
-	return cni_request_parse((enum cni_plugin_role)call->head.role, data, env_size,
-				 data + env_size, call->head.stdin_size, &call->request, err);
+	if (r != 0 || !head->delegated_size)
+		return r;
+	return cni_request_add_delegated(call->request, conf + head->stdin_size,
+					 head->delegated_size, err);
 }
 
 /* The call may be gone afterwards. */
@@ -314,9 +328,14 @@ static ssize_t read_head(struct cni_call *call)
 	return n;
 }
 
+static size_t body_size(const struct cni_call *call)
+{
+	return (size_t)call->head.env_size + call->head.stdin_size + call->head.delegated_size;
+}
+
 static ssize_t read_body(struct cni_call *call)
 {
-	size_t size = (size_t)call->head.env_size + call->head.stdin_size;
+	size_t size = body_size(call);
 	size_t want = MIN(size - call->body.size, (size_t)READ_SIZE);
 	void *room = buf_reserve(&call->body, want);
 	ssize_t n = recv(call->fd, room, want, MSG_DONTWAIT);
@@ -333,7 +352,8 @@ static const char *head_check(const struct cni_call *call)
 
 	if (head->magic != CNI_MAGIC || head->role > CNI_ROLE_IPAM || head->has_netns > 1)
 		return "not a request of korat-cni: are plugin and agent of one release?";
-	if (head->env_size > CNI_ENV_MAX || head->stdin_size > CNI_STDIN_MAX)
+	if (head->env_size > CNI_ENV_MAX || head->stdin_size > CNI_STDIN_MAX ||
+	    head->delegated_size > CNI_DELEGATED_MAX)
 		return "the request is larger than 64 KiB of environment or 1 MiB of configuration";
 	if ((call->netns_fd >= 0) != (head->has_netns == 1))
 		return "the request's network namespace and its head do not agree";
@@ -359,7 +379,7 @@ static enum progress call_advance(struct cni_call *call)
 		}
 		call_set_state(call, CALL_READ_BODY);
 	}
-	if (call->body.size < (size_t)call->head.env_size + call->head.stdin_size)
+	if (call->body.size < body_size(call))
 		return PROGRESS_MORE;
 	return PROGRESS_WHOLE;
 }
@@ -448,7 +468,7 @@ static int call_from_bytes(struct cni_call *call, const char *data, size_t size,
 	call->head.has_netns = 0;
 	if (head_check(call))
 		return err_set(err, -EBADMSG, "%s", head_check(call));
-	if (size != sizeof(call->head) + call->head.env_size + call->head.stdin_size)
+	if (size != sizeof(call->head) + body_size(call))
 		return err_set(err, -EBADMSG, "not as long as its head says");
 	buf_add(&call->body, data + sizeof(call->head), size - sizeof(call->head));
 	r = call_parse(call, err);

@@ -15,11 +15,13 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "cni/cni-ipam.h"
 #include "cni/cni-names.h"
 
 #define QUEUES_MAX 4096 /* the kernel's limit for IFLA_NUM_TX_QUEUES */
 #define TEXT_MAX   4096 /* bytes of any string we keep */
 #define SHOWN_MAX  64	/* of a bad value, in a message */
+#define LABELS_MAX 64
 #define VALID_KEY  "cni.dev/valid-attachments"
 
 #define _cleanup_json_ _cleanup_(json_decrefp)
@@ -71,7 +73,7 @@ static const struct key {
 	{NULL, "num_queues", TYPE_INT, TO(n_queues), INT32_MIN, QUEUES_MAX},
 	{NULL, "qps", TYPE_NUMBER, NOWHERE, 0, 0},
 	{NULL, "burst", TYPE_INT, NOWHERE, INT32_MIN, INT32_MAX},
-	{NULL, "nodename", TYPE_STRING, NOWHERE, 0, 0},
+	{NULL, "nodename", TYPE_STRING, TO(nodename), 0, 0},
 	{NULL, "nodename_file", TYPE_STRING, NOWHERE, 0, 0},
 	{NULL, "nodename_file_optional", TYPE_BOOL, NOWHERE, 0, 0},
 	{NULL, "hostname", TYPE_STRING, NOWHERE, 0, 0},
@@ -106,8 +108,9 @@ static const struct key {
 	{"feature_control", "floating_ips", TYPE_BOOL, TO(allow_floating_ips), 0, 0},
 	{NULL, "container_settings", TYPE_OBJECT, NOWHERE, 0, 0},
 	{"container_settings", "allow_ip_forwarding", TYPE_BOOL, TO(allow_ip_forwarding), 0, 0},
-	{NULL, "include_default_routes", TYPE_BOOL, NOWHERE, 0, 0},
+	{NULL, "include_default_routes", TYPE_BOOL, TO(include_default_routes), 0, 0},
 	{NULL, "dataplane_options", TYPE_OBJECT, NOWHERE, 0, 0},
+	{"dataplane_options", "type", TYPE_STRING, NOWHERE, 0, 0},
 	{NULL, "device_type", TYPE_STRING, NOWHERE, 0, 0},
 	{NULL, "readiness_gates", TYPE_STRINGS, NOWHERE, 0, 0},
 	{NULL, "policy_setup_timeout_seconds", TYPE_INT, NOWHERE, 0, INT32_MAX},
@@ -325,6 +328,43 @@ static int read_prev(const json_t *json, struct cni_request *request, struct err
 	return 0;
 }
 
+/* --- Labels ------------------------------------------------------------------------------- */
+
+/* args: {"org.apache.mesos": {"network_info": {"labels": {"labels": [{"key", "value"}]}}}} */
+static int read_labels(const json_t *root, struct cni_request *request, struct err *err)
+{
+	static const char *const path[] = {"args", "org.apache.mesos", "network_info", "labels",
+					   "labels"};
+	const json_t *list = root;
+
+	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
+		list = json_object_get(list, path[i]);
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > LABELS_MAX)
+		return err_set(err, CNI_ERROR_BAD_CONFIG,
+			       "network configuration: args.org.apache.mesos.network_info: labels: "
+			       "expected a list of at most %d",
+			       LABELS_MAX);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+		const char *key = json_string_value(json_object_get(item, "key"));
+		const char *value = json_string_value(json_object_get(item, "value"));
+		struct cni_label *label;
+
+		if (!key || !cni_label_key_valid(key) || !value || !cni_label_value_valid(value))
+			return err_set(err, CNI_ERROR_BAD_CONFIG,
+				       "network configuration: args.org.apache.mesos.network_info: "
+				       "labels[%zu]: expected \"key\" and \"value\", letters, "
+				       "digits, '_', '.' and '-' (and '/' in a key)",
+				       i);
+		label = ARRAY_ADD(request->labels, request->n_labels);
+		label->key = xstrdup(key);
+		label->value = xstrdup(value);
+	}
+	return 0;
+}
+
 /* --- GC ----------------------------------------------------------------------------------- */
 
 static int read_valid(const json_t *list, struct cni_request *request, struct err *err)
@@ -355,21 +395,12 @@ static int read_valid(const json_t *list, struct cni_request *request, struct er
 
 /* --- What hangs together ------------------------------------------------------------------ */
 
-static int check_conf(const json_t *root, const struct cni_request *request, struct err *err)
+static int check_add(const json_t *root, const struct cni_request *request, struct err *err)
 {
 	const char *device = json_string_value(json_object_get(root, "device_type"));
+	const char *dataplane = json_string_value(
+		json_object_get(json_object_get(root, "dataplane_options"), "type"));
 
-	if (request->verb == CNI_VERSION)
-		return 0;
-	if (!request->network && request->verb != CNI_STATUS)
-		return err_set(err, CNI_ERROR_BAD_CONFIG,
-			       "network configuration: name: missing: give the network a name");
-	if (request->network && !cni_name_valid(request->network))
-		return err_set(err, CNI_ERROR_BAD_CONFIG,
-			       "network configuration: name: expected a letter or digit, then "
-			       "letters, digits, '_', '.' or '-', at most 253");
-	if (request->verb != CNI_ADD)
-		return 0;
 	if (!request->ipam_type || !*request->ipam_type)
 		return err_set(err, CNI_ERROR_BAD_CONFIG,
 			       "network configuration: ipam.type: missing: \"calico-ipam\" is "
@@ -381,7 +412,29 @@ static int check_conf(const json_t *root, const struct cni_request *request, str
 		return err_set(err, CNI_ERROR_BAD_CONFIG,
 			       "network configuration: device_type: expected \"veth\" or "
 			       "\"netkit\"");
+	if (dataplane && strcmp(dataplane, "grpc") == 0)
+		return err_set(err, CNI_ERROR_BAD_CONFIG,
+			       "network configuration: dataplane_options.type: \"grpc\" is another "
+			       "agent's dataplane: remove it, the kernel's is built in");
 	return 0;
+}
+
+static int check_conf(const json_t *root, const struct cni_request *request, struct err *err)
+{
+	if (request->verb == CNI_VERSION)
+		return 0;
+	if (!request->network && request->verb != CNI_STATUS)
+		return err_set(err, CNI_ERROR_BAD_CONFIG,
+			       "network configuration: name: missing: give the network a name");
+	if (request->network && !cni_name_valid(request->network))
+		return err_set(err, CNI_ERROR_BAD_CONFIG,
+			       "network configuration: name: expected a letter or digit, then "
+			       "letters, digits, '_', '.' or '-', at most 253");
+	if (request->verb == CNI_CHECK && !request->prev)
+		return err_set(err, CNI_ERROR_BAD_CONFIG,
+			       "network configuration: prevResult: missing: CHECK compares with "
+			       "what ADD gave");
+	return request->verb == CNI_ADD ? check_add(root, request, err) : 0;
 }
 
 int cni_conf_parse(const char *conf, size_t conf_size, struct cni_request *request, struct err *err)
@@ -404,6 +457,10 @@ int cni_conf_parse(const char *conf, size_t conf_size, struct cni_request *reque
 	r = read_version(root, request, err);
 	if (r == 0)
 		r = read_keys(root, request, err);
+	if (r == 0)
+		r = cni_ipam_read(json_object_get(root, "ipam"), request, err);
+	if (r == 0)
+		r = read_labels(root, request, err);
 	if (r == 0)
 		r = read_prev(json_object_get(root, "prevResult"), request, err);
 	if (r == 0)

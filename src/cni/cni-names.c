@@ -97,6 +97,31 @@ bool cni_prefix_valid(const char *name)
 	return n > 0 && n <= CNI_PREFIX_MAX;
 }
 
+bool cni_label_value_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0)
+		return true;
+	return n <= CNI_LABEL_MAX && cni_name_valid(name) && is_alnum(name[n - 1]);
+}
+
+bool cni_label_key_valid(const char *name)
+{
+	const char *slash = strchr(name, '/');
+	char prefix[CNI_NAME_MAX + 1];
+	size_t n;
+
+	if (!slash)
+		return *name && cni_label_value_valid(name);
+	n = (size_t)(slash - name);
+	if (n >= sizeof(prefix))
+		return false;
+	memcpy(prefix, name, n);
+	prefix[n] = '\0';
+	return cni_subdomain_valid(prefix) && slash[1] && cni_label_value_valid(slash + 1);
+}
+
 bool cni_segment_valid(const char *name)
 {
 	size_t n = strlen(name);

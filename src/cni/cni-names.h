@@ -18,5 +18,8 @@ bool cni_subdomain_valid(const char *name);
 bool cni_label_valid(const char *name);
 bool cni_uid_valid(const char *name);
 bool cni_prefix_valid(const char *name);
+/* A label: optional DNS prefix and '/', then at most 63; a value may be empty. */
+bool cni_label_key_valid(const char *name);
+bool cni_label_value_valid(const char *name);
 /* Part of an endpoint's name: '-' parts its segments, so none may begin or end with one. */
 bool cni_segment_valid(const char *name);

@@ -33,6 +33,14 @@ struct cni_request *cni_request_free(struct cni_request *request)
 	free_strings(request->v4_pools);
 	free_strings(request->v6_pools);
 	free(request->ipam_type);
+	free(request->routes);
+	free(request->delegated);
+	free(request->nodename);
+	for (size_t i = 0; i < request->n_labels; i++) {
+		free(request->labels[i].key);
+		free(request->labels[i].value);
+	}
+	free(request->labels);
 	free(request->prev);
 	free(request->ifprefix);
 	for (size_t i = 0; i < request->n_valid; i++) {

@@ -34,6 +34,18 @@ struct cni_route {
 	struct ip_addr gateway; /* family 0: none */
 };
 
+/* A label for the endpoint. */
+struct cni_label {
+	char *key;
+	char *value;
+};
+
+/* What a delegated IPAM plugin gave. */
+struct cni_delegated {
+	struct cidr addrs[8]; /* /32, /128 */
+	unsigned int n_addrs;
+};
+
 struct cni_attachment {
 	char *container_id;
 	char *ifname;
@@ -56,6 +68,15 @@ struct cni_request {
 	char **v4_pools; /* NULL-terminated; NULL: automatic */
 	char **v6_pools;
 	char *ipam_type;
+	bool delegates;	     /* ipam.type is a plugin that is not ours */
+	bool uses_pod_cidr;  /* somewhere in "ipam": not to be had without Kubernetes */
+	struct cidr *routes; /* of a delegating configuration: the pod's, instead of defaults */
+	size_t n_routes;
+	bool include_default_routes;
+	struct cni_delegated *delegated; /* NULL: not run yet */
+	char *nodename;			 /* as configured; NULL: the agent's */
+	struct cni_label *labels; /* args.org.apache.mesos.network_info, for what is no pod */
+	size_t n_labels;
 	uint32_t mtu; /* 0: automatic */
 	uint32_t n_queues;
 	bool allow_ip_forwarding;     /* container_settings */
@@ -80,6 +101,12 @@ struct cni_prev_result {
 MUST_CHECK int cni_request_parse(enum cni_plugin_role role, const char *env, size_t env_size,
 				 const char *conf, size_t conf_size, struct cni_request **ret,
 				 struct err *err);
+/*
+ * What the delegated IPAM plugin printed, a result of any version we speak. As
+ * cni_request_parse().
+ */
+MUST_CHECK int cni_request_add_delegated(struct cni_request *request, const char *text, size_t size,
+					 struct err *err);
 /*
  * GC without a list is an error: it would otherwise mean that nothing is valid.
  *

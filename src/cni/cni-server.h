@@ -30,6 +30,8 @@ CLEANUP_FUNC(struct cni_server *, cni_server_free);
 /* A call whose caller went away is still answered; the answer is dropped. */
 void cni_call_answer_result(struct cni_call *call, const struct cni_result *result);
 void cni_call_answer_ok(struct cni_call *call); /* DEL, CHECK, STATUS, GC: empty output, exit 0 */
+/* The plugin runs the IPAM plugin of that name (cni-protocol.h); to a queued DEL it has already. */
+void cni_call_answer_delegate(struct cni_call *call, const char *type);
 void cni_call_answer_error(struct cni_call *call, unsigned int code, const char *msg);
 
 /*

@@ -29,14 +29,18 @@
 #include <unistd.h>
 
 #include "cni/cni-protocol.h"
+#include "cni/korat-cni-delegate.h"
 
-#define DEADLINE_SECONDS 90
-#define CODE_BAD_ENV	 4u
-#define CODE_IO		 5u
-#define CODE_TRY_AGAIN	 11u
-#define VERSION_SIZE	 17 /* the longest cniVersion we repeat, and NUL */
-#define MSG_SIZE	 512
-#define PREFIX_IS(s, p)	 (strncmp((s), (p), sizeof(p) - 1) == 0)
+#define DEADLINE_SECONDS   90
+#define CODE_BAD_ENV	   4u
+#define CODE_IO		   5u
+#define CODE_BAD_CONFIG	   7u
+#define CODE_TRY_AGAIN	   11u
+#define CODE_NOT_AVAILABLE 50u /* STATUS */
+#define UNDO_SECONDS	   30
+#define VERSION_SIZE	   17 /* the longest cniVersion we repeat, and NUL */
+#define MSG_SIZE	   512
+#define PREFIX_IS(s, p)	   (strncmp((s), (p), sizeof(p) - 1) == 0)
 
 struct call {
 	const char *command; /* CNI_COMMAND */
@@ -46,12 +50,19 @@ struct call {
 	char *env;
 	char *conf;
 	char version[VERSION_SIZE]; /* for messages of our own; "" if the configuration has none */
+	char *delegated;	    /* what a delegated IPAM plugin printed */
 	int netns;
 	int64_t deadline_ms;
 };
 
+struct answer {
+	uint32_t exit_code;
+	char *text;
+	size_t size;
+};
+
 enum outcome {
-	DONE,	  /* the agent's answer is on stdout */
+	DONE,	  /* the agent has answered */
 	AWAY,	  /* nobody there, or it broke off before it answered: it may start over */
 	TIMEOUT,  /* still there but silent */
 	TOO_LONG, /* the socket's path */
@@ -96,6 +107,26 @@ static bool write_all(int fd, const char *data, size_t size)
 	return true;
 }
 
+static bool is_ipam(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	const char *name = slash ? slash + 1 : path;
+
+	return name && (strcmp(name, "calico-ipam") == 0 || strcmp(name, "korat-ipam") == 0);
+}
+
+static bool is_main(const char *name)
+{
+	return strcmp(name, "calico") == 0 || strcmp(name, "korat") == 0;
+}
+
+static const char *env_or(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : otherwise;
+}
+
 /* --- Messages of our own ------------------------------------------------------------------ */
 
 /*
@@ -118,8 +149,16 @@ static const char *skip_space(const char *p, const char *end)
 	return p;
 }
 
-/* The value behind "cniVersion", if it looks like a version: 'ret' stays "" otherwise. */
-static void take_version(const char *p, const char *end, char ret[VERSION_SIZE])
+/* Is the string whose opening quote is before 'p', and that ends before 'next', this one? */
+static bool string_is(const char *p, const char *next, const char *text)
+{
+	size_t n = strlen(text);
+
+	return (size_t)(next - p) == n + 1 && memcmp(p, text, n) == 0;
+}
+
+/* The string behind a member's ':', if it is one of plain characters: 'ret' stays "" otherwise. */
+static void take_text(const char *p, const char *end, char *ret, size_t size)
 {
 	size_t n = 0;
 
@@ -129,8 +168,8 @@ static void take_version(const char *p, const char *end, char ret[VERSION_SIZE])
 	p = skip_space(p, end);
 	if (p == end || *p++ != '"')
 		return;
-	while (p + n < end && n < VERSION_SIZE - 1 &&
-	       strchr("0123456789.-abcdefghijklmnopqrstuvwxyz", p[n]) && p[n])
+	while (p + n < end && n < size - 1 && p[n] > ' ' && p[n] <= '~' && p[n] != '"' &&
+	       p[n] != '\\')
 		n++;
 	if (p + n < end && p[n] == '"') {
 		memcpy(ret, p, n);
@@ -138,14 +177,18 @@ static void take_version(const char *p, const char *end, char ret[VERSION_SIZE])
 	}
 }
 
-/* Finds cniVersion among the members of the outermost object, however broken the rest is. */
-static void find_version(const char *conf, size_t size, char ret[VERSION_SIZE])
+/*
+ * Finds a member of the outermost object, or of 'section' in it if that is not NULL, however broken
+ * the rest is.
+ */
+static void find_text(const struct call *call, const char *section, const char *key, char *ret,
+		      size_t size)
 {
-	static const char key[] = "\"cniVersion\"";
-	const char *end = conf + size;
-	unsigned int depth = 0;
+	const char *end = call->conf + call->head.stdin_size;
+	unsigned int depth = 0, wanted = section ? 2 : 1;
+	bool inside = !section;
 
-	for (const char *p = conf; p < end;) {
+	for (const char *p = call->conf; p < end;) {
 		char c = *p++;
 
 		if (c == '{' || c == '[') {
@@ -154,10 +197,13 @@ static void find_version(const char *conf, size_t size, char ret[VERSION_SIZE])
 			depth--;
 		} else if (c == '"') {
 			const char *next = skip_string(p, end);
+			const char *after = skip_space(next, end);
+			bool is_key = after < end && *after == ':';
 
-			if (depth == 1 && (size_t)(next - p + 1) == sizeof(key) - 1 &&
-			    memcmp(p - 1, key, sizeof(key) - 1) == 0)
-				return take_version(next, end, ret);
+			if (depth == wanted && inside && is_key && string_is(p, next, key))
+				return take_text(next, end, ret, size);
+			if (depth == 1 && section && is_key)
+				inside = string_is(p, next, section);
 			p = next;
 		}
 	}
@@ -317,9 +363,11 @@ static bool send_request(struct call *call, int fd)
 		{&call->head, sizeof(call->head)},
 		{call->env, call->head.env_size},
 		{call->conf, call->head.stdin_size},
+		{call->delegated, call->head.delegated_size},
 	};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 3};
-	size_t left = sizeof(call->head) + call->head.env_size + call->head.stdin_size;
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 4};
+	size_t left = sizeof(call->head) + call->head.env_size + call->head.stdin_size +
+		      call->head.delegated_size;
 
 	if (call->netns >= 0)
 		attach_fd(&msg, control, sizeof(control), call->netns);
@@ -335,7 +383,7 @@ static bool send_request(struct call *call, int fd)
 			continue;
 		if (n < 0)
 			break;
-		skip_sent(iov, 3, (size_t)n);
+		skip_sent(iov, 4, (size_t)n);
 		left -= (size_t)n;
 		msg.msg_control = NULL;
 		msg.msg_controllen = 0;
@@ -363,7 +411,7 @@ static enum outcome receive(const struct call *call, int fd, void *data, size_t 
 	return DONE;
 }
 
-static enum outcome receive_answer(const struct call *call, int fd, int *ret_exit_code)
+static enum outcome receive_answer(const struct call *call, int fd, struct answer *ret)
 {
 	struct cni_answer_head head;
 	enum outcome outcome = receive(call, fd, &head, sizeof(head));
@@ -371,22 +419,22 @@ static enum outcome receive_answer(const struct call *call, int fd, int *ret_exi
 
 	if (outcome != DONE)
 		return outcome;
-	if (head.magic != CNI_MAGIC || head.stdout_size > CNI_STDOUT_MAX || head.exit_code > 255)
+	if (head.magic != CNI_MAGIC || head.stdout_size > CNI_STDOUT_MAX ||
+	    (head.exit_code > 255 && head.exit_code != CNI_ANSWER_DELEGATE))
 		return AWAY;
 	text = malloc(head.stdout_size + 1);
 	if (!text)
 		return AWAY;
+	text[head.stdout_size] = '\0';
 	outcome = receive(call, fd, text, head.stdout_size);
-	if (outcome == DONE) {
-		*ret_exit_code = (int)head.exit_code;
-		if (!write_all(STDOUT_FILENO, text, head.stdout_size))
-			*ret_exit_code = 1;
-	}
-	free(text);
+	if (outcome == DONE)
+		*ret = (struct answer){head.exit_code, text, head.stdout_size};
+	else
+		free(text);
 	return outcome;
 }
 
-static enum outcome ask_agent(struct call *call, int *ret_exit_code)
+static enum outcome ask_agent(struct call *call, struct answer *ret)
 {
 	enum outcome outcome;
 	int fd;
@@ -394,9 +442,21 @@ static enum outcome ask_agent(struct call *call, int *ret_exit_code)
 	outcome = connect_agent(call, &fd);
 	if (outcome != DONE)
 		return outcome;
-	outcome = send_request(call, fd) ? receive_answer(call, fd, ret_exit_code) : TIMEOUT;
+	outcome = send_request(call, fd) ? receive_answer(call, fd, ret) : TIMEOUT;
 	(void)close(fd);
 	return outcome;
+}
+
+/* The exit code of what stands on stdout now. */
+static int print_answer(struct answer *answer)
+{
+	int exit_code = (int)answer->exit_code;
+
+	if (!write_all(STDOUT_FILENO, answer->text, answer->size))
+		exit_code = 1;
+	free(answer->text);
+	answer->text = NULL;
+	return exit_code;
 }
 
 /* --- A DEL for later ---------------------------------------------------------------------- */
@@ -507,12 +567,88 @@ static int queue_del(struct call *call)
 
 /* ------------------------------------------------------------------------------------------ */
 
-static int no_answer(struct call *call, enum outcome outcome)
+/* --- An IPAM plugin that is not ours ------------------------------------------------------- */
+
+static struct delegate make_delegate(const struct call *call, const char *name, const char *command,
+				     int64_t deadline_ms)
+{
+	return (struct delegate){
+		.name = name,
+		.command = command,
+		.conf = call->conf,
+		.conf_size = call->head.stdin_size,
+		.deadline_ms = deadline_ms,
+	};
+}
+
+static int delegate_failed(const struct call *call, const char *name, enum delegate_outcome outcome)
 {
 	char msg[MSG_SIZE];
 
+	if (outcome == DELEGATE_MISSING) {
+		(void)snprintf(msg, sizeof(msg),
+			       "network configuration: ipam.type: there is no plugin %.64s in "
+			       "CNI_PATH (%.200s): install it on this node, or use calico-ipam",
+			       name, env_or("CNI_PATH", ""));
+		return fail(call, CODE_BAD_CONFIG, msg);
+	}
+	(void)snprintf(msg, sizeof(msg),
+		       "the IPAM plugin %.64s broke off, printed too much or took longer than %d s",
+		       name, DEADLINE_SECONDS);
+	return fail(call, CODE_TRY_AGAIN, msg);
+}
+
+/* Gives back what the plugin gave to an ADD that failed since. What it says is lost: we have told
+ * the failure, and DEL comes. */
+static void undo_delegate(const struct call *call, const char *name)
+{
+	struct delegate delegate =
+		make_delegate(call, name, "DEL", now_ms() + UNDO_SECONDS * INT64_C(1000));
+
+	(void)delegate_run(&delegate);
+	free(delegate.out);
+}
+
+/* All but ADD: its outcome is the call's. */
+static int run_delegate(const struct call *call, const char *name)
+{
+	struct delegate delegate = make_delegate(call, name, call->command, call->deadline_ms);
+	enum delegate_outcome outcome = delegate_run(&delegate);
+	int exit_code;
+
+	if (outcome == DELEGATE_DONE) {
+		exit_code = delegate.exit_code;
+		if (exit_code != 0 && !write_all(STDOUT_FILENO, delegate.out, delegate.out_size))
+			exit_code = 1;
+	} else {
+		exit_code = delegate_failed(call, name, outcome);
+	}
+	free(delegate.out);
+	return exit_code;
+}
+
+/* The address goes at once; the rest when the agent is back. */
+static int del_without_agent(struct call *call)
+{
+	char name[CNI_DELEGATE_NAME_MAX + 1] = "";
+	int exit_code = queue_del(call);
+
+	if (call->head.role == CNI_ROLE_MAIN)
+		find_text(call, "ipam", "type", name, sizeof(name));
+	if (exit_code != 0 || !name[0] || is_ipam(name) || is_main(name) ||
+	    !delegate_name_valid(name, strlen(name)))
+		return exit_code;
+	return run_delegate(call, name);
+}
+
+static int no_answer(struct call *call, enum outcome outcome)
+{
+	unsigned int code =
+		strcmp(call->command, "STATUS") == 0 ? CODE_NOT_AVAILABLE : CODE_TRY_AGAIN;
+	char msg[MSG_SIZE];
+
 	if (outcome == AWAY && strcmp(call->command, "DEL") == 0)
-		return queue_del(call);
+		return del_without_agent(call);
 	if (outcome == TOO_LONG) {
 		(void)snprintf(msg, sizeof(msg), "%s: the path %.200s is too long for a socket",
 			       CNI_SOCKET_ENV, call->socket);
@@ -528,7 +664,7 @@ static int no_answer(struct call *call, enum outcome outcome)
 			       "the Korat agent does not answer on %.200s: is its pod running on "
 			       "this node? The call is tried again",
 			       call->socket);
-	return fail(call, CODE_TRY_AGAIN, msg);
+	return fail(call, code, msg);
 }
 
 static int without_command(int argc, char **argv)
@@ -543,27 +679,51 @@ static int without_command(int argc, char **argv)
 	return 1;
 }
 
-static bool is_ipam(const char *argv0)
+/* ADD with an address from another plugin: that, then the agent once more. */
+static int add_delegated(struct call *call, const char *name)
 {
-	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
-	const char *name = slash ? slash + 1 : argv0;
+	struct delegate delegate = make_delegate(call, name, "ADD", call->deadline_ms);
+	enum delegate_outcome ran = delegate_run(&delegate);
+	struct answer answer = {.exit_code = 1};
+	enum outcome outcome;
 
-	return name && (strcmp(name, "calico-ipam") == 0 || strcmp(name, "korat-ipam") == 0);
+	call->delegated = delegate.out;
+	call->head.delegated_size = (uint32_t)delegate.out_size;
+	if (ran == DELEGATE_DONE && delegate.exit_code != 0) {
+		/* It says why, and has given nothing: an address of before is not to go. */
+		(void)write_all(STDOUT_FILENO, delegate.out, delegate.out_size);
+		return delegate.exit_code;
+	}
+	if (ran != DELEGATE_DONE) {
+		if (ran == DELEGATE_BROKEN)
+			undo_delegate(call, name);
+		return delegate_failed(call, name, ran);
+	}
+	outcome = ask_agent(call, &answer);
+	if (outcome == DONE && answer.exit_code == CNI_ANSWER_DELEGATE) {
+		free(answer.text);
+		outcome = AWAY;
+	}
+	if (outcome != DONE || answer.exit_code != 0)
+		undo_delegate(call, name);
+	return outcome == DONE ? print_answer(&answer) : no_answer(call, outcome);
 }
 
-static const char *env_or(const char *name, const char *otherwise)
+static int delegate(struct call *call, struct answer *answer)
 {
-	const char *value = getenv(name);
+	int exit_code = strcmp(call->command, "ADD") == 0 ? add_delegated(call, answer->text)
+							  : run_delegate(call, answer->text);
 
-	return value && *value ? value : otherwise;
+	free(answer->text);
+	return exit_code;
 }
 
 /* The exit code. */
 static int serve(struct call *call)
 {
 	char msg[MSG_SIZE];
+	struct answer answer;
 	enum outcome outcome;
-	int exit_code = 1;
 
 	if (!read_conf(call)) {
 		(void)snprintf(msg, sizeof(msg),
@@ -572,7 +732,9 @@ static int serve(struct call *call)
 			       CNI_STDIN_MAX);
 		return fail(call, CODE_IO, msg);
 	}
-	find_version(call->conf, call->head.stdin_size, call->version);
+	find_text(call, NULL, "cniVersion", call->version, sizeof(call->version));
+	if (!delegate_name_valid(call->version, strlen(call->version)))
+		call->version[0] = '\0';
 	if (strcmp(call->command, "VERSION") == 0)
 		return answer_version(call);
 	if (!collect_env(call)) {
@@ -580,8 +742,11 @@ static int serve(struct call *call)
 		return fail(call, CODE_BAD_ENV, msg);
 	}
 	open_netns(call);
-	outcome = ask_agent(call, &exit_code);
-	return outcome == DONE ? exit_code : no_answer(call, outcome);
+	outcome = ask_agent(call, &answer);
+	if (outcome != DONE)
+		return no_answer(call, outcome);
+	return answer.exit_code == CNI_ANSWER_DELEGATE ? delegate(call, &answer)
+						       : print_answer(&answer);
 }
 
 int main(int argc, char **argv)
@@ -599,8 +764,15 @@ int main(int argc, char **argv)
 	if (!call.command || !*call.command)
 		return without_command(argc, argv);
 	call.head.role = is_ipam(argc > 0 ? argv[0] : NULL) ? CNI_ROLE_IPAM : CNI_ROLE_MAIN;
+	if (call.head.role == CNI_ROLE_MAIN && getenv(DELEGATED_ENV)) {
+		char msg[MSG_SIZE] = "network configuration: ipam.type names this plugin itself: "
+				     "use calico-ipam";
+
+		return fail(&call, CODE_BAD_CONFIG, msg);
+	}
 	exit_code = serve(&call);
 	free(call.env);
 	free(call.conf);
+	free(call.delegated);
 	return exit_code;
 }

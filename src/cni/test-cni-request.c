@@ -105,7 +105,7 @@ static void test_every_key(void **state)
 		"\"log_file_max_count\":1,\"calico_api_group\":\"g\",\"device_type\":\"veth\","
 		"\"readiness_gates\":[\"http://a\"],\"policy_setup_timeout_seconds\":5,"
 		"\"endpoint_status_dir\":\"d\",\"include_default_routes\":false,"
-		"\"dataplane_options\":{\"type\":\"grpc\"},\"args\":{},\"runtimeConfig\":{},"
+		"\"dataplane_options\":{\"type\":\"\"},\"args\":{},\"runtimeConfig\":{},"
 		"\"container_settings\":{\"allow_ip_forwarding\":true},"
 		"\"feature_control\":{\"ip_addrs_no_ipam\":true,\"floating_ips\":true},"
 		"\"kubernetes\":{\"kubeconfig\":\"k\"},\"policy\":{\"type\":\"k8s\"},"

@@ -292,16 +292,16 @@ static void test_bad(void **state)
 		int n_fds;
 		const char *part;
 	} bad[] = {
-		{{0, 0, 0, 0, 0}, 0, "not a request of korat-cni"},
-		{{CNI_MAGIC, 2, 0, 0, 0}, 0, "not a request of korat-cni"},
-		{{CNI_MAGIC, 0, 2, 0, 0}, 0, "not a request of korat-cni"},
-		{{CNI_MAGIC, 0, 0, CNI_ENV_MAX + 1, 0}, 0, "larger than"},
-		{{CNI_MAGIC, 0, 0, 0, UINT32_MAX}, 0, "larger than"},
-		{{CNI_MAGIC, 0, 1, 0, 0}, 0, "do not agree"},
-		{{CNI_MAGIC, 0, 0, 0, 0}, 1, "do not agree"},
-		{{CNI_MAGIC, 0, 1, 0, 0}, 2, "more than one descriptor"},
-		{{CNI_MAGIC, 0, 1, 0, 0}, 16, "more than one descriptor"},
-		{{CNI_MAGIC, 0, 0, 0, 0}, 0, "CNI_COMMAND is not set"},
+		{{0, 0, 0, 0, 0, 0}, 0, "not a request of korat-cni"},
+		{{CNI_MAGIC, 2, 0, 0, 0, 0}, 0, "not a request of korat-cni"},
+		{{CNI_MAGIC, 0, 2, 0, 0, 0}, 0, "not a request of korat-cni"},
+		{{CNI_MAGIC, 0, 0, CNI_ENV_MAX + 1, 0, 0}, 0, "larger than"},
+		{{CNI_MAGIC, 0, 0, 0, UINT32_MAX, 0}, 0, "larger than"},
+		{{CNI_MAGIC, 0, 1, 0, 0, 0}, 0, "do not agree"},
+		{{CNI_MAGIC, 0, 0, 0, 0, 0}, 1, "do not agree"},
+		{{CNI_MAGIC, 0, 1, 0, 0, 0}, 2, "more than one descriptor"},
+		{{CNI_MAGIC, 0, 1, 0, 0, 0}, 16, "more than one descriptor"},
+		{{CNI_MAGIC, 0, 0, 0, 0, 0}, 0, "CNI_COMMAND is not set"},
 	};
 	struct fixture *f = *state;
 	int before = dup(0), after;

@@ -43,6 +43,7 @@ struct agent {
 	bool felix_dirty;
 	bool stopping;
 	size_t n_calls; /* CNI calls at work */
+	struct pod_call *pod_calls;
 
 	struct metrics metrics;
 };
@@ -67,7 +68,7 @@ MUST_CHECK int agent_config_resolve(const struct object *global, const struct ob
 void agent_config_dataplane(const struct agent *agent, struct dataplane_config *ret);
 void agent_config_apply_log_level(const struct felix_configuration *felix);
 
-/* pod-setup.c: the handler of CNI calls; 'ctx' is the agent. */
+/* pod-call.c: the handler of CNI calls; 'ctx' is the agent. */
 void pod_setup_handle(struct cni_call *call, const struct cni_request *request, int netns_fd,
 		      void *ctx);
 

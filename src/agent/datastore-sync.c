@@ -117,6 +117,8 @@ static int put_endpoint(struct agent *agent, const struct object *object, uint64
 	if (endpoint && !endpoint_differs(endpoint, &read)) {
 		endpoint->revision = revision;
 		free(read.container_id);
+		free(read.network);
+		free(read.pod_ifname);
 		return 0;
 	}
 	if (endpoint)
@@ -128,6 +130,8 @@ static int put_endpoint(struct agent *agent, const struct object *object, uint64
 	endpoint->n_addrs = read.n_addrs;
 	endpoint->revision = revision;
 	replace_str(&endpoint->container_id, read.container_id);
+	replace_str(&endpoint->network, read.network);
+	replace_str(&endpoint->pod_ifname, read.pod_ifname);
 	dataplane_restore_endpoint(agent->dataplane, endpoint);
 	return 0;
 }

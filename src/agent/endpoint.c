@@ -48,6 +48,8 @@ static void endpoint_free(struct endpoint *endpoint)
 {
 	free(endpoint->key);
 	free(endpoint->container_id);
+	free(endpoint->network);
+	free(endpoint->pod_ifname);
 	free(endpoint);
 }
 
@@ -117,5 +119,8 @@ int endpoint_read(struct endpoint *endpoint, const struct object *object, struct
 	memcpy(endpoint->addrs, addrs, sizeof(*addrs) * spec->ip_networks.n);
 	endpoint->n_addrs = (unsigned int)spec->ip_networks.n;
 	replace_str(&endpoint->container_id, xstrdup(spec->container_id));
+	replace_str(&endpoint->network,
+		    xstrdup(str_map_find(&object->meta.annotations, ENDPOINT_NETWORK_ANNOTATION)));
+	replace_str(&endpoint->pod_ifname, xstrdup(spec->endpoint));
 	return 0;
 }

@@ -14,12 +14,16 @@
 #include "model/model.h"
 
 #define ENDPOINT_ADDRS_MAX 8
+/* On a WorkloadEndpoint: the network of the CNI call that made it, which GC is about. */
+#define ENDPOINT_NETWORK_ANNOTATION "cni.korat/network"
 
 struct endpoint {
 	char *key;	  /* "<namespace>/<name>" of the WorkloadEndpoint */
 	const char *name; /* points into 'key' */
 	size_t namespace_len;
 	char *container_id;
+	char *network;	  /* CNI's name of it; NULL: not known */
+	char *pod_ifname; /* NULL: not known */
 	char host_ifname[IFNAMSIZ];
 	uint8_t mac[MAC_SIZE];
 	struct cidr addrs[ENDPOINT_ADDRS_MAX]; /* /32, /128 */

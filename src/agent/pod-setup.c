@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * ADD, DEL and CHECK of pods, each a short chain of steps between the loop and the workers:
+ * ADD, DEL and CHECK, each a short chain of steps between the loop and the workers:
  *
- *   ADD	addresses from IPAM (store worker) -> wire the pod, program its routes (loop)
+ *	ADD	addresses from IPAM (store worker), or with the request from another plugin
+ *		-> wire the pod, program its routes (loop)
  *		-> write the WorkloadEndpoint (store worker) -> answer
  *		any failure: unwire, forget the routes, release the addresses -> answer the error
- *   DEL	forget the routes (loop) -> delete the link (link worker), and at the same time
- *delete the WorkloadEndpoint and release the addresses (store worker) -> answer when both are done
- *CHECK compare with what ADD made -> answer
+ *	DEL	forget the routes (loop) -> delete the link (link worker), and at the same time
+ *		delete the WorkloadEndpoint and release the addresses (store worker)
+ *		-> answer when both are done
+ *	CHECK	compare with what ADD made -> answer
  *
- * An endpoint under work is 'busy'; a second call for it is told to try again. A pod_call lives
- *from its request to its answer.
+ * In the IPAM role ADD and DEL are about the addresses only. A call that is cut off at any point,
+ * by the agent's death, leaves what DEL of the same container removes: it looks for link, endpoint
+ * and addresses by their names, whatever is known of them.
  */
 
 #include <errno.h>
@@ -20,7 +23,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/agent-internal.h"
+#include "agent/pod-call.h"
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "cni/pod-link.h"
@@ -29,87 +32,8 @@
 #define LOG_MODULE "cni"
 #include "base/log.h"
 
-static const char *const verb_names[] = {"ADD", "DEL", "CHECK"};
-
-struct pod_call {
-	struct agent *agent;
-	struct cni_call *call;
-	const struct cni_request *request;
-	int netns_fd;
-	uint64_t start_us;
-
-	struct endpoint *endpoint; /* held busy; NULL: none */
-	bool endpoint_is_new;
-	char *handle;
-	char *name;	    /* of the WorkloadEndpoint */
-	char *text;	    /* its JSON */
-	const char **pools; /* to take addresses from; NULL: automatic */
-	char host_ifname[IFNAMSIZ];
-	struct pod_link link;
-
-	struct store_job store;
-	struct worker_job unlink;
-	int unlink_result;
-	struct err unlink_err;
-	unsigned int n_waiting; /* DEL, undo: jobs not done yet */
-	unsigned int code;	/* of the error to answer with; 0: none */
-	struct err err;
-};
-
-/* --- Beginning and end
- * ---------------------------------------------------------------------------- */
-
-static void log_end(const struct pod_call *pod, uint64_t us)
-{
-	static const char *const done[] = {"pod attached", "pod detached", "pod checked"};
-	const struct endpoint *endpoint = pod->endpoint;
-
-	if (pod->code)
-		log_warning("CNI call failed", "verb", verb_names[pod->request->verb], "endpoint",
-			    pod->name, "container", pod->request->container_id, "code",
-			    log_num(pod->code).s, "error", pod->err.msg);
-	else
-		log_info(done[pod->request->verb], "endpoint", pod->name, "address",
-			 endpoint && endpoint->n_addrs ? ip_format(&endpoint->addrs[0].addr).s
-						       : NULL,
-			 "interface", pod->host_ifname, "us", log_num((int64_t)us).s);
-}
-
-/* Answers, with 'result' if there is one, and ends the call. The request is gone after it. */
-static void finish(struct pod_call *pod, const struct cni_result *result)
-{
-	struct metrics *metrics = &pod->agent->metrics;
-	unsigned int verb = (unsigned int)pod->request->verb;
-	uint64_t us = loop_now() - pod->start_us;
-
-	log_end(pod, us);
-	metrics_observe(&metrics->cni_seconds[verb], us);
-	if (pod->code)
-		metrics->n_cni_failed[verb]++;
-	else
-		metrics->n_cni_ok[verb]++;
-	if (pod->endpoint)
-		pod->endpoint->busy = false;
-	if (pod->code)
-		cni_call_answer_error(pod->call, pod->code, pod->err.msg);
-	else if (result)
-		cni_call_answer_result(pod->call, result);
-	else
-		cni_call_answer_ok(pod->call);
-	free(pod->handle);
-	free(pod->name);
-	free(pod->text);
-	free(pod->pools);
-	agent_call_ended(pod->agent);
-	free(pod);
-}
-
-static void finish_error(struct pod_call *pod, unsigned int code, const char *message)
-{
-	pod->code = code;
-	(void)err_set(&pod->err, 0, "%s", message);
-	finish(pod, NULL);
-}
+/* --- Results -----------------------------------------------------------------------------------
+ */
 
 static void finish_added(struct pod_call *pod)
 {
@@ -125,7 +49,18 @@ static void finish_added(struct pod_call *pod)
 
 	memcpy(result.pod_mac, endpoint->mac, MAC_SIZE);
 	memcpy(result.addrs, endpoint->addrs, sizeof(*result.addrs) * endpoint->n_addrs);
-	finish(pod, &result);
+	pod_call_finish(pod, &result);
+}
+
+/* The IPAM role: addresses and nothing else. */
+static void finish_assigned(struct pod_call *pod, const struct ipam_request *ipam)
+{
+	struct cni_result result = {0};
+
+	result.n_addrs = MIN(ipam->n_addrs, (unsigned int)ARRAY_SIZE(result.addrs));
+	for (unsigned int i = 0; i < result.n_addrs; i++)
+		result.addrs[i] = cidr_host(&ipam->addrs[i].addr);
+	pod_call_finish(pod, &result);
 }
 
 /* --- The WorkloadEndpoint
@@ -135,13 +70,16 @@ static struct object *make_endpoint_object(const struct pod_call *pod)
 {
 	const struct cni_request *request = pod->request;
 	const struct endpoint *endpoint = pod->endpoint;
-	const char *namespace = cni_endpoint_namespace(request);
+	const char *namespace = pod->namespace;
 	const char *orchestrator = request->pod_name ? "k8s" : "cni";
 	struct object *object = model_new(KIND_WORKLOAD_ENDPOINT, namespace, pod->name);
 	struct workload_endpoint_spec *spec = &as_workload_endpoint(object)->spec;
 
 	str_map_put(&object->meta.labels, "projectcalico.org/namespace", namespace);
 	str_map_put(&object->meta.labels, "projectcalico.org/orchestrator", orchestrator);
+	for (size_t i = 0; !request->pod_name && i < request->n_labels; i++)
+		str_map_put(&object->meta.labels, request->labels[i].key, request->labels[i].value);
+	str_map_put(&object->meta.annotations, ENDPOINT_NETWORK_ANNOTATION, request->network);
 	spec->orchestrator = xstrdup(orchestrator);
 	spec->node = xstrdup(pod->agent->args.node_name);
 	spec->container_id = xstrdup(request->container_id);
@@ -184,7 +122,7 @@ static void one_undone(struct pod_call *pod)
 		endpoint_remove(&pod->agent->endpoints, pod->endpoint);
 		pod->endpoint = NULL;
 	}
-	finish(pod, NULL);
+	pod_call_finish(pod, NULL);
 }
 
 static void undo_store_done(struct store_job *job)
@@ -217,7 +155,7 @@ static void submit_release(struct pod_call *pod, bool delete_endpoint,
 	pod->store = (struct store_job){
 		.op = {.type = delete_endpoint ? STORE_DELETE : STORE_EXPECT,
 		       .kind = KIND_WORKLOAD_ENDPOINT,
-		       .namespace = cni_endpoint_namespace(pod->request),
+		       .namespace = pod->namespace,
 		       .name = pod->name},
 		.has_ipam = true,
 		.ipam = {.type = IPAM_RELEASE_HANDLE, .handle = pod->handle},
@@ -266,7 +204,7 @@ static void write_endpoint(struct pod_call *pod)
 	pod->store = (struct store_job){
 		.op = {.type = STORE_PUT,
 		       .kind = KIND_WORKLOAD_ENDPOINT,
-		       .namespace = cni_endpoint_namespace(pod->request),
+		       .namespace = pod->namespace,
 		       .name = pod->name},
 		.done = add_written,
 	};
@@ -288,6 +226,8 @@ static int wire(struct pod_call *pod, struct err *err)
 		.mtu = request->mtu ? request->mtu : dataplane_pod_mtu(pod->agent->dataplane),
 		.n_queues = request->n_queues,
 		.allow_ip_forwarding = request->allow_ip_forwarding,
+		.routes = request->routes,
+		.n_routes = request->n_routes,
 		.n_addrs = endpoint->n_addrs,
 		.has_pod_mac = true,
 	};
@@ -297,36 +237,55 @@ static int wire(struct pod_call *pod, struct err *err)
 	return r < 0 ? r : dataplane_add_endpoint(pod->agent->dataplane, endpoint, err);
 }
 
-static void add_assigned(struct store_job *job)
+/* With its addresses: the endpoint becomes this container's, in the kernel and the datastore. */
+static void attach(struct pod_call *pod, const struct cidr *addrs, unsigned int n)
 {
-	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
 	struct endpoint *endpoint = pod->endpoint;
 	struct err err = ERR_INIT;
 
-	if (job->ipam.result != IPAM_OK) {
-		if (pod->endpoint_is_new) {
-			endpoint_remove(&pod->agent->endpoints, endpoint);
-			pod->endpoint = NULL;
-		}
-		finish_error(pod,
-			     job->ipam.result == IPAM_E_STORE ? CNI_ERROR_TRY_AGAIN
-							      : CNI_ERROR_INTERNAL,
-			     job->ipam.err.msg);
-		return;
-	}
 	/* What a former container of the same pod had goes now; its address with its own DEL. */
 	dataplane_remove_endpoint(pod->agent->dataplane, endpoint);
 	replace_str(&endpoint->container_id, xstrdup(pod->request->container_id));
+	replace_str(&endpoint->network, xstrdup(pod->request->network));
+	replace_str(&endpoint->pod_ifname, xstrdup(pod->request->ifname));
 	memcpy(endpoint->host_ifname, pod->host_ifname, sizeof(endpoint->host_ifname));
 	pod_mac(pod->request, endpoint->mac);
-	endpoint->n_addrs = MIN(job->ipam.n_addrs, (unsigned int)ENDPOINT_ADDRS_MAX);
+	endpoint->n_addrs = MIN(n, (unsigned int)ENDPOINT_ADDRS_MAX);
 	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
-		endpoint->addrs[i] = cidr_host(&job->ipam.addrs[i].addr);
+		endpoint->addrs[i] = cidr_host(&addrs[i].addr);
 	if (wire(pod, &err) < 0) {
 		undo(pod, CNI_ERROR_INTERNAL, err.msg);
 		return;
 	}
 	write_endpoint(pod);
+}
+
+static void not_assigned(struct pod_call *pod, const struct ipam_request *ipam)
+{
+	unsigned int code = ipam->result == IPAM_E_STORE ? CNI_ERROR_TRY_AGAIN : CNI_ERROR_INTERNAL;
+
+	/* This container's own former endpoint has lost its address already. */
+	if (pod_call_same_container(pod)) {
+		undo(pod, code, ipam->err.msg);
+		return;
+	}
+	if (pod->endpoint && pod->endpoint_is_new) {
+		endpoint_remove(&pod->agent->endpoints, pod->endpoint);
+		pod->endpoint = NULL;
+	}
+	pod_call_finish_error(pod, code, ipam->err.msg);
+}
+
+static void add_assigned(struct store_job *job)
+{
+	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
+
+	if (job->ipam.result != IPAM_OK)
+		not_assigned(pod, &job->ipam);
+	else if (pod->request->role == CNI_ROLE_IPAM)
+		finish_assigned(pod, &job->ipam);
+	else
+		attach(pod, job->ipam.addrs, job->ipam.n_addrs);
 }
 
 /* The pools of both families in one list; free() it. */
@@ -345,14 +304,6 @@ static const char **wanted_pools(const struct cni_request *request)
 	return pools;
 }
 
-static bool same_container(const struct pod_call *pod)
-{
-	const struct endpoint *endpoint = pod->endpoint;
-
-	return endpoint && endpoint->container_id &&
-	       strcmp(endpoint->container_id, pod->request->container_id) == 0;
-}
-
 static bool still_wired(struct pod_call *pod, struct err *err)
 {
 	pod->link = (struct pod_link){
@@ -361,6 +312,9 @@ static bool still_wired(struct pod_call *pod, struct err *err)
 		.netns_fd = pod->netns_fd,
 		.mtu = pod->request->mtu ? pod->request->mtu
 					 : dataplane_pod_mtu(pod->agent->dataplane),
+		.allow_ip_forwarding = pod->request->allow_ip_forwarding,
+		.routes = pod->request->routes,
+		.n_routes = pod->request->n_routes,
 		.n_addrs = pod->endpoint->n_addrs,
 	};
 	memcpy(pod->link.addrs, pod->endpoint->addrs,
@@ -402,7 +356,7 @@ static void add_released(struct store_job *job)
 
 	pod->n_waiting--;
 	if (job->ipam.result != IPAM_OK && job->ipam.result != IPAM_E_NOT_FOUND) {
-		finish_error(pod, CNI_ERROR_TRY_AGAIN, job->ipam.err.msg);
+		pod_call_finish_error(pod, CNI_ERROR_TRY_AGAIN, job->ipam.err.msg);
 		return;
 	}
 	assign(pod);
@@ -412,26 +366,37 @@ static void add_released(struct store_job *job)
 static void hold_endpoint(struct pod_call *pod)
 {
 	if (!pod->endpoint) {
-		pod->endpoint = endpoint_get(&pod->agent->endpoints,
-					     cni_endpoint_namespace(pod->request), pod->name);
+		pod->endpoint = endpoint_get(&pod->agent->endpoints, pod->namespace, pod->name);
 		pod->endpoint_is_new = true;
 	}
 	pod->endpoint->busy = true;
 }
 
-static void add(struct pod_call *pod)
+void pod_setup_add(struct pod_call *pod)
 {
-	if (pod->netns_fd < 0) {
-		finish_error(pod, CNI_ERROR_BAD_ENVIRONMENT,
-			     "CNI_NETNS is not a network namespace");
+	const struct cni_request *request = pod->request;
+
+	if (request->role == CNI_ROLE_IPAM) {
+		assign(pod);
 		return;
 	}
-	if (same_container(pod) && still_wired(pod, NULL)) {
+	if (pod->netns_fd < 0) {
+		pod_call_finish_error(pod, CNI_ERROR_BAD_ENVIRONMENT,
+				      "CNI_NETNS is not a network namespace");
+		return;
+	}
+	if (pod_call_same_container(pod) && still_wired(pod, NULL)) {
 		finish_added(pod);
 		return;
 	}
+	if (request->delegates && !request->delegated) {
+		pod_call_finish_delegate(pod);
+		return;
+	}
 	hold_endpoint(pod);
-	if (same_container(pod))
+	if (request->delegated)
+		attach(pod, request->delegated->addrs, request->delegated->n_addrs);
+	else if (pod_call_same_container(pod))
 		submit_release(pod, /* delete_endpoint= */ false, add_released);
 	else
 		assign(pod);
@@ -453,7 +418,7 @@ static void one_deleted(struct pod_call *pod, bool ok, const char *message)
 		endpoint_remove(&pod->agent->endpoints, pod->endpoint);
 		pod->endpoint = NULL;
 	}
-	finish(pod, NULL);
+	pod_call_finish(pod, NULL);
 }
 
 static void del_store_done(struct store_job *job)
@@ -475,10 +440,12 @@ static void del_unlink_done(struct worker_job *job)
 	one_deleted(pod, pod->unlink_result >= 0, pod->unlink_err.msg);
 }
 
-static void del(struct pod_call *pod)
+void pod_setup_del(struct pod_call *pod)
 {
+	bool is_ipam = pod->request->role == CNI_ROLE_IPAM;
+
 	/* A newer container of the same pod keeps link and endpoint; only our addresses go. */
-	if (pod->endpoint && !same_container(pod)) {
+	if (is_ipam || (pod->endpoint && !pod_call_same_container(pod))) {
 		pod->endpoint = NULL;
 		submit_release(pod, /* delete_endpoint= */ false, del_store_done);
 		return;
@@ -492,92 +459,67 @@ static void del(struct pod_call *pod)
 /* --- CHECK
  * -------------------------------------------------------------------------------------------- */
 
-static void check(struct pod_call *pod)
+static int check_prev(const struct pod_call *pod, struct err *err)
+{
+	const struct cni_prev_result *prev = pod->request->prev;
+	const struct endpoint *endpoint = pod->endpoint;
+
+	if (prev->host_ifname[0] && strcmp(prev->host_ifname, endpoint->host_ifname) != 0)
+		return err_set(err, -EINVAL,
+			       "prevResult: the host's interface is %s, but the endpoint has %s",
+			       prev->host_ifname, endpoint->host_ifname);
+	for (unsigned int i = 0; i < endpoint->n_addrs; i++) {
+		bool found = false;
+
+		for (unsigned int k = 0; k < prev->n_addrs && !found; k++)
+			found = ip_equal(&prev->addrs[k].addr, &endpoint->addrs[i].addr);
+		if (!found)
+			return err_set(err, -EINVAL, "prevResult: %s of the endpoint is missing",
+				       ip_format(&endpoint->addrs[i].addr).s);
+	}
+	return 0;
+}
+
+/* 0: the host's route to the address is in the kernel. */
+static int check_host_route(const struct pod_call *pod, const struct cidr *addr, struct err *err)
+{
+	_cleanup_(route_list_deinit) struct route_list list = {0};
+	int ifindex = (int)if_nametoindex(pod->endpoint->host_ifname);
+	int r = route_dump(dataplane_nl(pod->agent->dataplane), addr->addr.family, 0, &list, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.n; i++) {
+		if (list.v[i].ifindex == ifindex && cidr_equal(&list.v[i].dst, addr))
+			return 0;
+	}
+	return err_set(err, -ENOENT, "the host has no route to %s on %s", cidr_format(addr).s,
+		       pod->endpoint->host_ifname);
+}
+
+static int check_endpoint(struct pod_call *pod, struct err *err)
+{
+	int r = check_prev(pod, err);
+
+	if (r == 0 && !still_wired(pod, err))
+		r = -EINVAL;
+	for (unsigned int i = 0; r == 0 && i < pod->endpoint->n_addrs; i++)
+		r = check_host_route(pod, &pod->endpoint->addrs[i], err);
+	return r;
+}
+
+void pod_setup_check(struct pod_call *pod)
 {
 	struct err err = ERR_INIT;
 
-	if (!same_container(pod))
-		finish_error(pod, CNI_ERROR_UNKNOWN_CONTAINER,
-			     "this container has no endpoint on this node");
-	else if (!still_wired(pod, &err))
-		finish_error(pod, CNI_ERROR_INTERNAL, err.msg);
+	/* As calico-ipam, which has no CHECK: the datastore is the only record of its addresses. */
+	if (pod->request->role == CNI_ROLE_IPAM)
+		pod_call_finish(pod, NULL);
+	else if (!pod_call_same_container(pod))
+		pod_call_finish_error(pod, CNI_ERROR_UNKNOWN_CONTAINER,
+				      "this container has no endpoint on this node");
+	else if (check_endpoint(pod, &err) != 0)
+		pod_call_finish_error(pod, CNI_ERROR_INTERNAL, err.msg);
 	else
-		finish(pod, NULL);
-}
-
-/* --- The handler
- * --------------------------------------------------------------------------------------- */
-
-static const char *not_ready(const struct agent *agent)
-{
-	const struct object *object =
-		object_cache_find(&agent->cache, KIND_CLUSTER_INFORMATION, "default");
-
-	if (agent->stopping)
-		return "the agent is stopping; try again";
-	if (!agent->in_sync)
-		return "the agent is starting and has not read the datastore yet; try again";
-	if (!object || !as_cluster_information(object)->spec.datastore_ready.v)
-		return "Calico is currently not ready to process requests: ClusterInformation "
-		       "\"default\" does not say datastoreReady";
-	return NULL;
-}
-
-static void begin(struct pod_call *pod)
-{
-	const char *reason = not_ready(pod->agent);
-
-	if (!reason && pod->endpoint && pod->endpoint->busy)
-		reason = "another call for this pod is at work; try again";
-	if (reason) {
-		pod->endpoint = NULL;
-		finish_error(pod, CNI_ERROR_TRY_AGAIN, reason);
-		return;
-	}
-	switch (pod->request->verb) {
-	case CNI_ADD:
-		add(pod);
-		return;
-	case CNI_DEL:
-		del(pod);
-		return;
-	case CNI_CHECK:
-		check(pod);
-		return;
-	case CNI_VERSION:
-	case CNI_STATUS:
-	case CNI_GC:
-		break;
-	}
-}
-
-void pod_setup_handle(struct cni_call *call, const struct cni_request *request, int netns_fd,
-		      void *ctx)
-{
-	struct agent *agent = ctx;
-	struct pod_call *pod;
-
-	if (request->verb > CNI_CHECK || request->role != CNI_ROLE_MAIN) {
-		if (request->verb == CNI_STATUS && agent->in_sync)
-			cni_call_answer_ok(call);
-		else if (request->verb == CNI_STATUS)
-			cni_call_answer_error(call, 50, "the agent is starting");
-		else
-			cni_call_answer_error(call, CNI_ERROR_BAD_ENVIRONMENT,
-					      "this plugin does not serve that command yet");
-		return;
-	}
-	pod = XNEW(struct pod_call);
-	pod->agent = agent;
-	pod->call = call;
-	pod->request = request;
-	pod->netns_fd = netns_fd;
-	pod->start_us = loop_now();
-	agent->n_calls++;
-	pod->handle = cni_handle(request);
-	pod->name = cni_endpoint_name(request, agent->args.node_name);
-	cni_host_ifname(request, pod->host_ifname);
-	pod->endpoint =
-		endpoint_find(&agent->endpoints, cni_endpoint_namespace(request), pod->name);
-	begin(pod);
+		pod_call_finish(pod, NULL);
 }

@@ -215,6 +215,16 @@ static struct route default_route(uint8_t family, int ifindex)
 	};
 }
 
+/* The 'i'th of the pod's routes by the gateway, whether of a list or the default ones. */
+static bool pod_route(const struct pod_link *link, uint8_t family, int ifindex, size_t i,
+		      struct route *ret)
+{
+	*ret = default_route(family, ifindex);
+	if (i < link->n_routes)
+		ret->dst = link->routes[i];
+	return i < MAX(link->n_routes, (size_t)1);
+}
+
 static int add_routes(struct visit *visit, uint8_t family, int ifindex, struct err *err)
 {
 	struct route route = {
@@ -232,10 +242,13 @@ static int add_routes(struct visit *visit, uint8_t family, int ifindex, struct e
 		if (r < 0)
 			return r;
 	}
-	route = default_route(family, ifindex);
-	r = route_replace(visit->nl, &route, err);
-	if (r < 0)
-		return r;
+	for (size_t i = 0; pod_route(visit->link, family, ifindex, i, &route); i++) {
+		if (route.dst.addr.family != family)
+			continue;
+		r = route_replace(visit->nl, &route, err);
+		if (r < 0)
+			return r;
+	}
 	return set_forwarding(family, visit->link->allow_ip_forwarding, err);
 }
 
@@ -406,12 +419,23 @@ static int check_addrs(struct visit *visit, int ifindex, struct err *err)
 	return 0;
 }
 
+static bool list_has(const struct route_list *list, const struct route *want)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct route *route = &list->v[i];
+
+		if (route->ifindex == want->ifindex && cidr_equal(&route->dst, &want->dst) &&
+		    ip_equal(&route->gateway, &want->gateway))
+			return true;
+	}
+	return false;
+}
+
 static int check_routes(struct visit *visit, uint8_t family, int ifindex, struct err *err)
 {
 	_cleanup_(route_list_deinit) struct route_list list = {0};
-	struct route want = default_route(family, ifindex);
-	struct cidr link_local = cidr_host(&gateway_v4);
-	bool has_gateway = family == AF_INET6, has_default = false;
+	const char *ifname = visit->link->pod_ifname;
+	struct route want = {.dst = cidr_host(&gateway_v4), .ifindex = ifindex};
 	int r;
 
 	if (!has_family(visit->link, family))
@@ -419,21 +443,16 @@ static int check_routes(struct visit *visit, uint8_t family, int ifindex, struct
 	r = route_dump(visit->nl, family, 0, &list, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < list.n; i++) {
-		const struct route *route = &list.v[i];
-
-		if (route->ifindex != ifindex)
-			continue;
-		if (cidr_equal(&route->dst, &link_local))
-			has_gateway = true;
-		if (cidr_equal(&route->dst, &want.dst) && ip_equal(&route->gateway, &want.gateway))
-			has_default = true;
+	if (family == AF_INET && !list_has(&list, &want))
+		return err_set(err, POD_LINK_E_WRONG, "%s in the pod: the route %s is missing",
+			       ifname, cidr_format(&want.dst).s);
+	for (size_t i = 0; pod_route(visit->link, family, ifindex, i, &want); i++) {
+		if (want.dst.addr.family == family && !list_has(&list, &want))
+			return err_set(err, POD_LINK_E_WRONG,
+				       "%s in the pod: the route %s via %s is missing", ifname,
+				       cidr_format(&want.dst).s, ip_format(&want.gateway).s);
 	}
-	if (has_gateway && has_default)
-		return 0;
-	return err_set(err, POD_LINK_E_WRONG, "%s in the pod: the IPv%u route %s is missing",
-		       visit->link->pod_ifname, ip_version(family),
-		       has_gateway ? "to the gateway (default)" : "169.254.1.1");
+	return 0;
 }
 
 static int check_pod(struct visit *visit, struct err *err)

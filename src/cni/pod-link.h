@@ -16,6 +16,8 @@ struct pod_link {
 	uint32_t mtu;
 	uint32_t n_queues;
 	bool allow_ip_forwarding;
+	const struct cidr *routes; /* all by the gateway; none: the default ones */
+	size_t n_routes;
 	struct cidr addrs[8]; /* /32, /128 */
 	unsigned int n_addrs;
 	bool has_pod_mac;

@@ -392,7 +392,7 @@ static void test_check(void **state)
 	OK(link_get(pod, "eth0", &dev, &err));
 	route.ifindex = dev.ifindex;
 	OK(route_delete(pod, &route, &err));
-	expect_wrong(f, &link, "IPv6 route");
+	expect_wrong(f, &link, "the route ::/0 via fe80");
 	OK(link_set_up(pod, dev.ifindex, false, &err));
 	expect_wrong(f, &link, "down in the pod");
 	OK(link_set_up(f->host, link.host_ifindex, false, &err));

@@ -19,8 +19,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "agent/pod-call.h"
@@ -372,6 +375,12 @@ static void hold_endpoint(struct pod_call *pod)
 	pod->endpoint->busy = true;
 }
 
+/* The file may be any that the caller could open. */
+static bool is_netns(int fd)
+{
+	return fd >= 0 && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
+}
+
 void pod_setup_add(struct pod_call *pod)
 {
 	const struct cni_request *request = pod->request;
@@ -380,9 +389,11 @@ void pod_setup_add(struct pod_call *pod)
 		assign(pod);
 		return;
 	}
-	if (pod->netns_fd < 0) {
-		pod_call_finish_error(pod, CNI_ERROR_BAD_ENVIRONMENT,
-				      "CNI_NETNS is not a network namespace");
+	if (!is_netns(pod->netns_fd)) {
+		_cleanup_free_ char *message =
+			xasprintf("CNI_NETNS=%s is not a network namespace", request->netns_path);
+
+		pod_call_finish_error(pod, CNI_ERROR_BAD_ENVIRONMENT, message);
 		return;
 	}
 	if (pod_call_same_container(pod) && still_wired(pod, NULL)) {

@@ -383,7 +383,7 @@ static void test_bad_pools(void **state)
 		{"10.42.0.0/16", "Never", "Perhaps", "26", "CALICO_IPV4POOL_VXLAN=Perhaps"},
 		{"10.42.0.0/16", "Never", "Never", "many", "default-ipv4-ippool"},
 		{"10.42.0.0/16", "Never", "Never", "8", "blockSize"},
-		{"10.42.0.0", "Never", "Never", "26", "cidr"},
+		{"10.42.0.0", "Never", "Never", "26", "larger than the pool 10.42.0.0"},
 		{"words", "Never", "Never", "26", "cidr"},
 	};
 	struct place *place = *state;

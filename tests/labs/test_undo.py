@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An ADD that can't be finished says why and leaves nothing: no address, no link, no endpoint."""
+
+import contextlib
+import signal
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from clusters import vxlan_cluster
+from families import pool, used_addresses
+from lab import probe, wait_for
+
+
+@pytest.fixture(scope="module", name="lab")
+def _lab():
+    with vxlan_cluster(1) as lab:
+        lab.pod(lab.nodes[0], "stays")
+        wait_for(lambda: used_addresses(lab) == 2, 10, "the pod and the tunnel have addresses")
+        yield lab
+
+
+def _state(lab):
+    """All that an ADD makes, as the datastore and the kernel have it."""
+    node = lab.nodes[0]
+    return {
+        "used": used_addresses(lab),
+        "handles": sorted(item["metadata"]["name"] for item in lab.get("ipamhandles")),
+        "endpoints": sorted(item["metadata"]["name"]
+                            for item in lab.get("workloadendpoints", namespace="default")),
+        "links": sorted(link["ifname"] for link in node.links()),
+        "routes": sorted(line for line in node.ns.ip("route").splitlines() if "cali" in line),
+    }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(lab):
+    """What is there before a test is there after it, and no more."""
+    before = _state(lab)
+    yield
+    for pod in [pod for pod in lab.pods if pod.name != "stays"]:
+        lab.drop_pod(pod)
+    wait_for(lambda: _state(lab) == before, 10, f"all is as before: {before}, not {_state(lab)}")
+
+
+def _refused(lab, answer, before, *words):
+    assert answer.code == 1, answer.text
+    for word in words:
+        assert word in answer.json["msg"], answer.text
+    assert _state(lab) == before
+
+
+@contextlib.contextmanager
+def _rule(lab, when):
+    """The datastore refuses to write what the rule says, as a full disk would."""
+    def run(text):
+        with contextlib.closing(sqlite3.connect(lab.directory / "store.db", timeout=10)) as db:
+            db.execute(text)
+            db.commit()
+
+    run(f"CREATE TRIGGER refusing BEFORE {when} BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    try:
+        yield
+    finally:
+        run("DROP TRIGGER refusing")
+
+
+@pytest.mark.parametrize("path,word", [("/etc/hostname", "/etc/hostname"),
+                                       ("/run/netns/lab-no-such", "/run/netns/lab-no-such"),
+                                       ("/dev/null", "/dev/null")])
+def test_no_network_namespace(lab, path, word):
+    before = _state(lab)
+    _refused(lab, lab.new_pod(lab.nodes[0], "bad-netns").try_add(netns_path=path), before, word)
+
+
+def test_the_node_s_own_namespace(lab):
+    before = _state(lab)
+    node = lab.nodes[0]
+    _refused(lab, lab.new_pod(node, "own-netns").try_add(netns_path=str(node.ns.path)), before,
+             "namespace")
+
+
+def test_full_pool(lab):
+    """All four addresses of a /30 are given, as Calico does; the fifth pod is told so."""
+    node = lab.nodes[0]
+    lab.apply(pool("four", "10.47.0.0/30", blockSize=30))
+    pods = [lab.pod(node, f"four{number}", pools=["four"]) for number in range(4)]
+    assert sorted(pod.address for pod in pods) == [f"10.47.0.{number}" for number in range(4)]
+    before = _state(lab)
+    fifth = lab.new_pod(node, "fifth")
+    _refused(lab, fifth.try_add(["four"]), before, "pool four", "release addresses or add a pool")
+    lab.drop_pod(pods.pop())
+    assert fifth.add(["four"])
+    assert fifth.address == "10.47.0.3"
+    for pod in [*pods, fifth]:
+        lab.drop_pod(pod)
+    lab.ctl("delete", "ippool", "four")
+
+
+def test_endpoint_can_t_be_written(lab):
+    before = _state(lab)
+    pod = lab.new_pod(lab.nodes[0], "unwritten")
+    with _rule(lab, "INSERT ON object WHEN NEW.kind = 'workloadendpoints'"):
+        answer = pod.try_add()
+        assert answer.json["code"] == 11
+        _refused(lab, answer, before, "can't write the endpoint", "store.db")
+    pod.add()
+    assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
+
+
+def test_address_can_t_be_written(lab):
+    before = _state(lab)
+    with _rule(lab, "UPDATE ON object WHEN NEW.kind = 'ipamblocks'"):
+        answer = lab.new_pod(lab.nodes[0], "addressless").try_add()
+        assert answer.json["code"] == 11
+        _refused(lab, answer, before, "store.db")
+
+
+def test_endpoint_can_t_be_deleted(lab):
+    """DEL says try again and means it: the address stays given until the endpoint is gone."""
+    pod = lab.pod(lab.nodes[0], "undeleted")
+    used = used_addresses(lab)
+    with _rule(lab, "UPDATE ON object WHEN NEW.kind = 'workloadendpoints'"):
+        answer = pod.try_del()
+        assert answer.json["code"] == 11 and "store.db" in answer.json["msg"]
+        assert used_addresses(lab) == used
+    assert pod.try_del().code == 0
+    assert used_addresses(lab) == used - 1
+
+
+def test_two_adds_at_once(lab):
+    """One wires the pod; the other gets the same or is told to try again. Never two addresses."""
+    for number in range(4):
+        pod = lab.new_pod(lab.nodes[0], f"double{number}")
+        used = used_addresses(lab)
+        answers = []
+        threads = [threading.Thread(target=lambda pod=pod: answers.append(pod.try_add()))
+                   for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        good = [answer for answer in answers if answer.code == 0]
+        assert good
+        assert len({answer.json["ips"][0]["address"] for answer in good}) == 1
+        for answer in answers:
+            assert answer.code == 0 or answer.json["code"] == 11 and \
+                "another call for this pod" in answer.json["msg"]
+        assert used_addresses(lab) == used + 1
+        pod.result = good[0].json
+        assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
+
+
+def test_add_and_del_at_once(lab):
+    """Whoever is first: afterwards a DEL leaves nothing."""
+    for number in range(4):
+        pod = lab.new_pod(lab.nodes[0], f"race{number}")
+        threads = [threading.Thread(target=pod.try_add), threading.Thread(target=pod.try_del)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        lab.drop_pod(pod)
+
+
+@pytest.mark.parametrize("milliseconds", [0, 2, 4, 7, 12, 20])
+def test_agent_dies_in_an_add(lab, milliseconds):
+    """At whatever moment: the runtime's DEL, queued or at once, leaves nothing."""
+    node = lab.nodes[0]
+    pod = lab.new_pod(node, f"cut{milliseconds}")
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(pod.try_add()))
+    thread.start()
+    time.sleep(milliseconds / 1000)
+    node.kill_agent()
+    thread.join()
+    if answers[0].code:
+        assert answers[0].json["code"] == 11, answers[0].text
+    node.start_agent()
+    again = wait_for(lambda: next(iter([a for a in [pod.try_add()] if a.code == 0]), None), 10,
+                     "ADD works again")
+    pod.result = again.json
+    assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
+
+
+def test_stop_lets_calls_end(lab):
+    """SIGTERM under load: every call is answered with success or with try again."""
+    node = lab.nodes[0]
+    pods = [lab.new_pod(node, f"stop{number}") for number in range(8)]
+    answers = {}
+
+    def one(pod):
+        answers[pod.name] = pod.try_add()
+
+    threads = [threading.Thread(target=one, args=[pod]) for pod in pods]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.02)
+    node.kill_agent(signal.SIGTERM)
+    assert node.agent.returncode == 0
+    for thread in threads:
+        thread.join()
+    node.start_agent()
+    for pod in pods:
+        answer = answers[pod.name]
+        if answer.code:
+            assert answer.json["code"] == 11, answer.text
+        else:
+            pod.result = answer.json
+            assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
+
+
+def test_locked_store(lab):
+    """Somebody holds the datastore: the call is told to try again, and nothing hangs for good."""
+    before = _state(lab)
+    pod = lab.new_pod(lab.nodes[0], "locked")
+    with contextlib.closing(sqlite3.connect(lab.directory / "store.db")) as db:
+        db.execute("BEGIN IMMEDIATE")
+        start = time.monotonic()
+        answer = pod.try_add()
+        assert 5 < time.monotonic() - start < 25
+        db.rollback()
+    assert answer.code == 1 and answer.json["code"] == 11
+    assert "store.db" in answer.json["msg"]
+    assert _state(lab) == before

@@ -394,12 +394,22 @@ static int check_label_key(const char *value, struct err *err)
 		value);
 }
 
-/* regcomp() unrolls bounded repetition, so that nested bounds could take all memory. */
+/*
+ * regcomp() unrolls bounded repetition and doubles what stands before a "+", so that bounds in
+ * bounds, and a "+" of a group or of another quantifier again and again, could take all memory.
+ */
 static bool regex_bounded(const char *value)
 {
 	const char *brace = strchr(value, '{');
 	size_t count = 0;
+	size_t n_doubled = 0;
 
+	for (size_t i = 1; value[0] && value[i]; i++) {
+		if (value[i] == '+' && strchr(")+*?}", value[i - 1]))
+			n_doubled++;
+	}
+	if (n_doubled > CHECK_REGEX_DOUBLED)
+		return false;
 	for (; brace; brace = strchr(brace + 1, '{')) {
 		const char *p = brace + 1;
 
@@ -428,9 +438,9 @@ static int check_regex(const char *value, struct err *err)
 	if (strlen(value) > CHECK_REGEX_MAX || !regex_bounded(value))
 		return err_set(
 			err, -EINVAL,
-			"the pattern \"%.64s\" is too costly: at most %d bytes, and one {n} of at "
-			"most %d",
-			value, CHECK_REGEX_MAX, CHECK_REGEX_REPEAT);
+			"the pattern \"%.64s\" is too costly: at most %d bytes, one {n} of at most %d, "
+			"and %d \"+\" of groups",
+			value, CHECK_REGEX_MAX, CHECK_REGEX_REPEAT, CHECK_REGEX_DOUBLED);
 	r = regcomp(&regex, value, REG_EXTENDED | REG_NOSUB);
 	if (r == 0) {
 		regfree(&regex);

@@ -25,6 +25,7 @@
 void ctl_args_deinit(struct ctl_args *args)
 {
 	free(args->operands);
+	free(args->repeated);
 	*args = (struct ctl_args){.verb = NULL};
 }
 
@@ -167,7 +168,12 @@ static enum ctl_flag flag_find(uint64_t allowed, const char *name, size_t len, c
 
 static int flag_set(struct ctl_args *args, enum ctl_flag flag, const char *value, struct err *err)
 {
-	if (args->set[flag])
+	if (ctl_flags[flag].repeats) {
+		if (args->n_repeated >= CTL_OPERANDS_MAX)
+			return err_set(err, -EINVAL, "more than %d times --%s", CTL_OPERANDS_MAX,
+				       ctl_flags[flag].name);
+		*ARRAY_ADD(args->repeated, args->n_repeated) = value;
+	} else if (args->set[flag])
 		return err_set(err, -EINVAL, "--%s is given twice", ctl_flags[flag].name);
 	args->set[flag] = true;
 	args->values[flag] = value;
@@ -236,6 +242,7 @@ static int operands_check(const struct ctl_args *args, struct err *err)
 		min = max = 3;
 		break;
 	case OPERANDS_SHELL:
+	case OPERANDS_ONE:
 		min = max = 1;
 		break;
 	case OPERANDS_TOPIC:

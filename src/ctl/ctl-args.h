@@ -33,6 +33,20 @@ enum ctl_flag {
 	FLAG_SHOW_BLOCKS,
 	FLAG_SHOW_BORROWED,
 	FLAG_SHOW_CONFIGURATION,
+	FLAG_SHOW_ALL_IPS,
+	FLAG_SHOW_PROBLEM_IPS,
+	FLAG_REPORT,
+	FLAG_FIX,
+	FLAG_GRACE,
+	FLAG_FROM_REPORT,
+	FLAG_FORCE,
+	FLAG_STRICT_AFFINITY,
+	FLAG_MAX_BLOCKS_PER_HOST,
+	FLAG_KUBEVIRT_IP_PERSISTENCE,
+	FLAG_IP_COOLDOWN_SECONDS,
+	FLAG_CIDR,
+	FLAG_NAME,
+	FLAG_NODE,
 	FLAG_CLIENT,
 	FLAG_SOCKET,
 	FLAG_CONFIG,
@@ -49,6 +63,7 @@ struct ctl_flag_desc {
 	const char *value;	  /* what follows, in help: "FILE"; NULL: a switch */
 	const char *const *words; /* what the value may be, for completion; NULL: anything */
 	const char *doc;
+	bool repeats; /* may be given several times */
 };
 
 /* What a verb's operands are, for completion and for counting. */
@@ -59,6 +74,7 @@ enum ctl_operands {
 	OPERANDS_KIND_NAME_LABEL,
 	OPERANDS_SHELL,
 	OPERANDS_TOPIC,
+	OPERANDS_ONE, /* a number or an address */
 };
 
 struct ctl_verb {
@@ -79,6 +95,8 @@ struct ctl_args {
 	const struct ctl_verb *verb; /* NULL: none was given */
 	bool set[FLAG_COUNT_];
 	const char *values[FLAG_COUNT_];
+	const char **repeated; /* owned array: values of the flag that repeats */
+	size_t n_repeated;
 	const char **operands; /* owned array, borrowed strings */
 	size_t n_operands;
 };

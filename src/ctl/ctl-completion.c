@@ -58,6 +58,7 @@ static void print_operands(enum ctl_operands takes)
 		print_kinds();
 		break;
 	case OPERANDS_NONE:
+	case OPERANDS_ONE:
 		break;
 	}
 }

@@ -114,6 +114,7 @@ int ctl_run_delete(struct ctl *ctl, struct err *err);
 int ctl_run_get(struct ctl *ctl, struct err *err);
 int ctl_run_label(struct ctl *ctl, struct err *err);
 int ctl_run_ipam_show(struct ctl *ctl, struct err *err);
+int ctl_run_ipam_check(struct ctl *ctl, struct err *err);
 int ctl_run_node_status(struct ctl *ctl, struct err *err);
 int ctl_run_version(struct ctl *ctl, struct err *err);
 int ctl_run_completion(struct ctl *ctl, struct err *err);

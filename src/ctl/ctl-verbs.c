@@ -6,6 +6,8 @@
 
 static const char *const output_words[] = {
 	"ps", "wide", "yaml", "json", "name", "custom-columns=", NULL};
+static const char *const bool_words[] = {"true", "false", NULL};
+static const char *const persistence_words[] = {"Enabled", "Disabled", NULL};
 static const char *const patch_words[] = {"strategic", "merge", "json", NULL};
 
 const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
@@ -26,11 +28,31 @@ const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 	[FLAG_PATCH_TYPE] = {"type", 't', "TYPE", patch_words, "strategic, merge or json"},
 	[FLAG_OVERWRITE] = {"overwrite", 0, NULL, NULL, "a label that is there may change"},
 	[FLAG_REMOVE] = {"remove", 0, NULL, NULL, "take the label away"},
-	[FLAG_IP] = {"ip", 0, "IP", NULL, "who has this address"},
+	[FLAG_IP] = {"ip", 0, "IP", NULL, "this address"},
 	[FLAG_SHOW_BLOCKS] = {"show-blocks", 0, NULL, NULL, "each block too"},
 	[FLAG_SHOW_BORROWED] = {"show-borrowed", 0, NULL, NULL,
 				"addresses out of other nodes' blocks"},
 	[FLAG_SHOW_CONFIGURATION] = {"show-configuration", 0, NULL, NULL, "the IPAMConfiguration"},
+	[FLAG_SHOW_ALL_IPS] = {"show-all-ips", 0, NULL, NULL, "every address that is checked"},
+	[FLAG_SHOW_PROBLEM_IPS] = {"show-problem-ips", 0, NULL, NULL, "each problem by itself"},
+	[FLAG_REPORT] = {"output", 'o', "FILE", NULL, "write a report for ipam release"},
+	[FLAG_FIX] = {"fix", 0, NULL, NULL, "look twice, and repair what is wrong both times"},
+	[FLAG_GRACE] = {"grace", 0, "SECONDS", NULL, "--fix leaves younger assignments alone (60)"},
+	[FLAG_FROM_REPORT] = {"from-report", 0, "FILE", NULL,
+			      "what every one of these reports of ipam check calls leaked", true},
+	[FLAG_FORCE] = {"force", 0, NULL, NULL,
+			"also with the datastore not locked, or another version's report"},
+	[FLAG_STRICT_AFFINITY] = {"strictaffinity", 0, "BOOL", bool_words,
+				  "nodes do not borrow addresses from each other's blocks"},
+	[FLAG_MAX_BLOCKS_PER_HOST] = {"max-blocks-per-host", 0, "N", NULL,
+				      "blocks a node may have; 0: 20"},
+	[FLAG_KUBEVIRT_IP_PERSISTENCE] = {"kubevirt-ip-persistence", 0, "MODE", persistence_words,
+					  "does a virtual machine keep its address"},
+	[FLAG_IP_COOLDOWN_SECONDS] = {"ip-cooldown-seconds", 0, "N", NULL,
+				      "how long a released address rests, 0..1200"},
+	[FLAG_CIDR] = {"cidr", 0, "CIDR", NULL, "of the pool"},
+	[FLAG_NAME] = {"name", 0, "NAME", NULL, "of the pool"},
+	[FLAG_NODE] = {"node", 0, "NODE", NULL, "as seen from this node"},
 	[FLAG_CLIENT] = {"client", 0, NULL, NULL, "this program's version only"},
 	[FLAG_SOCKET] = {"socket", 0, "PATH", NULL, "BIRD's control socket"},
 	[FLAG_CONFIG] = {"config", 'c', "FILE", NULL, "not supported yet: use the environment"},
@@ -134,6 +156,17 @@ const struct ctl_verb ctl_verbs[] = {
 		.doc = "Show how the addresses of the pools are used",
 		.needs_store = true,
 		.run = ctl_run_ipam_show,
+	},
+	{
+		.name = "ipam check",
+		.operands = "",
+		.flags = CTL_FLAG(FLAG_SHOW_ALL_IPS) | CTL_FLAG(FLAG_SHOW_PROBLEM_IPS) |
+			 CTL_FLAG(FLAG_REPORT) | CTL_FLAG(FLAG_FIX) | CTL_FLAG(FLAG_GRACE),
+		.doc = "Compare the addresses that are assigned with those in use",
+		.more = "--fix releases addresses of pods and nodes that are gone, corrects handles,\n"
+			"and gives back the blocks of nodes that are gone.",
+		.needs_store = true,
+		.run = ctl_run_ipam_check,
 	},
 	{
 		.name = "node status",

@@ -108,6 +108,11 @@ enum ipam_attempt ipam_plan_drop_unselected(struct ipam_plan *plan, const struct
 enum ipam_attempt ipam_plan_release_affinities(struct ipam_plan *plan,
 					       struct ipam_request *request);
 
+/* ipam-repair.c */
+
+enum ipam_attempt ipam_plan_repair_handle(struct ipam_plan *plan, struct ipam_request *request);
+enum ipam_attempt ipam_plan_sweep_block(struct ipam_plan *plan, struct ipam_request *request);
+
 /* ipam-explain.c */
 
 /* Why those pools have no address for this node, as far as the blocks were read. */

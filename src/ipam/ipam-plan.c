@@ -447,6 +447,10 @@ static enum ipam_attempt attempt(struct ipam_plan *plan, struct ipam_request *re
 		return ipam_plan_release_handle(plan, request);
 	case IPAM_RELEASE_ADDRESS:
 		return ipam_plan_release_address(plan, request);
+	case IPAM_REPAIR_HANDLE:
+		return ipam_plan_repair_handle(plan, request);
+	case IPAM_SWEEP_BLOCK:
+		return ipam_plan_sweep_block(plan, request);
 	case IPAM_RELEASE_AFFINITIES:
 		return ipam_plan_release_affinities(plan, request);
 	}

@@ -20,6 +20,8 @@ enum ipam_request_type {
 	IPAM_ASSIGN_ADDRESS, /* exactly 'addr' */
 	IPAM_RELEASE_HANDLE, /* every address of 'handle' */
 	IPAM_RELEASE_ADDRESS,
+	IPAM_REPAIR_HANDLE,	 /* its counts become what the blocks have */
+	IPAM_SWEEP_BLOCK,	 /* frees what has cooled down in 'block' */
 	IPAM_RELEASE_AFFINITIES, /* what 'host' has of blocks: all, or the one of 'block' */
 };
 

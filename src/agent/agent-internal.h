@@ -10,6 +10,7 @@
 #include "agent/dataplane.h"
 #include "agent/endpoint.h"
 #include "agent/health-server.h"
+#include "agent/link-remover.h"
 #include "agent/metrics.h"
 #include "agent/object-cache.h"
 #include "agent/store-worker.h"
@@ -26,8 +27,8 @@ struct agent {
 	struct felix_configuration *felix; /* effective parameters */
 
 	struct store_worker *store_worker;
-	struct worker *link_worker; /* deleting a link waits for the kernel's grace period */
-	struct nl *link_nl;	    /* its connection */
+	struct link_remover *link_remover;
+	struct worker *scan_worker; /* GC looks through the datastore there */
 	struct dataplane *dataplane;
 	struct bird_manager *bird; /* NULL: no BGP */
 	struct cni_server *cni;

@@ -13,7 +13,6 @@
 #include "agent/agent.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +30,6 @@
 #include "base/fd.h"
 #include "calc/calc.h"
 #include "model/felix-configuration.h"
-#include "netlink/nl.h"
 #include "selector/selector.h"
 
 #define LOG_MODULE "agent"
@@ -41,8 +39,7 @@
 #define QUEUE_INTERVAL_US 5000000
 #define STOP_LIMIT_US	  10000000
 
-/* --- What the sync tells
- * -------------------------------------------------------------------------- */
+/* --- What the sync tells ----------------------------------------------------------------------- */
 
 /* The cached objects of a kind, in an array to free(). */
 static const struct object **cached_objects(const struct agent *agent, enum kind kind,
@@ -203,8 +200,7 @@ static void on_bird_changed(void *ctx)
 		node_status_update(agent->status_reporter);
 }
 
-/* --- Health and metrics
- * ----------------------------------------------------------------------------- */
+/* --- Health and metrics ------------------------------------------------------------------------ */
 
 static bool is_ready(void *ctx, struct buf *why)
 {
@@ -263,9 +259,7 @@ static int start_http(struct agent *agent, struct err *err)
 	return r;
 }
 
-/* --- Life
- * -----------------------------------------------------------------------------------------------
- */
+/* --- Life -------------------------------------------------------------------------------------- */
 
 static int on_replay(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -380,6 +374,13 @@ static int load_felix(struct agent *agent, struct err *err)
 	return r;
 }
 
+static void on_link_gone(void *ctx, int ifindex)
+{
+	struct agent *agent = ctx;
+
+	link_remover_note_gone(agent->link_remover, ifindex);
+}
+
 static int start_parts(struct agent *agent, struct err *err)
 {
 	_cleanup_free_ char *socket_path = xasprintf("%s/cni.sock", agent->args.run_dir);
@@ -394,9 +395,10 @@ static int start_parts(struct agent *agent, struct err *err)
 	if (r < 0)
 		return r;
 	dataplane_set_listener(agent->dataplane, on_applied, agent);
-	r = nl_open(NETLINK_ROUTE, -1, &agent->link_nl, err);
+	dataplane_set_gone_listener(agent->dataplane, on_link_gone, agent);
+	r = link_remover_new(agent->event, &agent->link_remover, err);
 	if (r == 0)
-		r = worker_new(agent->event, "links", NULL, &agent->link_worker, err);
+		r = worker_new(agent->event, "scan", NULL, &agent->scan_worker, err);
 	if (r == 0 && agent->args.bird_mode != BIRD_MODE_NONE)
 		r = bird_manager_new(agent->event, &agent->args, on_bird_changed, agent,
 				     &agent->bird, err);
@@ -452,7 +454,8 @@ static int start(struct agent *agent, struct err *err)
 static void agent_deinit(struct agent *agent)
 {
 	agent->store_worker = store_worker_free(agent->store_worker);
-	agent->link_worker = worker_free(agent->link_worker);
+	agent->link_remover = link_remover_free(agent->link_remover);
+	agent->scan_worker = worker_free(agent->scan_worker);
 	agent->bird = bird_manager_free(agent->bird);
 	agent->sync = datastore_sync_free(agent->sync);
 	agent->tunnel_task = tunnel_address_task_free(agent->tunnel_task);
@@ -462,7 +465,6 @@ static void agent_deinit(struct agent *agent)
 	agent->metrics_server = health_server_free(agent->metrics_server);
 	(void)sd_event_source_disable_unref(agent->replay_timer);
 	agent->dataplane = dataplane_free(agent->dataplane);
-	agent->link_nl = nl_close(agent->link_nl);
 	endpoint_table_deinit(&agent->endpoints);
 	object_cache_deinit(&agent->cache);
 	agent->calc = calc_free(agent->calc);

@@ -61,8 +61,7 @@ struct bird_manager {
 	struct bird_state state;
 };
 
-/* --- In the worker ------------------------------------------------------------------------------
- */
+/* --- In the worker ----------------------------------------------------------------------------- */
 
 static bool child_lives(struct bird_manager *manager)
 {
@@ -175,8 +174,7 @@ static void run(struct worker_job *job, void *ctx)
 	look(manager);
 }
 
-/* --- In the loop ---------------------------------------------------------------------------------
- */
+/* --- In the loop ------------------------------------------------------------------------------- */
 
 static void start_work(struct bird_manager *manager)
 {

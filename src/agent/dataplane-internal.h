@@ -48,6 +48,8 @@ struct dataplane {
 
 	void (*applied)(void *ctx);
 	void *applied_ctx;
+	void (*gone)(void *ctx, int ifindex);
+	void *gone_ctx;
 	sd_event_source *monitor_source;
 	sd_event_source *nat_source;
 	sd_event_source *apply_source; /* deferred to the end of the turn */

@@ -36,7 +36,7 @@ static const struct {
 	[TUNNEL_IPIP] = {AF_INET, 20},
 };
 
-/* --- What the own node says ------------------------------------------------------------------ */
+/* --- What the own node says -------------------------------------------------------------------- */
 
 static const char *own_address_text(const struct node *node, uint8_t family)
 {
@@ -80,7 +80,7 @@ static bool pools_want(const struct dataplane *dataplane, enum tunnel_type type)
 	return calc_wants_vxlan(dataplane->calc, tunnel_traits[type].family);
 }
 
-/* --- The node's interfaces ------------------------------------------------------------------- */
+/* --- The node's interfaces --------------------------------------------------------------------- */
 
 static int find_parents(struct dataplane *dataplane, struct err *err)
 {
@@ -170,7 +170,7 @@ static void write_pod_mtu(struct dataplane *dataplane)
 	log_info("MTU of pods", "mtu", text, "host_mtu", log_num(dataplane->host_mtu).s);
 }
 
-/* --- Devices ---------------------------------------------------------------------------------- */
+/* --- Devices ----------------------------------------------------------------------------------- */
 
 static void forget_neighbours(struct tunnel *tunnel)
 {

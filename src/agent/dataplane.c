@@ -37,7 +37,7 @@ static void schedule_apply(struct dataplane *dataplane)
 	(void)sd_event_source_set_enabled(dataplane->apply_source, SD_EVENT_ONESHOT);
 }
 
-/* --- Routes ----------------------------------------------------------------------------------- */
+/* --- Routes ------------------------------------------------------------------------------------ */
 
 static bool has_prefix(const struct dataplane *dataplane, const char *ifname)
 {
@@ -139,8 +139,7 @@ static int apply_routes(struct dataplane *dataplane, struct err *err)
 	return 0;
 }
 
-/* --- NAT ---------------------------------------------------------------------------------------
- */
+/* --- NAT --------------------------------------------------------------------------------------- */
 
 static int apply_nat(struct dataplane *dataplane, struct err *err)
 {
@@ -167,8 +166,7 @@ static int apply_nat(struct dataplane *dataplane, struct err *err)
 	return r < 0 ? err_prefix(err, r, "NAT") : 0;
 }
 
-/* --- The apply ----------------------------------------------------------------------------------
- */
+/* --- The apply --------------------------------------------------------------------------------- */
 
 static int apply(struct dataplane *dataplane, struct err *err)
 {
@@ -262,8 +260,7 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* --- What the kernel tells ----------------------------------------------------------------------
- */
+/* --- What the kernel tells --------------------------------------------------------------------- */
 
 static struct tunnel *find_tunnel(struct dataplane *dataplane, int ifindex)
 {
@@ -338,6 +335,8 @@ static void note_link_gone(struct dataplane *dataplane, const struct link *link)
 	}
 	if (tunnel || !has_prefix(dataplane, link->name))
 		dataplane->tunnels_dirty = true;
+	if (dataplane->gone)
+		dataplane->gone(dataplane->gone_ctx, link->ifindex);
 }
 
 static void note(struct dataplane *dataplane, const struct monitor_event *event)
@@ -422,8 +421,7 @@ static int on_nat(sd_event_source *source, int fd, uint32_t revents, void *userd
 	return 0;
 }
 
-/* --- Endpoints -----------------------------------------------------------------------------------
- */
+/* --- Endpoints --------------------------------------------------------------------------------- */
 
 static struct route endpoint_route(const struct dataplane *dataplane, const struct cidr *addr,
 				   int ifindex)
@@ -514,13 +512,19 @@ void dataplane_restore_endpoint(struct dataplane *dataplane, const struct endpoi
 			  err.msg);
 }
 
-/* --- Outside -------------------------------------------------------------------------------------
- */
+/* --- Outside ----------------------------------------------------------------------------------- */
 
 void dataplane_set_listener(struct dataplane *dataplane, void (*applied)(void *ctx), void *ctx)
 {
 	dataplane->applied = applied;
 	dataplane->applied_ctx = ctx;
+}
+
+void dataplane_set_gone_listener(struct dataplane *dataplane, void (*gone)(void *ctx, int ifindex),
+				 void *ctx)
+{
+	dataplane->gone = gone;
+	dataplane->gone_ctx = ctx;
 }
 
 bool dataplane_ready_for_bird(const struct dataplane *dataplane)
@@ -581,8 +585,7 @@ struct nl *dataplane_nl(struct dataplane *dataplane)
 	return dataplane->nl;
 }
 
-/* --- Life
- * ------------------------------------------------------------------------------------------ */
+/* --- Life -------------------------------------------------------------------------------------- */
 
 static int set_forwarding(struct err *err)
 {

@@ -49,6 +49,10 @@ CLEANUP_FUNC(struct dataplane *, dataplane_free);
 /* 'applied' is called in the loop after each time the kernel was brought to the desired state. */
 void dataplane_set_listener(struct dataplane *dataplane, void (*applied)(void *ctx), void *ctx);
 
+/* 'gone' is called in the loop when the kernel says that a link is no more. */
+void dataplane_set_gone_listener(struct dataplane *dataplane, void (*gone)(void *ctx, int ifindex),
+				 void *ctx);
+
 /* Is there all that BIRD's routes need: tunl0, if a pool wants IPIP? */
 bool dataplane_ready_for_bird(const struct dataplane *dataplane);
 

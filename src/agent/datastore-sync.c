@@ -47,8 +47,7 @@ struct datastore_sync {
 	uint64_t snapshot;
 };
 
-/* --- What is known ------------------------------------------------------------------------------
- */
+/* --- What is known ----------------------------------------------------------------------------- */
 
 static struct known_object *find_known(struct datastore_sync *sync,
 				       const struct store_object *stored, char **ret_key)
@@ -84,8 +83,7 @@ static void forget(struct datastore_sync *sync, struct known_object *known)
 	free(known);
 }
 
-/* --- Events --------------------------------------------------------------------------------------
- */
+/* --- Events ------------------------------------------------------------------------------------ */
 
 /* Endpoints of other nodes are told from ours by their name, without reading them. */
 static bool concerns_us(const struct datastore_sync *sync, const struct store_object *stored)

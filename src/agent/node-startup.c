@@ -28,7 +28,7 @@
 
 #define UPDATE_RETRIES 20
 
-/* --- Objects ---------------------------------------------------------------------------------- */
+/* --- Objects ----------------------------------------------------------------------------------- */
 
 static void random_bytes(void *bytes, size_t size)
 {
@@ -102,8 +102,7 @@ static int ensure_defaults(struct store *store, const struct agent_args *args, s
 	return r;
 }
 
-/* --- Default pools -----------------------------------------------------------------------------
- */
+/* --- Default pools ----------------------------------------------------------------------------- */
 
 struct default_pool {
 	const char *name;
@@ -210,8 +209,7 @@ static int ensure_pools(struct store *store, const struct agent_args *args, stru
 	return r;
 }
 
-/* --- This node
- * ------------------------------------------------------------------------------------ */
+/* --- This node --------------------------------------------------------------------------------- */
 
 /* A literal address takes its prefix from the interface that has it. */
 static int literal_address(const char *text, uint8_t family, const struct host_addresses *host,

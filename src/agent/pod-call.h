@@ -28,11 +28,10 @@ struct pod_call {
 	const char **pools; /* to take addresses from; NULL: automatic */
 	char host_ifname[IFNAMSIZ];
 	struct pod_link link;
+	int wire_result; /* of an ADD: kernel's side */
+	struct err wire_err;
 
 	struct store_job store;
-	struct worker_job unlink;
-	int unlink_result;
-	struct err unlink_err;
 	unsigned int n_waiting; /* DEL, undo: jobs not done yet */
 	unsigned int code;	/* of the error to answer with; 0: none */
 	struct err err;

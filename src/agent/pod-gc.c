@@ -240,5 +240,5 @@ void pod_gc(struct agent *agent, struct cni_call *call, const struct cni_request
 	if (request->role == CNI_ROLE_MAIN)
 		detach_endpoints(gc);
 	gc->scan = (struct worker_job){.run = run_scan, .done = scan_done};
-	worker_submit(agent->link_worker, &gc->scan);
+	worker_submit(agent->scan_worker, &gc->scan);
 }

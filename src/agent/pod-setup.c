@@ -4,10 +4,10 @@
  * ADD, DEL and CHECK, each a short chain of steps between the loop and the workers:
  *
  *	ADD	addresses from IPAM (store worker), or with the request from another plugin
- *		-> wire the pod, program its routes (loop)
- *		-> write the WorkloadEndpoint (store worker) -> answer
+ *		-> wire the pod, program its routes (loop), at the same time write the
+ *		WorkloadEndpoint (store worker) -> answer
  *		any failure: unwire, forget the routes, release the addresses -> answer the error
- *	DEL	forget the routes (loop) -> delete the link (link worker), and at the same time
+ *	DEL	forget the routes (loop) -> delete the link (link remover), at the same time
  *		delete the WorkloadEndpoint and release the addresses (store worker)
  *		-> answer when both are done
  *	CHECK	compare with what ADD made -> answer
@@ -138,18 +138,14 @@ static void undo_store_done(struct store_job *job)
 	one_undone(pod);
 }
 
-static void run_unlink(struct worker_job *job, void *ctx)
+static void undo_unlink_done(void *ctx, int result, const struct err *err)
 {
-	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, unlink);
+	struct pod_call *pod = ctx;
 
-	(void)ctx;
-	pod->unlink_result =
-		pod_link_detach(pod->agent->link_nl, pod->host_ifname, &pod->unlink_err);
-}
-
-static void undo_unlink_done(struct worker_job *job)
-{
-	one_undone(CONTAINER_OF(job, struct pod_call, unlink));
+	if (result < 0)
+		log_error("can't remove the interface of a failed ADD; DEL will", "interface",
+			  pod->host_ifname, "error", err->msg);
+	one_undone(pod);
 }
 
 static void submit_release(struct pod_call *pod, bool delete_endpoint,
@@ -168,11 +164,11 @@ static void submit_release(struct pod_call *pod, bool delete_endpoint,
 	store_worker_submit(pod->agent->store_worker, &pod->store);
 }
 
-static void submit_unlink(struct pod_call *pod, void (*done)(struct worker_job *job))
+static void submit_unlink(struct pod_call *pod,
+			  void (*removed)(void *ctx, int result, const struct err *err))
 {
-	pod->unlink = (struct worker_job){.run = run_unlink, .done = done};
 	pod->n_waiting++;
-	worker_submit(pod->agent->link_worker, &pod->unlink);
+	link_remover_remove(pod->agent->link_remover, pod->host_ifname, removed, pod);
 }
 
 static void undo(struct pod_call *pod, unsigned int code, const char *message)
@@ -187,17 +183,20 @@ static void undo(struct pod_call *pod, unsigned int code, const char *message)
 /* --- ADD
  * -------------------------------------------------------------------------------------------- */
 
+/* Wired and stored, or one of the two failed and all of it is undone. */
 static void add_written(struct store_job *job)
 {
 	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
 
-	if (job->op_result != 0) {
+	if (pod->wire_result < 0) {
+		undo(pod, CNI_ERROR_INTERNAL, pod->wire_err.msg);
+	} else if (job->op_result != 0) {
 		(void)err_prefix(&job->err, 0, "can't write the endpoint to the datastore");
 		undo(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
-		return;
+	} else {
+		pod->endpoint->revision = job->revision;
+		finish_added(pod);
 	}
-	pod->endpoint->revision = job->revision;
-	finish_added(pod);
 }
 
 static void write_endpoint(struct pod_call *pod)
@@ -244,7 +243,6 @@ static int wire(struct pod_call *pod, struct err *err)
 static void attach(struct pod_call *pod, const struct cidr *addrs, unsigned int n)
 {
 	struct endpoint *endpoint = pod->endpoint;
-	struct err err = ERR_INIT;
 
 	/* What a former container of the same pod had goes now; its address with its own DEL. */
 	dataplane_remove_endpoint(pod->agent->dataplane, endpoint);
@@ -256,11 +254,9 @@ static void attach(struct pod_call *pod, const struct cidr *addrs, unsigned int 
 	endpoint->n_addrs = MIN(n, (unsigned int)ENDPOINT_ADDRS_MAX);
 	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
 		endpoint->addrs[i] = cidr_host(&addrs[i].addr);
-	if (wire(pod, &err) < 0) {
-		undo(pod, CNI_ERROR_INTERNAL, err.msg);
-		return;
-	}
+	/* The disk works while the kernel does; add_written() is not called before this returns. */
 	write_endpoint(pod);
+	pod->wire_result = wire(pod, &pod->wire_err);
 }
 
 static void not_assigned(struct pod_call *pod, const struct ipam_request *ipam)
@@ -444,11 +440,9 @@ static void del_store_done(struct store_job *job)
 			    job->ipam.err.msg);
 }
 
-static void del_unlink_done(struct worker_job *job)
+static void del_unlink_done(void *ctx, int result, const struct err *err)
 {
-	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, unlink);
-
-	one_deleted(pod, pod->unlink_result >= 0, pod->unlink_err.msg);
+	one_deleted(ctx, result >= 0, err->msg);
 }
 
 void pod_setup_del(struct pod_call *pod)

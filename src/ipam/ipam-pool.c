@@ -168,8 +168,8 @@ static void explain_none(const struct ipam_pool *all, size_t n, const struct ipa
 	unsigned int version = ip_version(query->family);
 	struct err text = ERR_INIT;
 
-	(void)err_set(&text, 0, "no IPv%c IPPool%s serves this node and namespace for %s addresses",
-		      (int)version, query->pools ? " of the request" : "", use_names[query->use]);
+	(void)err_set(&text, 0, "no IPv%u IPPool%s serves this node and namespace for %s addresses",
+		      version, query->pools ? " of the request" : "", use_names[query->use]);
 	for (size_t i = 0; i < n; i++) {
 		struct err before = text;
 		struct err why = ERR_INIT;

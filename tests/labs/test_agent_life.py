@@ -386,7 +386,7 @@ def test_no_default_pools(clean_machine):
         assert not pools_of(lab)
         answer = lab.new_pod(lab.nodes[0], "poolless").try_add()
         assert answer.code == 1
-        assert "pool" in answer.json["msg"]
+        assert "IPPool" in answer.json["msg"] and "add one" in answer.json["msg"]
 
 
 def test_address_of_another_node_is_refused(clean_machine):

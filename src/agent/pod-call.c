@@ -16,6 +16,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/digest.h"
 #include "calc/calc.h"
 #include "model/kinds.h"
 
@@ -160,6 +161,42 @@ static const char *not_ready(const struct agent *agent)
 	return NULL;
 }
 
+static bool is_taken(const struct agent *agent, const struct endpoint *own, const char *ifname)
+{
+	struct endpoint *endpoint;
+	struct endpoint *next;
+
+	HASH_ITER(hh, agent->endpoints.by_name, endpoint, next)
+	{
+		if (endpoint != own && strcmp(endpoint->host_ifname, ifname) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Calico's names repeat: a second interface of a pod has that of the first, and so have containers
+ * without pod whose ids begin with the same eleven characters. The later one gets another name, as
+ * with its own the wire of the first would be taken for a stale one.
+ */
+static void choose_host_ifname(struct pod_call *pod)
+{
+	const struct endpoint *endpoint = pod->endpoint;
+	struct digest_hex hex;
+	struct digest digest;
+
+	if (endpoint && endpoint->host_ifname[0]) {
+		memcpy(pod->host_ifname, endpoint->host_ifname, sizeof(pod->host_ifname));
+		return;
+	}
+	if (!is_taken(pod->agent, endpoint, pod->host_ifname))
+		return;
+	digest = digest_of(DIGEST_SHA1, pod->name, strlen(pod->name));
+	hex = digest_hex(&digest);
+	(void)snprintf(pod->host_ifname, sizeof(pod->host_ifname), "%.4s%.11s",
+		       pod->request->ifprefix, hex.s);
+}
+
 void pod_call_begin(struct pod_call *pod)
 {
 	const char *reason = not_ready(pod->agent);
@@ -175,6 +212,7 @@ void pod_call_begin(struct pod_call *pod)
 		pod->waiting = true;
 		return;
 	}
+	choose_host_ifname(pod);
 	switch (pod->request->verb) {
 	case CNI_ADD:
 		pod_setup_add(pod);

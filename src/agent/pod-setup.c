@@ -367,6 +367,8 @@ static void hold_endpoint(struct pod_call *pod)
 	if (!pod->endpoint) {
 		pod->endpoint = endpoint_get(&pod->agent->endpoints, pod->namespace, pod->name);
 		pod->endpoint_is_new = true;
+		/* From now on no other call takes this name. */
+		memcpy(pod->endpoint->host_ifname, pod->host_ifname, sizeof(pod->host_ifname));
 	}
 	pod->endpoint->busy = true;
 }

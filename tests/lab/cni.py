@@ -6,6 +6,7 @@ handed to the plugin as libcni hands it over.
 
 import dataclasses
 import json
+import pathlib
 import socket
 
 from . import netns
@@ -56,6 +57,10 @@ def pod_conf(nodename, pools=None):
     return conf
 
 
+# Debian's reference plugins.
+REFERENCE = "/usr/lib/cni"
+
+
 def environment(pod, command, netns_path=None, **more):
     """What a runtime sets for the plugin."""
     node = pod.node
@@ -70,7 +75,7 @@ def environment(pod, command, netns_path=None, **more):
         "CNI_CONTAINERID": pod.container,
         "CNI_NETNS": str(pod.ns.path) if netns_path is None else netns_path,
         "CNI_IFNAME": "eth0",
-        "CNI_PATH": str(node.lab.directory / "bin"),
+        "CNI_PATH": f"{node.lab.directory / 'bin'}:{REFERENCE}",
         "CNI_ARGS": ";".join(f"{key}={value}" for key, value in args.items()),
         "KORAT_CNI_SOCKET": str(node.run_dir / "cni.sock"),
         "KORAT_CNI_QUEUE": str(node.run_dir / "cni-del"),
@@ -78,12 +83,18 @@ def environment(pod, command, netns_path=None, **more):
     })
 
 
-def call(pod, command, conf, timeout=30, netns_path=None, **more):
-    """Runs the plugin on the pod's node as a runtime would."""
+def find(pod, plugin):
+    """A plugin's program: ours, or a reference plugin."""
+    own = pod.node.lab.directory / "bin" / plugin
+    return own if own.exists() else pathlib.Path(REFERENCE, plugin)
+
+
+def call(pod, command, conf, timeout=30, netns_path=None, plugin="calico", **more):
+    """Runs a plugin on the pod's node as a runtime would."""
     node = pod.node
     env = environment(pod, command, netns_path, **more)
     process = node.ns.popen(
-        [node.lab.directory / "bin/calico"], stdin=-1, stdout=-1, stderr=-1, text=True, env=env, cwd="/"
+        [find(pod, plugin)], stdin=-1, stdout=-1, stderr=-1, text=True, env=env, cwd="/"
     )
     try:
         out, err = process.communicate(json.dumps(conf), timeout=timeout)
@@ -92,6 +103,53 @@ def call(pod, command, conf, timeout=30, netns_path=None, **more):
             process.kill()
             process.wait()
     return Answer(process.returncode, out, err)
+
+
+class List:
+    """A network as libcni runs it: plugin after plugin, each with the result of the one before."""
+
+    def __init__(self, name, version, plugins, **runtime_config):
+        self.name = name
+        self.version = version
+        self.plugins = plugins
+        self.runtime_config = runtime_config
+
+    def _call(self, pod, command, plugin, result, **options):
+        conf = {**plugin, "name": self.name, "cniVersion": self.version}
+        if result is not None:
+            conf["prevResult"] = result
+        wanted = {key: value for key, value in self.runtime_config.items()
+                  if plugin.get("capabilities", {}).get(key)}
+        if wanted:
+            conf["runtimeConfig"] = wanted
+        return call(pod, command, conf, plugin=plugin["type"], **options)
+
+    def add(self, pod, **options):
+        """ADD of all; the answer is the last one's, or that of the one that failed."""
+        result = answer = None
+        for plugin in self.plugins:
+            answer = self._call(pod, "ADD", plugin, result, **options)
+            if answer.code:
+                return answer
+            result = answer.json
+        pod.result = result
+        return answer
+
+    def _all(self, pod, command, plugins, **options):
+        answer = None
+        for plugin in plugins:
+            answer = self._call(pod, command, plugin, pod.result, **options)
+            if answer.code:
+                break
+        return answer
+
+    def check(self, pod, **options):
+        """CHECK of all with the result of ADD."""
+        return self._all(pod, "CHECK", self.plugins, **options)
+
+    def delete(self, pod, **options):
+        """DEL of all, the last first."""
+        return self._all(pod, "DEL", self.plugins[::-1], **options)
 
 
 def socket_answers(path):

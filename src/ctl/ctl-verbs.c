@@ -169,6 +169,46 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = ctl_run_ipam_check,
 	},
 	{
+		.name = "ipam release",
+		.operands = "",
+		.flags = CTL_FLAG(FLAG_IP) | CTL_FLAG(FLAG_FROM_REPORT) | CTL_FLAG(FLAG_FORCE),
+		.doc = "Release an address, or what reports of ipam check call leaked",
+		.more = "An endpoint that still uses the address is not told: release only what was\n"
+			"left behind. Of several reports only what all of them agree on is released.",
+		.needs_store = true,
+		.run = ctl_run_ipam_release,
+	},
+	{
+		.name = "ipam configure",
+		.operands = "",
+		.flags = CTL_FLAG(FLAG_STRICT_AFFINITY) | CTL_FLAG(FLAG_MAX_BLOCKS_PER_HOST) |
+			 CTL_FLAG(FLAG_KUBEVIRT_IP_PERSISTENCE) |
+			 CTL_FLAG(FLAG_IP_COOLDOWN_SECONDS),
+		.doc = "Change the settings of the address management",
+		.needs_store = true,
+		.run = ctl_run_ipam_configure,
+	},
+	{
+		.name = "ipam split",
+		.operands = "NUMBER",
+		.takes = OPERANDS_ONE,
+		.flags = CTL_FLAG(FLAG_CIDR) | CTL_FLAG(FLAG_NAME) | CTL_FLAG(FLAG_FORCE),
+		.doc = "Split a pool into that many smaller ones, a power of 2",
+		.more = "The new pools are named split-POOL-I and have the old one's settings. The\n"
+			"datastore must be locked, unless --force.",
+		.needs_store = true,
+		.run = ctl_run_ipam_split,
+	},
+	{
+		.name = "ipam why",
+		.operands = "ADDRESS",
+		.takes = OPERANDS_ONE,
+		.flags = CTL_FLAG(FLAG_NODE),
+		.doc = "Explain who has an address, or who may get it and why not",
+		.needs_store = true,
+		.run = ctl_run_ipam_why,
+	},
+	{
 		.name = "node status",
 		.operands = "",
 		.flags = CTL_FLAG(FLAG_SOCKET),

@@ -181,7 +181,8 @@ def bash_completes(script, *words):
 def test_completion(ctl):
     script = ctl.file("complete", ctl.good("completion", "bash").out)
     assert bash_completes(script, "koratctl", "cre") == ["create"]
-    assert bash_completes(script, "koratctl", "ipam", "") == ["show"]
+    assert bash_completes(script, "koratctl", "ipam", "") == [
+        "show", "check", "release", "configure", "split", "why"]
     assert "ippool" in bash_completes(script, "koratctl", "get", "ipp")
     assert "--output" in bash_completes(script, "koratctl", "get", "ippool", "--out")
     assert bash_completes(script, "koratctl", "get", "ippool", "-o", "y") == ["yaml"]

@@ -39,6 +39,8 @@ struct agent {
 	struct node_status_reporter *status_reporter;
 	sd_event_source *replay_timer; /* DELs that korat-cni queued */
 
+	char *bgp_problems; /* as reported last */
+
 	bool in_sync;
 	bool bgp_dirty; /* something BIRD's configuration is made of has changed */
 	bool felix_dirty;
@@ -59,6 +61,9 @@ void agent_cache_put(struct agent *agent, struct object *object, uint64_t revisi
 void agent_cache_remove(struct agent *agent, enum kind kind, const char *name);
 /* A CNI call has ended. */
 void agent_call_ended(struct agent *agent);
+
+/* agent-bgp.c: hands BIRD's manager what is known now. */
+void agent_configure_bird(struct agent *agent);
 
 /* agent-config.c */
 

@@ -56,7 +56,27 @@ struct dataplane {
 	sd_event_source *retry_source;
 	sd_event_source *refresh_source;
 	struct dataplane_stats stats;
+	struct err failure; /* what was reported last; empty: nothing is wrong */
 };
+
+static inline unsigned int family_index(uint8_t family)
+{
+	return family == AF_INET ? 0 : 1;
+}
+
+/* dataplane.c */
+
+/* At the end of the loop's turn. */
+void dataplane_schedule_apply(struct dataplane *dataplane);
+/* Reads everything back from the kernel with the next apply. */
+void dataplane_invalidate(struct dataplane *dataplane);
+/* Has the interface the name of a pod's? */
+bool dataplane_is_workload(const struct dataplane *dataplane, const char *ifname);
+
+/* dataplane-monitor.c: handlers of sd-event */
+
+int dataplane_on_monitor(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+int dataplane_on_nat(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 
 /* dataplane-tunnel.c */
 

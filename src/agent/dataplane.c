@@ -22,24 +22,18 @@
 #define LOG_MODULE "dataplane"
 #include "base/log.h"
 
-#define ROUTE_PROTOCOL	      80   /* tunnel and blackhole routes, as Calico's */
-#define ENDPOINT_PRIORITY     1024 /* metric of a local endpoint's route */
-#define RETRY_US	      1000000
-#define MONITOR_EVENTS_A_TURN 4096
+#define ROUTE_PROTOCOL	  80   /* tunnel and blackhole routes, as Calico's */
+#define ENDPOINT_PRIORITY 1024 /* metric of a local endpoint's route */
+#define RETRY_US	  1000000
 
-static unsigned int family_index(uint8_t family)
-{
-	return family == AF_INET ? 0 : 1;
-}
-
-static void schedule_apply(struct dataplane *dataplane)
+void dataplane_schedule_apply(struct dataplane *dataplane)
 {
 	(void)sd_event_source_set_enabled(dataplane->apply_source, SD_EVENT_ONESHOT);
 }
 
 /* --- Routes ------------------------------------------------------------------------------------ */
 
-static bool has_prefix(const struct dataplane *dataplane, const char *ifname)
+bool dataplane_is_workload(const struct dataplane *dataplane, const char *ifname)
 {
 	const char *prefix = dataplane->config.interface_prefix;
 
@@ -60,7 +54,8 @@ static bool owns_route(const struct route *route, void *ctx)
 	if (route->protocol != dataplane->config.device_route_protocol || !route->ifindex ||
 	    !cidr_is_host(&route->dst))
 		return false;
-	return if_indextoname((unsigned int)route->ifindex, name) && has_prefix(dataplane, name);
+	return if_indextoname((unsigned int)route->ifindex, name) &&
+	       dataplane_is_workload(dataplane, name);
 }
 
 /* False: its device is not there yet; it is translated anew when it is. */
@@ -193,6 +188,15 @@ static int apply(struct dataplane *dataplane, struct err *err)
 	return r;
 }
 
+/* The same failure is tried again every second, but said once. */
+static void report_failure(struct dataplane *dataplane, const struct err *err)
+{
+	if (strcmp(dataplane->failure.msg, err->msg) == 0)
+		return;
+	dataplane->failure = *err;
+	log_error("the kernel does not take the desired state; trying again", "error", err->msg);
+}
+
 static int on_apply(sd_event_source *source, void *userdata)
 {
 	struct dataplane *dataplane = userdata;
@@ -206,10 +210,11 @@ static int on_apply(sd_event_source *source, void *userdata)
 	dataplane->foreign_change = false;
 	if (r < 0) {
 		dataplane->stats.n_failures++;
-		log_error("the kernel does not take the desired state; trying again", "error",
-			  err.msg);
+		report_failure(dataplane, &err);
 		(void)sd_event_source_set_time_relative(dataplane->retry_source, RETRY_US);
 		(void)sd_event_source_set_enabled(dataplane->retry_source, SD_EVENT_ONESHOT);
+	} else {
+		dataplane->failure.msg[0] = '\0';
 	}
 	if (dataplane->applied)
 		dataplane->applied(dataplane->applied_ctx);
@@ -220,11 +225,11 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
 	(void)usec;
-	schedule_apply(userdata);
+	dataplane_schedule_apply(userdata);
 	return 0;
 }
 
-static void invalidate_all(struct dataplane *dataplane)
+void dataplane_invalidate(struct dataplane *dataplane)
 {
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		route_sync_invalidate(dataplane->routes[f]);
@@ -237,7 +242,7 @@ static void invalidate_all(struct dataplane *dataplane)
 	nat_invalidate(dataplane->nat);
 	dataplane->tunnels_dirty = true;
 	dataplane->nat_dirty = true;
-	schedule_apply(dataplane);
+	dataplane_schedule_apply(dataplane);
 }
 
 static void set_refresh(struct dataplane *dataplane)
@@ -255,261 +260,9 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	invalidate_all(dataplane);
+	dataplane_invalidate(dataplane);
 	set_refresh(dataplane);
 	return 0;
-}
-
-/* --- What the kernel tells --------------------------------------------------------------------- */
-
-static struct tunnel *find_tunnel(struct dataplane *dataplane, int ifindex)
-{
-	for (unsigned int i = 0; i < N_TUNNELS; i++) {
-		if (ifindex && dataplane->tunnels[i].ifindex == ifindex)
-			return &dataplane->tunnels[i];
-	}
-	return NULL;
-}
-
-static const struct endpoint *find_endpoint(const struct dataplane *dataplane, const char *ifname)
-{
-	struct endpoint *endpoint;
-	struct endpoint *next;
-
-	HASH_ITER(hh, dataplane->endpoints->by_name, endpoint, next)
-	{
-		if (strcmp(endpoint->host_ifname, ifname) == 0)
-			return endpoint;
-	}
-	return NULL;
-}
-
-/*
- * The kernel drops routes and neighbours with their device, and IPv4 routes with its last address,
- * without a word of their own: what is known of that interface is void.
- */
-static void forget_link(struct dataplane *dataplane, int ifindex)
-{
-	struct tunnel *tunnel = find_tunnel(dataplane, ifindex);
-
-	for (unsigned int f = 0; f < FAMILIES; f++)
-		route_sync_forget_link(dataplane->routes[f], ifindex);
-	if (tunnel && tunnel->arp) {
-		neigh_sync_invalidate(tunnel->arp);
-		neigh_sync_invalidate(tunnel->fdb);
-	}
-}
-
-static void note_link(struct dataplane *dataplane, const struct link *link)
-{
-	const struct endpoint *endpoint;
-
-	if (find_tunnel(dataplane, link->ifindex)) {
-		dataplane->tunnels_dirty = true;
-		if (!(link->flags & IFF_UP))
-			forget_link(dataplane, link->ifindex);
-		return;
-	}
-	if (!has_prefix(dataplane, link->name)) {
-		dataplane->tunnels_dirty = true; /* a parent or the base of the MTU */
-		return;
-	}
-	endpoint = find_endpoint(dataplane, link->name);
-	if (!endpoint || endpoint->busy || (link->flags & IFF_UP))
-		return;
-	log_info("interface of an endpoint was set down; setting it up", "interface", link->name);
-	if (link_set_up(dataplane->nl, link->ifindex, true, NULL) == 0)
-		dataplane_restore_endpoint(dataplane, endpoint);
-	forget_link(dataplane, link->ifindex);
-}
-
-static void note_link_gone(struct dataplane *dataplane, const struct link *link)
-{
-	struct tunnel *tunnel = find_tunnel(dataplane, link->ifindex);
-
-	forget_link(dataplane, link->ifindex);
-	if (tunnel) {
-		log_info("tunnel device was removed", "device", tunnel_names[tunnel->type]);
-		tunnel->ifindex = 0;
-		dataplane->replay = true;
-	}
-	if (tunnel || !has_prefix(dataplane, link->name))
-		dataplane->tunnels_dirty = true;
-	if (dataplane->gone)
-		dataplane->gone(dataplane->gone_ctx, link->ifindex);
-}
-
-static void note(struct dataplane *dataplane, const struct monitor_event *event)
-{
-	struct tunnel *tunnel;
-
-	switch (event->type) {
-	case MONITOR_LINK:
-		note_link(dataplane, &event->link);
-		break;
-	case MONITOR_LINK_GONE:
-		note_link_gone(dataplane, &event->link);
-		break;
-	case MONITOR_ADDR_GONE:
-		forget_link(dataplane, event->addr.ifindex);
-		dataplane->tunnels_dirty = true;
-		break;
-	case MONITOR_ADDR:
-		dataplane->tunnels_dirty = true;
-		break;
-	case MONITOR_ROUTE:
-	case MONITOR_ROUTE_GONE:
-		if (route_sync_note(dataplane->routes[family_index(event->route.dst.addr.family)],
-				    &event->route, event->type == MONITOR_ROUTE_GONE)) {
-			dataplane->foreign_change = true;
-			dataplane->stats.n_repairs++;
-		} else {
-			return;
-		}
-		break;
-	case MONITOR_NEIGH:
-		tunnel = find_tunnel(dataplane, event->ifindex);
-		if (!tunnel || !tunnel->arp)
-			return;
-		neigh_sync_invalidate(tunnel->arp);
-		neigh_sync_invalidate(tunnel->fdb);
-		break;
-	case MONITOR_OVERRUN:
-		log_warning("the kernel's announcements overran; reading everything back");
-		invalidate_all(dataplane);
-		break;
-	}
-	schedule_apply(dataplane);
-}
-
-static int on_monitor(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct dataplane *dataplane = userdata;
-	struct err err = ERR_INIT;
-
-	(void)source;
-	(void)fd;
-	(void)revents;
-	for (unsigned int i = 0; i < MONITOR_EVENTS_A_TURN; i++) {
-		struct monitor_event event;
-		int r = monitor_next(dataplane->monitor, &event, &err);
-
-		if (r == MONITOR_E_AGAIN)
-			break;
-		if (r < 0) {
-			log_error("can't read the kernel's announcements", "error", err.msg);
-			invalidate_all(dataplane);
-			break;
-		}
-		note(dataplane, &event);
-	}
-	return 0;
-}
-
-static int on_nat(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct dataplane *dataplane = userdata;
-
-	(void)source;
-	(void)fd;
-	(void)revents;
-	if (nat_check(dataplane->nat)) {
-		nat_invalidate(dataplane->nat);
-		dataplane->nat_dirty = true;
-		schedule_apply(dataplane);
-	}
-	return 0;
-}
-
-/* --- Endpoints --------------------------------------------------------------------------------- */
-
-static struct route endpoint_route(const struct dataplane *dataplane, const struct cidr *addr,
-				   int ifindex)
-{
-	return (struct route){
-		.dst = *addr,
-		.type = ROUTE_UNICAST,
-		.priority = ENDPOINT_PRIORITY,
-		.protocol = dataplane->config.device_route_protocol,
-		.scope = addr->addr.family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-		.ifindex = ifindex,
-	};
-}
-
-static int endpoint_ifindex(const struct endpoint *endpoint)
-{
-	return (int)if_nametoindex(endpoint->host_ifname);
-}
-
-static int program_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint,
-			    int ifindex, struct err *err)
-{
-	for (unsigned int i = 0; i < endpoint->n_addrs; i++) {
-		const struct cidr *addr = &endpoint->addrs[i];
-		struct route route = endpoint_route(dataplane, addr, ifindex);
-		struct neigh neigh = {.addr = addr->addr};
-		int r;
-
-		memcpy(neigh.mac, endpoint->mac, MAC_SIZE);
-		r = route_replace(dataplane->nl, &route, err);
-		if (r == 0)
-			r = neigh_replace(dataplane->nl, ifindex, &neigh, err);
-		if (r < 0)
-			return err_prefix(err, r, "route of %s on %s", cidr_format(addr).s,
-					  endpoint->host_ifname);
-		route_sync_want(dataplane->routes[family_index(addr->addr.family)], &route);
-	}
-	return 0;
-}
-
-int dataplane_add_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint,
-			   struct err *err)
-{
-	int ifindex = endpoint_ifindex(endpoint);
-	int r = ifindex ? program_endpoint(dataplane, endpoint, ifindex, err)
-			: err_set(err, -ENODEV, "interface %s is gone", endpoint->host_ifname);
-
-	if (r < 0)
-		dataplane_remove_endpoint(dataplane, endpoint);
-	return r;
-}
-
-void dataplane_remove_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint)
-{
-	for (unsigned int i = 0; i < endpoint->n_addrs; i++) {
-		const struct cidr *addr = &endpoint->addrs[i];
-
-		route_sync_unwant(dataplane->routes[family_index(addr->addr.family)], addr);
-	}
-	schedule_apply(dataplane);
-}
-
-static void restore_sysctls(const struct endpoint *endpoint)
-{
-	bool has[FAMILIES] = {false, false};
-	struct err err = ERR_INIT;
-
-	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
-		has[family_index(endpoint->addrs[i].addr.family)] = true;
-	if (pod_link_host_sysctls(endpoint->host_ifname, has[0], has[1], &err) < 0)
-		log_warning("can't set up forwarding for an endpoint", "interface",
-			    endpoint->host_ifname, "error", err.msg);
-}
-
-void dataplane_restore_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint)
-{
-	int ifindex = endpoint_ifindex(endpoint);
-	struct err err = ERR_INIT;
-
-	if (!ifindex) {
-		log_warning("the interface of a stored endpoint is not there", "endpoint",
-			    endpoint->name, "interface", endpoint->host_ifname);
-		return;
-	}
-	restore_sysctls(endpoint);
-	if (program_endpoint(dataplane, endpoint, ifindex, &err) < 0)
-		log_error("can't restore an endpoint", "endpoint", endpoint->name, "error",
-			  err.msg);
 }
 
 /* --- Outside ----------------------------------------------------------------------------------- */
@@ -543,7 +296,7 @@ void dataplane_set_config(struct dataplane *dataplane, const struct dataplane_co
 	dataplane->config.interface_prefix = old.interface_prefix;
 	set_refresh(dataplane);
 	dataplane->tunnels_dirty = true;
-	schedule_apply(dataplane);
+	dataplane_schedule_apply(dataplane);
 }
 
 void dataplane_update(struct dataplane *dataplane, const struct calc_update *update)
@@ -554,7 +307,7 @@ void dataplane_update(struct dataplane *dataplane, const struct calc_update *upd
 		dataplane->nat_dirty = true;
 	want_routes(dataplane, update);
 	tunnels_update_vteps(dataplane, update);
-	schedule_apply(dataplane);
+	dataplane_schedule_apply(dataplane);
 }
 
 void dataplane_set_in_sync(struct dataplane *dataplane)
@@ -567,7 +320,7 @@ void dataplane_set_in_sync(struct dataplane *dataplane)
 	/* The first pod may come before the turn ends, and needs the MTU of the pools' tunnels. */
 	if (tunnels_ensure(dataplane, &err) < 0)
 		log_debug("tunnel devices are not ready yet", "error", err.msg);
-	schedule_apply(dataplane);
+	dataplane_schedule_apply(dataplane);
 }
 
 uint32_t dataplane_pod_mtu(const struct dataplane *dataplane)
@@ -607,10 +360,10 @@ static int add_sources(struct dataplane *dataplane)
 	int r;
 
 	r = sd_event_add_io(event, &dataplane->monitor_source, monitor_fd(dataplane->monitor),
-			    EPOLLIN, on_monitor, dataplane);
+			    EPOLLIN, dataplane_on_monitor, dataplane);
 	if (r >= 0)
 		r = sd_event_add_io(event, &dataplane->nat_source, nat_fd(dataplane->nat), EPOLLIN,
-				    on_nat, dataplane);
+				    dataplane_on_nat, dataplane);
 	if (r >= 0)
 		r = sd_event_add_defer(event, &dataplane->apply_source, on_apply, dataplane);
 	if (r >= 0) /* after everything else that is ready in this turn */

@@ -269,7 +269,10 @@ static int add_signals(struct agent *agent)
 	return r;
 }
 
-/* Start-up against the datastore, again and again until it is done or a signal says stop. */
+/*
+ * Start-up against the datastore, again and again until it is done or a signal says stop: -EINTR,
+ * and 'stopping' is set.
+ */
 static int start_node(struct agent *agent, struct err *err)
 {
 	const struct timespec pause = {.tv_sec = STARTUP_RETRY_S};
@@ -281,8 +284,10 @@ static int start_node(struct agent *agent, struct err *err)
 		if (node_startup(store, &agent->args, err) == 0)
 			return 0;
 		log_error("this node can't start yet; trying again", "error", err->msg);
-		if (sigtimedwait(&mask, NULL, &pause) > 0)
+		if (sigtimedwait(&mask, NULL, &pause) > 0) {
+			agent->stopping = true;
 			return err_set(err, -EINTR, "stopped before the node could start");
+		}
 	}
 }
 
@@ -427,7 +432,9 @@ int agent_main(int argc, char **argv)
 	}
 	log_info("starting", "version", KORAT_VERSION, "node", agent.args.node_name);
 	r = start(&agent, &err);
-	if (r < 0)
+	if (agent.stopping)
+		r = 0;
+	else if (r < 0)
 		log_error("can't start", "error", err.msg);
 	else
 		r = sd_event_loop(agent.event);

@@ -15,16 +15,15 @@
 
 #include "agent/dataplane-internal.h"
 #include "base/alloc.h"
-#include "cni/pod-link.h"
 #include "loop/loop.h"
 #include "netlink/sysctl.h"
 
 #define LOG_MODULE "dataplane"
 #include "base/log.h"
 
-#define ROUTE_PROTOCOL	  80   /* tunnel and blackhole routes, as Calico's */
-#define ENDPOINT_PRIORITY 1024 /* metric of a local endpoint's route */
-#define RETRY_US	  1000000
+#define ROUTE_PROTOCOL 80 /* tunnel and blackhole routes, as Calico's */
+
+#define RETRY_US 1000000
 
 void dataplane_schedule_apply(struct dataplane *dataplane)
 {

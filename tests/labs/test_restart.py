@@ -77,8 +77,9 @@ def test_pod_deleted_while_agent_is_away(clean_machine):
         node.start_agent()
         wait_for(lambda: address not in node.ns.ip("route"), 10, "the route is gone")
         wait_for(lambda: not node.links("dev", pod.host_interface), 10, "the interface is gone")
-        names = [item["spec"]["pod"] for item in lab.get("workloadendpoints", namespace="default")]
-        assert names == ["stays"]
+        wait_for(lambda: [item["spec"]["pod"] for item in
+                          lab.get("workloadendpoints", namespace="default")] == ["stays"],
+                 10, "the endpoint is gone")
         assert node.ns.run(probe.ping, other.address) is not None
 
 

@@ -37,3 +37,4 @@ struct store_watch {
 };
 
 extern const struct store_backend store_backend_sqlite;
+extern const struct store_backend store_backend_etcd;

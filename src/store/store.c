@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/secret.h"
 #include "model/model-desc.h"
 #include "store/store-backend.h"
 
@@ -20,6 +21,7 @@
 
 static const struct store_backend *const backends[] = {
 	&store_backend_sqlite,
+	&store_backend_etcd,
 };
 
 static const char *environment(const char *name, const char *otherwise)
@@ -29,12 +31,34 @@ static const char *environment(const char *name, const char *otherwise)
 	return value && *value ? value : otherwise;
 }
 
+/* Calico's variables: the longer name counts more. */
+static const char *calico_environment(const char *name, const char *otherwise)
+{
+	_cleanup_free_ char *longer = xasprintf("CALICO_%s", name);
+
+	return environment(longer, environment(name, otherwise));
+}
+
 void store_config_from_environment(struct store_config *config)
 {
+	const char *password = calico_environment("ETCD_PASSWORD", NULL);
+
 	*config = (struct store_config){
-		.type = environment("DATASTORE_TYPE", DEFAULT_TYPE),
+		.type = calico_environment("DATASTORE_TYPE", DEFAULT_TYPE),
 		.path = environment("KORAT_SQLITE_FILE", DEFAULT_PATH),
+		.etcd_endpoints = calico_environment("ETCD_ENDPOINTS", NULL),
+		.etcd_ca_file = calico_environment("ETCD_CA_CERT_FILE", NULL),
+		.etcd_cert_file = calico_environment("ETCD_CERT_FILE", NULL),
+		.etcd_key_file = calico_environment("ETCD_KEY_FILE", NULL),
+		.etcd_user = calico_environment("ETCD_USERNAME", NULL),
+		.etcd_password = password ? secret_new(password, strlen(password)) : NULL,
 	};
+}
+
+void store_config_deinit(struct store_config *config)
+{
+	secret_free(config->etcd_password);
+	*config = (struct store_config){.type = NULL};
 }
 
 /* NULL: there is none of that type, 'err' says so. */
@@ -44,9 +68,10 @@ static const struct store_backend *backend_find(const struct store_config *confi
 		if (config->type && strcmp(config->type, backends[i]->type) == 0)
 			return backends[i];
 	}
-	(void)err_set(err, -EINVAL,
-		      "there is no datastore of type \"%.64s\"; set DATASTORE_TYPE to sqlite",
-		      config->type ? config->type : "");
+	(void)err_set(
+		err, -EINVAL,
+		"there is no datastore of type \"%.64s\"; set DATASTORE_TYPE to sqlite or etcdv3",
+		config->type ? config->type : "");
 	return NULL;
 }
 

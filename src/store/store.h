@@ -32,15 +32,30 @@ enum store_outcome {
 	STORE_E_AGAIN,	   /* watch: nothing to report now */
 };
 
+struct secret;
+
+/* Borrowed strings; NULL or "": not set. */
 struct store_config {
-	const char *type; /* "sqlite" */
+	const char *type; /* "sqlite", "etcdv3" */
 	const char *path; /* sqlite: the file; its directory must exist */
 	/* Refuse a datastore that is not there, rather than begin an empty one (sqlite). */
 	bool must_exist;
+	const char *etcd_endpoints; /* etcdv3: addresses with commas between them */
+	const char *etcd_ca_file;
+	const char *etcd_cert_file;
+	const char *etcd_key_file;
+	const char *etcd_user;
+	struct secret *etcd_password; /* owned; store_config_deinit() */
 };
 
-/* Fills in from DATASTORE_TYPE, KORAT_SQLITE_FILE. Defaults: sqlite, /var/lib/korat/korat.db. */
+/*
+ * Fills in from DATASTORE_TYPE, KORAT_SQLITE_FILE, ETCD_ENDPOINTS, ETCD_CA_CERT_FILE,
+ * ETCD_CERT_FILE, ETCD_KEY_FILE, ETCD_USERNAME, ETCD_PASSWORD; all but the second also with
+ * "CALICO_" before them, which then counts. Defaults: sqlite, /var/lib/korat/korat.db.
+ */
 void store_config_from_environment(struct store_config *config);
+void store_config_deinit(struct store_config *config);
+CLEANUP_DEINIT(struct store_config, store_config_deinit);
 
 /* 0: '*ret' given. */
 MUST_CHECK int store_open(const struct store_config *config, struct store **ret, struct err *err);

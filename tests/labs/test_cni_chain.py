@@ -36,8 +36,9 @@ def test_chain(version):
             name = client.ns.run(probe.tcp_name, server.node.address, 5, 8080)
         assert name
         if version != "0.3.1":
-            # Debian's portmap looks for an IPv6 chain that it has not made for an IPv4 pod.
-            checked = cni.List("chain", version, CHAIN[:2]).check(server)
+            # Ours alone, with the chain's result: of Debian's, portmap looks for an IPv6 chain
+            # that it has not made for an IPv4 pod, and bandwidth panics.
+            checked = cni.List("chain", version, CHAIN[:1]).check(server)
             assert checked.code == 0, checked.text
         qdiscs = json.loads(server.node.ns.output(
             ["/usr/sbin/tc", "-j", "qdisc", "show", "dev", server.host_interface]))

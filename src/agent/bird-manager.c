@@ -5,7 +5,7 @@
  * meanwhile waits in 'wanted' and goes next, so BIRD always ends at the newest one. A configuration
  * that BIRD refuses is reported and not tried again until it changes; one that could not be handed
  * over because no daemon answers is tried again at every poll. A daemon that died is started again
- * with the file that is there, the last good configuration. There is never a second one: nothing is
+ * with the file that is there, the last good configuration, also where the newest one is refused. There is never a second one: nothing is
  * started while our child lives, whether it answers or not.
  */
 
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -55,6 +56,7 @@ struct bird_manager {
 	struct bird_state seen;
 
 	/* The worker's alone. */
+	bool tried;	  /* there was a configuration to hand over */
 	bool handed_over; /* BIRD was told of the file since this agent started */
 	int child;	  /* the BIRD we started; 0: none, or it has ended */
 
@@ -122,13 +124,14 @@ static int reload(struct bird_manager *manager, bool written, struct err *err)
 	return start(manager, err);
 }
 
-/* A daemon that had a configuration from us and is gone comes back with it. */
+/* A daemon that is gone comes back with the configuration that is there. */
 static void revive(struct bird_manager *manager)
 {
 	struct bird_daemon_status status;
 	struct err err = ERR_INIT;
 
-	if (!manager->spawn || !manager->handed_over || child_lives(manager) ||
+	if (!manager->spawn || !manager->tried || access(manager->config_path, R_OK) < 0 ||
+	    child_lives(manager) ||
 	    bird_show_status(manager->socket_path, &status, NULL) != BIRD_E_ABSENT)
 		return;
 	log_warning("BIRD went away; starting it again", "socket", manager->socket_path);
@@ -162,6 +165,7 @@ static void run(struct worker_job *job, void *ctx)
 	(void)ctx;
 	manager->reloaded = false;
 	if (manager->text) {
+		manager->tried = true;
 		r = bird_config_write(manager->program, manager->config_path, manager->text,
 				      strlen(manager->text), &manager->err);
 		if (r >= 0)

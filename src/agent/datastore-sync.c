@@ -85,11 +85,16 @@ static void forget(struct datastore_sync *sync, struct known_object *known)
 
 /* --- Events ------------------------------------------------------------------------------------ */
 
-/* Endpoints of other nodes are told from ours by their name, without reading them. */
+/*
+ * Endpoints of other nodes are told from ours by their name, without reading them. A dash after the
+ * prefix is half of one in a longer node name: "a-" is not where "a--b-k8s-pod-eth0" begins.
+ */
 static bool concerns_us(const struct datastore_sync *sync, const struct store_object *stored)
 {
+	size_t len = strlen(sync->own_prefix);
+
 	return stored->kind != KIND_WORKLOAD_ENDPOINT ||
-	       strncmp(stored->name, sync->own_prefix, strlen(sync->own_prefix)) == 0;
+	       (strncmp(stored->name, sync->own_prefix, len) == 0 && stored->name[len] != '-');
 }
 
 static bool endpoint_differs(const struct endpoint *a, const struct endpoint *b)

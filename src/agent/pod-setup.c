@@ -517,15 +517,14 @@ static int check_endpoint(struct pod_call *pod, struct err *err)
 
 void pod_setup_check(struct pod_call *pod)
 {
+	/* As calico-ipam, which has no CHECK: the datastore is the only record of its addresses. */
+	bool endpoint = pod->request->role != CNI_ROLE_IPAM;
 	struct err err = ERR_INIT;
 
-	/* As calico-ipam, which has no CHECK: the datastore is the only record of its addresses. */
-	if (pod->request->role == CNI_ROLE_IPAM)
-		pod_call_finish(pod, NULL);
-	else if (!pod_call_same_container(pod))
+	if (endpoint && !pod_call_same_container(pod))
 		pod_call_finish_error(pod, CNI_ERROR_UNKNOWN_CONTAINER,
 				      "this container has no endpoint on this node");
-	else if (check_endpoint(pod, &err) != 0)
+	else if (endpoint && check_endpoint(pod, &err) != 0)
 		pod_call_finish_error(pod, CNI_ERROR_INTERNAL, err.msg);
 	else
 		pod_call_finish(pod, NULL);

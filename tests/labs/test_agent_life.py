@@ -18,6 +18,7 @@ import pytest
 from clusters import kernel_state, meshed, reach_all, vxlan_cluster, way
 from families import pool, pools_of, prepared
 from lab import bird, capture, probe, wait_for
+from lab import lab as lab_module
 
 # A line of the agent; BIRD's own lines are between them.
 LINE = re.compile(r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) +[a-z-]+: '
@@ -338,6 +339,53 @@ def test_bird_gets_what_a_dead_agent_had_only_written(lab):
     node.start_agent()
     wait_for(lambda: says("Established"), 30, "BIRD has the session of the file")
     wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
+
+
+def test_bird_comes_back_though_the_newest_configuration_is_refused(clean_machine, tmp_path,
+                                                                    monkeypatch):
+    """Sessions by the last good configuration are better than none."""
+    wrapper = tmp_path / "bird"
+    wrapper.write_text('#!/bin/sh\nfor word; do [ "$word" = -p ] && [ -e '
+                       f'{tmp_path}/refuse ] && {{ echo no; exit 1; }}; done\n'
+                       f'exec {lab_module.BIRD} "$@"\n', encoding="ascii")
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(lab_module, "BIRD", wrapper)
+    with vxlan_cluster(2) as lab:
+        node = lab.nodes[0]
+        wait_for(lambda: meshed(lab), 40, "BGP is meshed")
+        (tmp_path / "refuse").touch()
+        lab.apply({"apiVersion": "projectcalico.org/v3", "kind": "BGPPeer",
+                   "metadata": {"name": "peer"},
+                   "spec": {"peerIP": "192.168.0.77", "asNumber": 64999}})
+        wait_for(lambda: "does not run the newest" in node.log_tail(60), 10, "it is refused")
+        for restart in (False, True):
+            if restart:
+                node.kill_agent()
+            old = _bird_pid(node)
+            os.kill(old, signal.SIGKILL)
+            if restart:
+                node.start_agent()
+            wait_for(lambda old=old: _bird_pid(node) != old and
+                     bird.sessions(node.bird_socket()), 20, "another BIRD answers")
+            wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
+        (tmp_path / "refuse").unlink()
+        lab.ctl("delete", "bgppeer", "peer")
+        assert "64999" not in (node.run_dir / "bird.cfg").read_text(encoding="utf-8")
+
+
+def test_endpoints_of_a_node_with_a_longer_name(lab):
+    """"node1--x-..." is of node1-x, not of node1."""
+    node = lab.nodes[0]
+    before = _metric(node, "felix_active_local_endpoints")
+    lab.apply({"apiVersion": "projectcalico.org/v3", "kind": "WorkloadEndpoint",
+               "metadata": {"name": "node1--x-k8s-p-eth0", "namespace": "default"},
+               "spec": {"node": "node1-x", "orchestrator": "k8s", "pod": "p", "endpoint": "eth0",
+                        "containerID": "c", "interfaceName": "cali0123456789a",
+                        "ipNetworks": ["10.42.99.1/32"]}})
+    time.sleep(0.5)
+    assert _metric(node, "felix_active_local_endpoints") == before
+    assert "cali0123456789a" not in node.log.read_text(encoding="utf-8")
+    lab.ctl("delete", "workloadendpoint", "node1--x-k8s-p-eth0", "-n", "default")
 
 
 def test_pool_goes_and_comes_under_running_pods(lab):

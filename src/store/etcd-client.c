@@ -403,7 +403,6 @@ static struct attempt attempt(struct etcd_client *client, bool once, const char 
 static struct attempt authenticate(struct etcd_client *client, struct err *err)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT;
-	_cleanup_buf_ struct buf answer = BUF_INIT;
 	_cleanup_free_ char *token = NULL;
 	struct etcd_failure failure;
 	struct attempt result;

@@ -268,7 +268,6 @@ size_t calico_affinity_candidates(const char *name, struct calico_place ret[CALI
 	size_t n = 0;
 
 	*ret_hashed = strlen(name) >= OBJECT_NAME_MAX - 1;
-	/* The longest owner first: its last part rarely is the beginning of an address. */
 	for (const char *p = name + strlen(name); p > name && n + 2 <= CALICO_CANDIDATES_MAX; p--) {
 		struct cidr cidr;
 
@@ -317,7 +316,7 @@ static int affinity_from_text(const char *name, const char *text, size_t size,
 	return r;
 }
 
-/* Without a text: the likeliest place, or one of the v3 resources, where no affinity ever is. */
+/* Without a text: a place it may have, or one of the v3 resources, where no affinity ever is. */
 static void affinity_guess(const char *name, struct calico_place *place)
 {
 	struct calico_place candidates[CALICO_CANDIDATES_MAX];
@@ -382,7 +381,7 @@ int calico_place_from_name(enum kind kind, const char *namespace, const char *na
 
 static void add_block(const struct cidr *cidr, struct buf *out)
 {
-	buf_addf(out, "ipv%c/block/", (char)ip_version(cidr->addr.family));
+	buf_adds(out, cidr->addr.family == AF_INET6 ? "ipv6/block/" : "ipv4/block/");
 	cidr_to_key(cidr, out);
 }
 

@@ -48,7 +48,8 @@ bool calico_place_from_key(const char *key, size_t size, struct calico_place *re
 
 /*
  * The place of an object by its name. An affinity's name does not say where its owner's name ends
- * and whether it is a node; 'text' (its v3 text; may be NULL) does. Without it, the likeliest.
+ * and whether it is a node; 'text' (its v3 text; may be NULL) does. Without it, one of those the
+ * name may mean.
  * -EINVAL: such a name can't be stored here, or the text contradicts it; 'err' says why.
  */
 MUST_CHECK int calico_place_from_name(enum kind kind, const char *namespace, const char *name,
@@ -56,8 +57,8 @@ MUST_CHECK int calico_place_from_name(enum kind kind, const char *namespace, con
 				      struct err *err);
 
 /*
- * All places an affinity of that name may lie at, likeliest first; gives how many. 0: none, or the
- * name is one of those that are cut and hashed (*ret_hashed): only a list finds it.
+ * All places an affinity of that name may lie at; gives how many. Of names that may have been cut
+ * and hashed (*ret_hashed) only a list finds the place.
  */
 size_t calico_affinity_candidates(const char *name, struct calico_place ret[CALICO_CANDIDATES_MAX],
 				  bool *ret_hashed);

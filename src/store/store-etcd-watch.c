@@ -46,7 +46,7 @@
 #define QUEUE_EVENTS 4096u
 #define QUEUE_BYTES  (32u << 20) /* one event always fits */
 #define RETRY_MIN_MS 100u
-#define RETRY_MAX_MS 3000u
+#define RETRY_MAX_MS 1000u
 #define POSITION_KEY "/calico/ipam/v2/config"
 
 /* One prefix of what is watched. */

@@ -302,7 +302,20 @@ static void collect_blocks(struct ipam_collector *collector)
 	}
 }
 
-/* Blocks of a host that is gone; in use they wait for their addresses to be collected. */
+static bool has_addresses(const struct ipam_audit *audit, const char *node)
+{
+	for (size_t i = 0; i < audit->n_allocations; i++) {
+		if (strcmp(audit->allocations[i].node, node) == 0 &&
+		    audit->allocations[i].holder != IPAM_HOLDER_COOLING)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Blocks of a host that is gone. In use by itself they wait for their addresses to be collected;
+ * what others have borrowed stays with them in a block that is nobody's.
+ */
 static void collect_hosts(struct ipam_collector *collector)
 {
 	const struct ipam_audit *audit = collector->audit;
@@ -315,7 +328,7 @@ static void collect_hosts(struct ipam_collector *collector)
 			continue;
 		request = ask(collector, IPAM_RELEASE_AFFINITIES);
 		request->host = keep(collector, audit->hosts[i]);
-		request->must_be_empty = true;
+		request->must_be_empty = has_addresses(audit, audit->hosts[i]);
 	}
 }
 

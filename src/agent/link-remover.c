@@ -3,21 +3,26 @@
 /*
  * The remover: N_THREADS workers, each with a connection of its own; a removal goes to the one with
  * the least to do. A removal lives until its worker is done with it; its callback is taken out when
- * it is called, which makes it once.
+ * it is called, which makes it once. 'result' and 'err' are the worker's until then.
+ *
+ * What is deleted is the link that had the name when it was asked for, by its index: once it is
+ * announced to be gone the pod's next container may get a link of the same name, while the worker
+ * has not come to the deletion yet.
  */
 
 #include "agent/link-remover.h"
 
+#include <errno.h>
 #include <linux/netlink.h>
-#include <net/if.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <utlist.h>
 
 #include "base/alloc.h"
-#include "cni/pod-link.h"
 #include "loop/loop.h"
-#include "netlink/nl.h"
+#include "netlink/link.h"
 
 #define N_THREADS 8
 
@@ -43,19 +48,44 @@ struct link_remover {
 	struct removal *removals;
 };
 
+static int delete_index(struct nl *nl, int ifindex, const char *ifname, struct err *err)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
+	struct nl_request request;
+	struct nl_answer answer;
+	int r = nl_call(nl, nl_request_init(&request, RTM_DELLINK, 0, &header, sizeof(header)),
+			&answer, err);
+
+	if (r < 0 || !answer.errnum || answer.errnum == ENODEV)
+		return r;
+	return nl_refused(err, &answer, "delete interface %s", ifname);
+}
+
 static void run(struct worker_job *job, void *ctx)
 {
 	struct removal *removal = CONTAINER_OF(job, struct removal, job);
+	struct link link;
+	int r;
 
-	removal->result = pod_link_detach(ctx, removal->ifname, &removal->err);
+	if (!removal->ifindex)
+		return;
+	r = link_get_index(ctx, removal->ifindex, &link, &removal->err);
+	if (r == LINK_E_NOT_FOUND)
+		return;
+	if (r == 0 && strcmp(link.kind, "veth") != 0)
+		r = err_set(&removal->err, -EEXIST,
+			    "%s is no pod's interface (%s): it is left alone", removal->ifname,
+			    link.kind[0] ? link.kind : "hardware");
+	removal->result =
+		r < 0 ? r : delete_index(ctx, removal->ifindex, removal->ifname, &removal->err);
 }
 
-static void call_back(struct removal *removal)
+static void call_back(struct removal *removal, int result, const struct err *err)
 {
 	void (*removed)(void *ctx, int result, const struct err *err) = TAKE_PTR(removal->removed);
 
 	if (removed)
-		removed(removal->ctx, removal->result, &removal->err);
+		removed(removal->ctx, result, err);
 }
 
 static void done(struct worker_job *job)
@@ -64,7 +94,7 @@ static void done(struct worker_job *job)
 
 	DL_DELETE(removal->remover->removals, removal);
 	removal->remover->threads[removal->thread].n_jobs--;
-	call_back(removal);
+	call_back(removal, removal->result, &removal->err);
 	free(removal);
 }
 
@@ -90,13 +120,13 @@ void link_remover_remove(struct link_remover *remover, const char *ifname,
 
 void link_remover_note_gone(struct link_remover *remover, int ifindex)
 {
+	static const struct err none = ERR_INIT;
 	struct removal *removal;
 
 	DL_FOREACH(remover->removals, removal)
 	{
 		if (removal->ifindex == ifindex && removal->removed) {
-			removal->result = 0;
-			call_back(removal);
+			call_back(removal, 0, &none);
 			return;
 		}
 	}

@@ -565,6 +565,22 @@ static int queue_del(struct call *call)
 	return fail(call, CODE_TRY_AGAIN, msg);
 }
 
+/*
+ * ADD of a container whose DEL still waits, as of one that is restarted: carried out later, the DEL
+ * would take the new wire. ADD itself clears away what there is of the container.
+ */
+static void drop_queued_del(const struct call *call)
+{
+	int dir_fd = open(call->queue, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[128];
+
+	if (dir_fd < 0)
+		return;
+	queue_name(call, name, sizeof(name));
+	(void)unlinkat(dir_fd, name, 0);
+	(void)close(dir_fd);
+}
+
 /* ------------------------------------------------------------------------------------------ */
 
 /* --- An IPAM plugin that is not ours ------------------------------------------------------- */
@@ -742,6 +758,8 @@ static int serve(struct call *call)
 		return fail(call, CODE_BAD_ENV, msg);
 	}
 	open_netns(call);
+	if (strcmp(call->command, "ADD") == 0)
+		drop_queued_del(call);
 	outcome = ask_agent(call, &answer);
 	if (outcome != DONE)
 		return no_answer(call, outcome);

@@ -44,6 +44,7 @@ struct fixture {
 	enum cni_verb verb;
 	bool had_netns;
 	bool refuse;
+	const char *delegate; /* to run, whatever the configuration says */
 };
 
 static void handle(struct cni_call *call, const struct cni_request *request, int netns_fd,
@@ -60,6 +61,12 @@ static void handle(struct cni_call *call, const struct cni_request *request, int
 	f->verb = request->verb;
 	f->had_netns = netns_fd >= 0;
 	assert_int_equal(cidr_parse("10.0.0.1/32", &result.addrs[0], NULL), 0);
+	if (request->delegates && (request->verb != CNI_ADD || !request->delegated)) {
+		cni_call_answer_delegate(call, f->delegate ? f->delegate : request->ipam_type);
+		return;
+	}
+	if (request->delegated)
+		result.addrs[0] = request->delegated->addrs[0];
 	if (f->refuse)
 		cni_call_answer_error(call, 7, "no such pool");
 	else if (request->verb == CNI_ADD)
@@ -143,7 +150,9 @@ static void run_child(const struct fixture *f, const struct run *run, int in, in
 	set_pair("CNI_CONTAINERID", run->id ? run->id : "c1");
 	set_pair("CNI_IFNAME", "eth0");
 	set_pair("CNI_NETNS", run->netns);
-	set_pair("CNI_PATH", "/opt/cni/bin");
+	set_pair("PATH", "/usr/bin:/bin");
+	set_pair("TEST_DIR", f->dir);
+	set_pair("CNI_PATH", f->dir);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
 		_exit(120);
 	(void)execv(f->plugin, argv);
@@ -416,12 +425,116 @@ static void test_time(void **state)
 
 #define TEST(name) cmocka_unit_test_prestate_setup_teardown(name, setup, teardown, argv[1])
 
+/* --- Delegation --------------------------------------------------------------------------- */
+
+#define DELEGATING "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"ipam\":{\"type\":\"some-ipam\"}}"
+
+/* A plugin that notes its calls and runs 'script'. */
+static void make_plugin(const struct fixture *f, const char *script)
+{
+	_cleanup_free_ char *path = xasprintf("%s/some-ipam", f->dir);
+	_cleanup_free_ char *text =
+		xasprintf("#!/bin/sh\necho $CNI_COMMAND >>$TEST_DIR/calls\n%s\n", script);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+	close(fd);
+}
+
+static void expect_calls(const struct fixture *f, const char *calls)
+{
+	_cleanup_free_ char *path = xasprintf("%s/calls", f->dir);
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (*calls && file_read(path, 4096, &text, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(buf_str(&text), calls);
+	(void)unlink(path);
+}
+
+#define RESULT "cat >/dev/null; echo '{\"ips\":[{\"address\":\"10.9.9.9/24\"}]}'"
+
+static void test_delegate(void **state)
+{
+	struct fixture *f = *state;
+	struct run add = {.command = "ADD", .netns = "/proc/self/ns/net", .conf = DELEGATING};
+	struct run del = {.command = "DEL", .conf = DELEGATING};
+
+	start_server(f);
+	make_plugin(f, RESULT);
+	expect_part(f, &add, 0, "10.9.9.9/32");
+	assert_int_equal(f->n_handled, 2);
+	expect_calls(f, "ADD\n");
+	expect(f, &del, 0, "");
+	expect_calls(f, "DEL\n");
+	f->refuse = true;
+	expect_part(f, &add, 1, "no such pool");
+	expect_calls(f, "ADD\nDEL\n");
+	/* Its own failure is the answer, and what it gave before stays. */
+	make_plugin(f, "echo '{\"code\":77}'; exit 3");
+	expect(f, &add, 3, "{\"code\":77}\n");
+	expect_calls(f, "ADD\n");
+	expect(f, &del, 3, "{\"code\":77}\n");
+	expect_calls(f, "DEL\n");
+}
+
+static void test_delegate_broken(void **state)
+{
+	static const char *const scripts[] = {"kill -9 $$", "yes", "exit 127"};
+	static const char *const names[] = {"../x", "/bin/true", "", "none-such", "a b"};
+	struct fixture *f = *state;
+	struct run add = {.command = "ADD", .netns = "/proc/self/ns/net", .conf = DELEGATING};
+
+	start_server(f);
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
+		make_plugin(f, scripts[i]);
+		expect_part(f, &add, 1,
+			    "\"code\":11,\"msg\":\"the IPAM plugin some-ipam broke off");
+		expect_calls(f, "ADD\nDEL\n");
+	}
+	make_plugin(f, "echo nonsense");
+	expect_part(f, &add, 1, "the result of IPAM plugin some-ipam: no JSON object");
+	expect_calls(f, "ADD\nDEL\n");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		f->delegate = names[i];
+		expect_part(f, &add, 1, "\"code\":7,");
+		expect_calls(f, "");
+	}
+}
+
+static void test_delegate_away(void **state)
+{
+	struct fixture *f = *state;
+	struct run add = {.command = "ADD", .netns = "/proc/self/ns/net", .conf = DELEGATING};
+	struct run del = {.command = "DEL", .conf = DELEGATING};
+	struct run other = {.command = "DEL",
+			    .conf = "{\"x\":{\"type\":\"some-ipam\"},\"ipam\":{\"a\":[{\"type\":"
+				    "\"some-ipam\"}],\"type\":\"calico-ipam\"},\"type\":\"y\"}"};
+
+	make_plugin(f, RESULT);
+	expect_part(f, &add, 1, "\"code\":11");
+	expect_calls(f, "");
+	expect(f, &del, 0, "");
+	expect_calls(f, "DEL\n");
+	assert_int_equal(count_queued(f), 1);
+	expect(f, &other, 0, "");
+	expect_calls(f, "");
+	/* An ADD takes the queued DEL of its container back. */
+	expect_part(f, &add, 1, "\"code\":11");
+	assert_int_equal(count_queued(f), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_agent_there),	 TEST(test_large), TEST(test_version),
-		TEST(test_agent_away),	 TEST(test_queue), TEST(test_queue_full),
-		TEST(test_agent_breaks), TEST(test_time),
+		TEST(test_agent_there),	  TEST(test_large),
+		TEST(test_version),	  TEST(test_agent_away),
+		TEST(test_queue),	  TEST(test_queue_full),
+		TEST(test_delegate),	  TEST(test_delegate_broken),
+		TEST(test_delegate_away), TEST(test_agent_breaks),
+		TEST(test_time),
 	};
 
 	if (argc != 2) {

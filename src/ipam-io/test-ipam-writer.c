@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The writer on the SQLite store: what ends up stored, and two processes at once. */
+/* The writer on a store, SQLite and etcd: what ends up stored, and two processes at once. */
 
 #include "ipam-io/ipam-writer.h"
 
@@ -18,12 +18,14 @@
 #include "ipam-io/ipam-report.h"
 #include "model/kinds.h"
 #include "store/store.h"
+#include "store/test-etcd.h"
 
 struct place {
 	char dir[64];
 	char path[96];
 	struct store_config config;
 	struct store *store;
+	struct test_etcd etcd; /* of the tests on etcd */
 };
 
 static void put(struct store *store, struct object *object)
@@ -63,6 +65,29 @@ static int setup(void **state)
 	put_pool(place->store, "pool4", "10.42.0.0/22", 26);
 	put_pool(place->store, "pool6", "fd00:42::/112", 122);
 	*state = place;
+	return 0;
+}
+
+static int setup_etcd(void **state)
+{
+	struct place *place = XNEW(struct place);
+
+	test_etcd_start(&place->etcd, 1);
+	place->config = place->etcd.config;
+	place->store = test_etcd_wait(&place->config);
+	put_pool(place->store, "pool4", "10.42.0.0/22", 26);
+	put_pool(place->store, "pool6", "fd00:42::/112", 122);
+	*state = place;
+	return 0;
+}
+
+static int teardown_etcd(void **state)
+{
+	struct place *place = *state;
+
+	store_close(place->store);
+	test_etcd_stop(&place->etcd);
+	free(place);
 	return 0;
 }
 
@@ -302,6 +327,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
 	};
+	const struct CMUnitTest etcd[] = {
+		cmocka_unit_test_setup_teardown(test_assign_and_release, setup_etcd, teardown_etcd),
+		cmocka_unit_test_setup_teardown(test_explicit, setup_etcd, teardown_etcd),
+		cmocka_unit_test_setup_teardown(test_report, setup_etcd, teardown_etcd),
+		cmocka_unit_test_setup_teardown(test_two_processes, setup_etcd, teardown_etcd),
+	};
+	int failed = cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (test_etcd_is_installed())
+		failed += cmocka_run_group_tests_name("etcd", etcd, NULL, NULL);
+	return failed;
 }

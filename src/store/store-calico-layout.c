@@ -233,7 +233,7 @@ static bool place_from_text(const char *key, struct calico_place *ret)
 		return true;
 	}
 	rest = behind(key, IPAM_HANDLES);
-	if (rest && *rest && !strchr(rest, '/')) {
+	if (rest && *rest && !rest[strcspn(rest, "/")]) {
 		ret->kind = KIND_IPAM_HANDLE;
 		ret->name = xstrdup(rest);
 		return true;

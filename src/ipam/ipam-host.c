@@ -14,7 +14,7 @@
 #include "model/kinds.h"
 
 /* Entries touched beyond which the rest waits for the next commit. */
-#define TOUCHED_FULL 128u
+#define TOUCHED_FULL 100u
 
 static bool is_excluded(const struct ipam_plan *plan, const struct cidr *block)
 {

@@ -23,8 +23,11 @@
 #include "selector/selector.h"
 
 #define CONFIG_NAME "default"
-/* Entries touched beyond which no further request is begun before the commit. */
-#define TOUCHED_FULL 128u
+/*
+ * Entries touched beyond which no further request is begun before the commit: with what one request
+ * may add, a commit stays within the 128 operations that etcd takes unless told otherwise.
+ */
+#define TOUCHED_FULL 40u
 
 struct ipam_plan *ipam_plan_new(const char *node)
 {

@@ -13,7 +13,7 @@
 #include "model/kinds.h"
 
 /* Blocks of one handle freed in one commit; a handle with more takes several. */
-#define SLICE 64u
+#define SLICE 48u
 
 static void block_changed(struct ipam_plan *plan, struct ipam_entry *block)
 {

@@ -6,6 +6,8 @@
 #include "ipam/ipam-plan-internal.h"
 #include "model/kinds.h"
 
+#define GUARDED_MAX 100u
+
 /* The handle as the blocks have it; NULL: no block names it. */
 static struct object *count_handle(struct ipam_plan *plan, const struct ipam_entry *handle)
 {
@@ -23,8 +25,9 @@ static struct object *count_handle(struct ipam_plan *plan, const struct ipam_ent
 		if (!n)
 			continue;
 		int_map_put(&spec->block, cidr_format(&entry->cidr).s, n);
-		/* The count is of the block as it was read. */
-		ipam_view_guard(&plan->view, entry);
+		/* The count is of the block as it was read. A sane handle is in a few blocks. */
+		if (plan->view.n_touched < GUARDED_MAX)
+			ipam_view_guard(&plan->view, entry);
 	}
 	replace_str(&spec->handle_id, xstrdup(handle->name));
 	spec->deleted = (struct opt_bool){.set = true, .v = false};

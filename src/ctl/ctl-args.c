@@ -18,9 +18,9 @@
 #define GLOBAL_FLAGS                                                                               \
 	(CTL_FLAG(FLAG_HELP) | CTL_FLAG(FLAG_LOG_LEVEL) | CTL_FLAG(FLAG_CONTEXT) |                 \
 	 CTL_FLAG(FLAG_ALLOW_VERSION_MISMATCH) | CTL_FLAG(FLAG_CONFIG))
-#define NEAR_DISTANCE 3
-#define NAME_MAX_LEN  64
-#define VERB_WORDS    2
+#define SHORT_WORD   4 /* characters; in such a word one slip is all that is forgiven */
+#define NAME_MAX_LEN 64
+#define VERB_WORDS   2
 
 void ctl_args_deinit(struct ctl_args *args)
 {
@@ -32,36 +32,47 @@ void ctl_args_deinit(struct ctl_args *args)
 /* --- What was meant ----------------------------------------------------------------------------
  */
 
-/* Levenshtein's, of texts up to NAME_MAX_LEN; case does not count. */
+static bool same_letter(char a, char b)
+{
+	return strncasecmp(&a, &b, 1) == 0;
+}
+
+/*
+ * How many letters of texts up to NAME_MAX_LEN are wrong, missing, too many, or changed places with
+ * their neighbour; case does not count.
+ */
 static size_t distance(const char *a, const char *b)
 {
-	size_t row[NAME_MAX_LEN + 1];
+	size_t rows[3][NAME_MAX_LEN + 1]; /* of the table, the last three, in turn */
 	size_t n = strlen(b);
+	size_t m = strlen(a);
 
-	if (strlen(a) > NAME_MAX_LEN || n > NAME_MAX_LEN)
+	if (m > NAME_MAX_LEN || n > NAME_MAX_LEN)
 		return SIZE_MAX;
 	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
+		rows[0][j] = j;
+	for (size_t i = 1; i <= m; i++) {
+		const size_t *above = rows[(i - 1) % 3];
+		size_t *row = rows[i % 3];
 
 		row[0] = i;
 		for (size_t j = 1; j <= n; j++) {
-			bool same = strncasecmp(&a[i - 1], &b[j - 1], 1) == 0;
-			size_t edited = MIN(row[j], row[j - 1]) + 1;
-			size_t best = MIN(diagonal + (same ? 0 : 1), edited);
+			bool same = same_letter(a[i - 1], b[j - 1]);
 
-			diagonal = row[j];
-			row[j] = best;
+			row[j] = MIN(above[j], row[j - 1]) + 1;
+			row[j] = MIN(row[j], above[j - 1] + (same ? 0 : 1));
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+			    same_letter(a[i - 2], b[j - 1]))
+				row[j] = MIN(row[j], rows[(i - 2) % 3][j - 2] + 1);
 		}
 	}
-	return row[n];
+	return rows[m % 3][n];
 }
 
 const char *ctl_nearest(const char *word, const char *const *candidates)
 {
 	const char *nearest = NULL;
-	size_t best = MIN((size_t)NEAR_DISTANCE, strlen(word) / 2 + 1) + 1;
+	size_t best = strlen(word) <= SHORT_WORD ? 2 : 3; /* one more than is near */
 
 	for (; *candidates; candidates++) {
 		size_t d = distance(word, *candidates);
@@ -295,4 +306,19 @@ int ctl_args_parse(int argc, char **argv, struct ctl_args *ret, struct err *err)
 	*ret = args;
 	args = (struct ctl_args){.verb = NULL};
 	return 0;
+}
+
+int ctl_args_check_kind(const struct ctl_args *args, struct err *err)
+{
+	enum ctl_operands takes = args->verb->takes;
+	const struct kind_desc *desc;
+
+	if (takes != OPERANDS_KIND_NAMES && takes != OPERANDS_KIND_NAME &&
+	    takes != OPERANDS_KIND_NAME_LABEL)
+		return 0;
+	if (takes == OPERANDS_KIND_NAMES && args->set[FLAG_FILENAME] == (args->n_operands > 0))
+		return err_set(err, -EINVAL,
+			       "give either -f FILE or KIND NAME; see koratctl help %s",
+			       args->verb->name);
+	return args->n_operands ? ctl_kind(args->operands[0], &desc, err) : 0;
 }

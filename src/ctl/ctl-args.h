@@ -85,6 +85,7 @@ struct ctl_verb {
 	const char *doc;  /* one line */
 	const char *more; /* the rest of its help; may be NULL */
 	bool needs_store;
+	bool begins_store; /* an SQLite datastore that is not there yet is made */
 	int (*run)(struct ctl *ctl, struct err *err);
 };
 
@@ -108,12 +109,18 @@ extern const struct ctl_verb ctl_verbs[]; /* ends with name NULL */
 
 /* -EINVAL: 'err' says what is wrong and where help is. */
 MUST_CHECK int ctl_args_parse(int argc, char **argv, struct ctl_args *ret, struct err *err);
+/*
+ * The second look, behind --help: a kind that is no kind, and -f beside KIND, are told before a
+ * datastore that can't be reached is.
+ */
+MUST_CHECK int ctl_args_check_kind(const struct ctl_args *args, struct err *err);
 /* NULL: no such verb. 'words' of 'n' may be more than the verb's. */
 const struct ctl_verb *ctl_verb_find(const char *const *words, size_t n, size_t *ret_used);
 
 void ctl_help(FILE *out);
 void ctl_help_verb(const struct ctl_verb *verb, FILE *out);
 void ctl_help_kinds(FILE *out);
+void ctl_help_config(FILE *out);
 
 /* The name among 'candidates' (NULL-terminated) that was probably meant; NULL: none is near. */
 const char *ctl_nearest(const char *word, const char *const *candidates);

@@ -53,7 +53,7 @@ static void print_operands(enum ctl_operands takes)
 		printf("bash zsh ");
 		break;
 	case OPERANDS_TOPIC:
-		printf("kinds ");
+		printf("kinds config ");
 		print_verbs(NULL);
 		print_kinds();
 		break;

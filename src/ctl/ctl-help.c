@@ -35,8 +35,11 @@ void ctl_help(FILE *out)
 	print_flags(CTL_FLAG(FLAG_HELP) | CTL_FLAG(FLAG_CONFIG) | CTL_FLAG(FLAG_LOG_LEVEL) |
 			    CTL_FLAG(FLAG_CONTEXT) | CTL_FLAG(FLAG_ALLOW_VERSION_MISMATCH),
 		    out);
-	fputs("\nThe datastore is the one that DATASTORE_TYPE (sqlite) and KORAT_SQLITE_FILE name.\n"
-	      "koratctl help COMMAND, koratctl help kinds and koratctl help KIND tell more.\n",
+	fputs("\nMore help:\n"
+	      "  koratctl help COMMAND   a command, its flags, examples\n"
+	      "  koratctl help kinds     the kinds of objects\n"
+	      "  koratctl help KIND      the fields of a kind\n"
+	      "  koratctl help config    how to say where the datastore is\n",
 	      out);
 }
 
@@ -80,6 +83,10 @@ int ctl_run_help(struct ctl *ctl, struct err *err)
 	}
 	if (strcmp(args->operands[0], "kinds") == 0) {
 		ctl_help_kinds(stdout);
+		return 0;
+	}
+	if (strcmp(args->operands[0], "config") == 0) {
+		ctl_help_config(stdout);
 		return 0;
 	}
 	verb = ctl_verb_find(args->operands, args->n_operands, &used);

@@ -19,6 +19,18 @@ struct ctl {
 	struct store *store; /* NULL where the verb needs none */
 };
 
+/* What of the CalicoAPIConfig file and the environment says where the datastore is. */
+struct ctl_config {
+	struct store_config store;
+	struct json_t *file; /* owned; texts of 'store' may be in it. NULL: there is none */
+};
+void ctl_config_deinit(struct ctl_config *config);
+CLEANUP_DEINIT(struct ctl_config, ctl_config_deinit);
+/* 'path' NULL: the default file, if there is one. */
+MUST_CHECK int ctl_config_read(const char *path, struct ctl_config *ret, struct err *err);
+/* Opens ctl->store; ctl_main() closes it. */
+MUST_CHECK int ctl_open_store(struct ctl *ctl, struct err *err);
+
 /* Objects with where each came from. */
 struct ctl_item {
 	struct object *object;
@@ -41,7 +53,7 @@ const char *ctl_items_single_kind(const struct ctl_items *items);
 MUST_CHECK int ctl_load(const struct ctl *ctl, struct ctl_items *ret, struct err *err);
 /* KIND NAME... of the operands as empty objects, namespace completed. */
 MUST_CHECK int ctl_operand_items(const struct ctl *ctl, struct ctl_items *ret, struct err *err);
-/* Either of the two: exactly one must be given. */
+/* Either of the two; ctl_args_check_kind() has seen to it that exactly one is given. */
 MUST_CHECK int ctl_items_of_args(const struct ctl *ctl, struct ctl_items *ret, struct err *err);
 /* The namespace an object of this kind is in, when it says none; NULL for kinds without. */
 const char *ctl_namespace(const struct ctl *ctl, const struct kind_desc *desc);

@@ -235,11 +235,7 @@ int ctl_operand_items(const struct ctl *ctl, struct ctl_items *ret, struct err *
 int ctl_items_of_args(const struct ctl *ctl, struct ctl_items *ret, struct err *err)
 {
 	const struct ctl_args *args = &ctl->args;
-	bool file = args->set[FLAG_FILENAME];
 
-	if (file == (args->n_operands > 0))
-		return err_set(err, -EINVAL,
-			       "give either -f FILE or KIND NAME; see koratctl help %s",
-			       args->verb->name);
-	return file ? ctl_load(ctl, ret, err) : ctl_operand_items(ctl, ret, err);
+	return args->set[FLAG_FILENAME] ? ctl_load(ctl, ret, err)
+					: ctl_operand_items(ctl, ret, err);
 }

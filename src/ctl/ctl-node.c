@@ -3,13 +3,14 @@
 /* This node's BGP sessions, from BIRD's control socket. One BIRD serves both families. */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "bgp/bird.h"
 #include "ctl/ctl-internal.h"
 
-#define BIRD_SOCKET "/var/run/calico/bird.ctl"
+#define RUN_DIR "/run/korat" /* of the agent, unless KORAT_RUN_DIR says otherwise */
 
 static const char *const session_types[] = {
 	[BGP_SESSION_MESH] = "node-to-node mesh",
@@ -50,15 +51,21 @@ static void print_family(const struct bird_protocols *protocols, uint8_t family)
 int ctl_run_node_status(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(bird_protocols_deinitp) struct bird_protocols protocols = {.v = NULL};
-	const char *socket =
-		ctl->args.set[FLAG_SOCKET] ? ctl->args.values[FLAG_SOCKET] : BIRD_SOCKET;
+	const char *run_dir = getenv("KORAT_RUN_DIR");
+	_cleanup_free_ char *socket = NULL;
 	int r;
 
+	if (ctl->args.set[FLAG_SOCKET])
+		socket = xstrdup(ctl->args.values[FLAG_SOCKET]);
+	else
+		socket = xasprintf("%s/bird.ctl", run_dir && *run_dir ? run_dir : RUN_DIR);
 	r = bird_show_protocols(socket, &protocols, err);
-	if (r == BIRD_E_ABSENT) {
-		(void)err_prefix(err, r, "The BGP backend process (BIRD) is not running");
-		return -ENOENT;
-	}
+	if (r == BIRD_E_ABSENT)
+		return err_set(err, -ENOENT,
+			       "The BGP backend process (BIRD) is not running: nobody answers at "
+			       "%s; run this on a node whose agent runs, and set KORAT_RUN_DIR (or "
+			       "--socket) if its directory is another one",
+			       socket);
 	if (r != 0)
 		return r < 0 ? r : -EPROTO;
 	printf("Calico process is running.\n");

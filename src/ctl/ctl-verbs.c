@@ -8,6 +8,7 @@ static const char *const output_words[] = {
 	"ps", "wide", "yaml", "json", "name", "custom-columns=", NULL};
 static const char *const bool_words[] = {"true", "false", NULL};
 static const char *const persistence_words[] = {"Enabled", "Disabled", NULL};
+static const char *const level_words[] = {"panic", "fatal", "error", "warn", "info", "debug", NULL};
 static const char *const patch_words[] = {"strategic", "merge", "json", NULL};
 
 const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
@@ -54,11 +55,15 @@ const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 	[FLAG_NAME] = {"name", 0, "NAME", NULL, "of the pool"},
 	[FLAG_NODE] = {"node", 0, "NODE", NULL, "as seen from this node"},
 	[FLAG_CLIENT] = {"client", 0, NULL, NULL, "this program's version only"},
-	[FLAG_SOCKET] = {"socket", 0, "PATH", NULL, "BIRD's control socket"},
-	[FLAG_CONFIG] = {"config", 'c', "FILE", NULL, "not supported yet: use the environment"},
+	[FLAG_SOCKET] = {"socket", 0, "PATH", NULL,
+			 "BIRD's control socket (KORAT_RUN_DIR/bird.ctl)"},
+	[FLAG_CONFIG] = {"config", 'c', "FILE", NULL,
+			 "where the datastore is (/etc/calico/calicoctl.cfg)"},
 	[FLAG_HELP] = {"help", 'h', NULL, NULL, "this text"},
-	[FLAG_LOG_LEVEL] = {"log-level", 'l', "LEVEL", NULL, "accepted, without effect"},
-	[FLAG_CONTEXT] = {"context", 0, "NAME", NULL, "accepted, without effect"},
+	[FLAG_LOG_LEVEL] = {"log-level", 'l', "LEVEL", level_words,
+			    "what is logged on standard error: panic to debug (info)"},
+	[FLAG_CONTEXT] = {"context", 0, "NAME", NULL,
+			  "for a Kubernetes datastore: not supported yet"},
 	[FLAG_ALLOW_VERSION_MISMATCH] = {"allow-version-mismatch", 0, NULL, NULL,
 					 "accepted, without effect"},
 };
@@ -75,6 +80,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.doc = "Create objects that are not there yet",
 		.more = "Up to 256 objects are created all or none.",
 		.needs_store = true,
+		.begins_store = true,
 		.run = ctl_run_create,
 	},
 	{
@@ -84,6 +90,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.doc = "Create objects, or replace those that are there",
 		.more = "Up to 256 objects are written all or none.",
 		.needs_store = true,
+		.begins_store = true,
 		.run = ctl_run_apply,
 	},
 	{
@@ -213,6 +220,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.operands = "",
 		.flags = CTL_FLAG(FLAG_SOCKET),
 		.doc = "Show the BGP sessions of this node",
+		.more = "Asks the node's BIRD at KORAT_RUN_DIR/bird.ctl, which is /run/korat/bird.ctl\n"
+			"unless the environment says otherwise; so it works on the node itself only.",
 		.run = ctl_run_node_status,
 	},
 	{
@@ -233,7 +242,7 @@ const struct ctl_verb ctl_verbs[] = {
 	},
 	{
 		.name = "help",
-		.operands = "[COMMAND | kinds | KIND]",
+		.operands = "[COMMAND | kinds | KIND | config]",
 		.takes = OPERANDS_TOPIC,
 		.doc = "Explain a command, list the kinds, or describe the fields of one",
 		.run = ctl_run_help,

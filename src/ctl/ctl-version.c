@@ -13,15 +13,13 @@ int ctl_run_version(struct ctl *ctl, struct err *err)
 		model_new(KIND_CLUSTER_INFORMATION, NULL, "default");
 	_cleanup_(model_freep) struct object *object = NULL;
 	const struct cluster_information_spec *spec;
-	struct store_config config = {.type = NULL};
 	uint64_t revision;
 	int r;
 
 	printf("Client Version:    %s\n", KORAT_VERSION);
 	if (ctl->args.set[FLAG_CLIENT])
 		return 0;
-	store_config_from_environment(&config);
-	r = store_open(&config, &ctl->store, err);
+	r = ctl_open_store(ctl, err);
 	if (r == 0)
 		r = ctl_get_object(ctl, key, &object, &revision, err);
 	if (r != 0)

@@ -6,15 +6,41 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <strings.h>
 
+#include "base/log.h"
 #include "ctl/ctl-internal.h"
 
-static int open_store(struct ctl *ctl, struct err *err)
+/* calicoctl's levels; the base library calls two of them by other names. */
+static int set_log_level(const char *name, struct err *err)
 {
-	struct store_config config = {.type = NULL};
+	static const char *const others[][2] = {{"panic", "none"}, {"warn", "warning"}};
+	enum log_level level;
 
-	store_config_from_environment(&config);
-	return store_open(&config, &ctl->store, err);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (strcasecmp(name, others[i][0]) == 0)
+			name = others[i][1];
+	if (!log_level_parse(name, &level))
+		return err_set(err, -EINVAL,
+			       "no such log level \"%.40s\"; expected panic, fatal, error, warn, "
+			       "info or debug",
+			       name);
+	log_set_level(level);
+	return 0;
+}
+
+int ctl_open_store(struct ctl *ctl, struct err *err)
+{
+	_cleanup_(ctl_config_deinitp) struct ctl_config config = {.file = NULL};
+	const char *path = ctl->args.set[FLAG_CONFIG] ? ctl->args.values[FLAG_CONFIG] : NULL;
+	int r;
+
+	r = ctl_config_read(path, &config, err);
+	if (r < 0)
+		return r;
+	/* A path with a slip in it must not be answered with an empty datastore. */
+	config.store.must_exist = !ctl->args.verb->begins_store;
+	return store_open(&config.store, &ctl->store, err);
 }
 
 static int run(struct ctl *ctl, struct err *err)
@@ -29,12 +55,20 @@ static int run(struct ctl *ctl, struct err *err)
 			ctl_help(ctl->args.set[FLAG_HELP] ? stdout : stderr);
 		return verb || ctl->args.set[FLAG_HELP] ? 0 : err_set(err, -EINVAL, "no command");
 	}
-	if (ctl->args.set[FLAG_CONFIG])
+	if (ctl->args.set[FLAG_CONTEXT])
 		return err_set(err, -EINVAL,
-			       "--config is not supported yet; set DATASTORE_TYPE and "
-			       "KORAT_SQLITE_FILE instead");
+			       "--context is for a Kubernetes datastore, which is not supported "
+			       "yet; leave it out");
+	if (ctl->args.set[FLAG_LOG_LEVEL]) {
+		r = set_log_level(ctl->args.values[FLAG_LOG_LEVEL], err);
+		if (r < 0)
+			return r;
+	}
+	r = ctl_args_check_kind(&ctl->args, err);
+	if (r < 0)
+		return r;
 	if (verb->needs_store) {
-		r = open_store(ctl, err);
+		r = ctl_open_store(ctl, err);
 		if (r < 0)
 			return r;
 	}

@@ -202,7 +202,8 @@ static int prepare_file(struct sqlite_db *db, bool must_exist, struct err *err)
 		return r;
 	if (stat(db->path, &st) < 0 && errno == ENOENT)
 		return err_set(err, -ENOENT,
-			       "datastore %s is not there; set KORAT_SQLITE_FILE to the one in use",
+			       "datastore %s is not there; set KORAT_SQLITE_FILE to the one in use, "
+			       "or begin a new one with koratctl apply",
 			       db->path);
 	if (stat(db->path, &st) < 0)
 		return err_errno(err, -errno, "can't look at datastore %s", db->path);

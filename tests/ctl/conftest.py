@@ -69,6 +69,10 @@ class Ctl:
         assert result.err.strip()
         return result
 
+    def begin(self):
+        """An empty datastore: only create and apply make one by themselves."""
+        self.database.touch()
+
     def file(self, name, text):
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -64,6 +64,7 @@ def test_address(ctl):
 
 
 def test_configuration(ctl):
+    ctl.begin()
     table = rows(ctl.good("ipam", "show", "--show-configuration"))
     assert table[:3] == [["PROPERTY", "VALUE"], ["StrictAffinity", "false"],
                          ["AutoAllocateBlocks", "true"]]

@@ -118,6 +118,7 @@ def test_fix(full):
 
 
 def test_fix_nothing(ctl):
+    ctl.begin()
     said = ctl.good("ipam", "check", "--fix").out
     assert "found 0 problems" in said
     assert "Asked for 0 repairs" in said
@@ -158,6 +159,7 @@ def test_release_from_reports(full, tmp_path):
 
 
 def test_configure(ctl):
+    ctl.begin()
     ctl.good("ipam", "configure", "--strictaffinity=true", "--max-blocks-per-host", "7",
              "--ip-cooldown-seconds=30")
     said = ctl.good("ipam", "show", "--show-configuration").out

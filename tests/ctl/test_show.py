@@ -120,7 +120,11 @@ def test_control_characters_do_not_reach_the_terminal(ctl):
     (["patch", "ippool"], "usage: koratctl patch KIND NAME -p PATCH"),
     (["version", "x"], "usage: koratctl version"),
     (["get", "ippool", "-f", "x"], "give either -f FILE or KIND NAME"),
-    (["get", "ippool", "-c", "x"], "--config is not supported yet"),
+    (["get", "foo"], 'no such kind "foo"; see koratctl help kinds'),
+    (["get", "nod"], 'did you mean "node"?'),
+    (["get", "glbalnetworkpolciy"], 'did you mean "globalnetworkpolicy"?'),
+    (["get", "ippool", "--context", "x"], "--context is for a Kubernetes datastore"),
+    (["get", "ippool", "--log-level", "x"], 'no such log level "x"; expected panic'),
     (["help", "frob"], "neither a command nor a kind"),
     ([], "no command"),
 ])
@@ -133,6 +137,17 @@ def test_no_datastore(ctl):
     assert "/nonexistent" in ctl.bad("get", "ippool").err
     ctl.environment["DATASTORE_TYPE"] = "frob"
     assert "frob" in ctl.bad("get", "ippool").err
+
+
+@pytest.mark.parametrize("words", [
+    ["get", "ippool"], ["ipam", "show"], ["ipam", "check"], ["ipam", "why", "10.0.0.1"],
+    ["version"], ["delete", "ippool", "one"], ["patch", "ippool", "one", "-p", "{}"],
+    ["ipam", "configure", "--strictaffinity=true"],
+])
+def test_looking_makes_no_datastore(ctl, words):
+    said = ctl.bad(*words).err
+    assert f"datastore {ctl.database} is not there; set KORAT_SQLITE_FILE" in said
+    assert not ctl.database.exists()
 
 
 def test_help(ctl):
@@ -196,6 +211,9 @@ BIRD = pathlib.Path("/usr/sbin/bird")
 def test_node_status_without_bird(ctl):
     said = ctl.bad("node", "status", "--socket", ctl.directory / "none.ctl")
     assert said.err.startswith("The BGP backend process (BIRD) is not running")
+    assert "none.ctl" in said.err and "KORAT_RUN_DIR" in said.err
+    ctl.environment["KORAT_RUN_DIR"] = str(ctl.directory)
+    assert f"{ctl.directory}/bird.ctl" in ctl.bad("node", "status").err
 
 
 @pytest.mark.skipif(not BIRD.exists(), reason="needs BIRD")

@@ -103,6 +103,7 @@ def test_immutable_field(ctl):
 
 
 def test_replace(ctl):
+    ctl.begin()
     text = POOL % ("one", "10.1.0.0/16")
     said = ctl.bad("replace", "-f", "-", stdin=text)
     assert said.err == (
@@ -209,6 +210,7 @@ def test_bad_patch(ctl, kind, patch, message):
 
 
 def test_patch_of_nothing(ctl):
+    ctl.begin()
     assert "resource does not exist: IPPool(x)" in ctl.bad("patch", "ippool", "x", "-p", "{}").err
     assert "needs -p" in ctl.bad("patch", "ippool", "x").err
 

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What an address costs on the SQLite store: 10,000 assignments and releases, singly and in batches
- * of 8. Prints medians per request in microseconds. The file's directory is the argument.
+ * What addresses cost on a datastore: 1,000 nodes that each claim a block and fill it with 50
+ * addresses, in batches of 10 as an agent serves the pods of one moment; then one node that assigns
+ * and releases singly and in batches of 8. Prints "NAME VALUE UNIT meaning".
+ *
+ * Arguments: the directory of the SQLite file (/tmp), and how many nodes. DATASTORE_TYPE=etcdv3 and
+ * ETCD_ENDPOINTS choose an etcd, which must be empty, instead.
  */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +17,18 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "ipam-io/ipam-writer.h"
 #include "model/kinds.h"
 #include "store/store.h"
 
-#define REQUESTS 10000u
-#define BATCH	 8u
-#define LIVE	 100u /* addresses held at a time */
+#define NODES	   1000u
+#define NODES_MAX  4000u
+#define PER_NODE   50u /* addresses; a block has 64 */
+#define NODE_BATCH 10u
+#define REQUESTS   2000u
+#define BATCH_MAX  10u
+#define LIVE	   100u /* addresses held at a time */
 
 static double now_us(void)
 {
@@ -42,7 +52,7 @@ static int add_pool(struct store *store, struct err *err)
 	_cleanup_free_ char *text = NULL;
 	struct store_op op = {.type = STORE_PUT, .kind = KIND_IP_POOL, .name = "pool"};
 
-	replace_str(&as_ip_pool(object)->spec.cidr, xstrdup("10.42.0.0/16"));
+	replace_str(&as_ip_pool(object)->spec.cidr, xstrdup("10.0.0.0/8"));
 	text = store_object_text(object, &op.size);
 	op.value = text;
 	return store_commit(store, &op, 1, NULL, NULL, err);
@@ -51,8 +61,8 @@ static int add_pool(struct store *store, struct err *err)
 static int serve(struct ipam_writer *writer, enum ipam_request_type type, unsigned int first,
 		 unsigned int n, double *ret_us, struct err *err)
 {
-	struct ipam_request requests[BATCH] = {0};
-	char handles[BATCH][32];
+	struct ipam_request requests[BATCH_MAX] = {0};
+	char handles[BATCH_MAX][32];
 	double start;
 	int r;
 
@@ -74,7 +84,77 @@ static int serve(struct ipam_writer *writer, enum ipam_request_type type, unsign
 	return r;
 }
 
-static int run(struct ipam_writer *writer, unsigned int batch, struct err *err)
+/* --- Many nodes ------------------------------------------------------------------------------ */
+
+static int fill(struct ipam_writer **writers, unsigned int n_nodes, double *block_us,
+		struct err *err)
+{
+	unsigned int first = 0;
+
+	/* The nodes in turn, as if all pods came at once. */
+	for (unsigned int round = 0; round < PER_NODE / NODE_BATCH; round++) {
+		for (unsigned int i = 0; i < n_nodes; i++) {
+			double us = 0;
+			int r = serve(writers[i], IPAM_ASSIGN_AUTO, first, NODE_BATCH, &us, err);
+
+			if (r < 0)
+				return r;
+			if (round == 0)
+				block_us[i] = us * NODE_BATCH;
+			first += NODE_BATCH;
+		}
+	}
+	return 0;
+}
+
+static int run_nodes(struct store *store, unsigned int n_nodes, struct err *err)
+{
+	_cleanup_free_ struct ipam_writer **writers =
+		xcalloc(n_nodes, sizeof(struct ipam_writer *));
+	_cleanup_free_ double *block_us = xcalloc(n_nodes, sizeof(*block_us));
+	unsigned int n_addresses = n_nodes * PER_NODE;
+	struct ipam_writer_counts sum = {.n_commits = 0};
+	double start;
+	double us;
+	int r;
+
+	for (unsigned int i = 0; i < n_nodes; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "bench-node-%u", i);
+		writers[i] = ipam_writer_new(store, name);
+	}
+	start = now_us();
+	r = fill(writers, n_nodes, block_us, err);
+	us = now_us() - start;
+	for (unsigned int i = 0; i < n_nodes; i++) {
+		const struct ipam_writer_counts *counts = ipam_writer_counts(writers[i]);
+
+		sum.n_commits += counts->n_commits;
+		sum.n_objects += counts->n_objects;
+		sum.n_conflicts += counts->n_conflicts;
+		sum.n_reads += counts->n_reads;
+		ipam_writer_free(writers[i]);
+	}
+	if (r < 0)
+		return r;
+	qsort(block_us, n_nodes, sizeof(*block_us), compare);
+	printf("ipam-nodes-rate %.0f addresses/s %u addresses of %u nodes, batches of %u\n",
+	       n_addresses / us * 1e6, n_addresses, n_nodes, NODE_BATCH);
+	printf("ipam-nodes-commits %.3f commits/address\n", (double)sum.n_commits / n_addresses);
+	printf("ipam-nodes-writes %.3f objects/address\n", (double)sum.n_objects / n_addresses);
+	printf("ipam-nodes-reads %.3f reads/address\n", (double)sum.n_reads / n_addresses);
+	printf("ipam-nodes-conflicts %.0f commits refused because of another node\n",
+	       (double)sum.n_conflicts);
+	printf("ipam-block-claim %.0f us a new block and its first %u addresses, median\n",
+	       block_us[n_nodes / 2], NODE_BATCH);
+	return 0;
+}
+
+/* --- One node -------------------------------------------------------------------------------- */
+
+static int run_one(struct ipam_writer *writer, unsigned int base, unsigned int batch,
+		   struct err *err)
 {
 	unsigned int n = REQUESTS / batch;
 	_cleanup_free_ double *assign = xcalloc(n, sizeof(*assign));
@@ -85,9 +165,10 @@ static int run(struct ipam_writer *writer, unsigned int batch, struct err *err)
 
 	for (unsigned int i = 0; r == 0 && i < n + held; i++) {
 		if (i < n)
-			r = serve(writer, IPAM_ASSIGN_AUTO, i * batch, batch, &assign[i], err);
+			r = serve(writer, IPAM_ASSIGN_AUTO, base + i * batch, batch, &assign[i],
+				  err);
 		if (r == 0 && i >= held && n_released < n) {
-			r = serve(writer, IPAM_RELEASE_HANDLE, n_released * batch, batch,
+			r = serve(writer, IPAM_RELEASE_HANDLE, base + n_released * batch, batch,
 				  &release[n_released], err);
 			n_released++;
 		}
@@ -96,30 +177,50 @@ static int run(struct ipam_writer *writer, unsigned int batch, struct err *err)
 		return r;
 	qsort(assign, n, sizeof(*assign), compare);
 	qsort(release, n, sizeof(*release), compare);
-	printf("ipam-assign-batch-%u %.0f us per address, median of %u\n", batch, assign[n / 2], n);
-	printf("ipam-release-batch-%u %.0f us per address, median of %u\n", batch, release[n / 2],
-	       n);
+	printf("ipam-assign-by-%u %.0f us per address, median of %u\n", batch, assign[n / 2], n);
+	printf("ipam-release-by-%u %.0f us per address, median of %u\n", batch, release[n / 2], n);
 	return 0;
+}
+
+static int run(struct store *store, unsigned int n_nodes, struct err *err)
+{
+	_cleanup_(ipam_writer_freep) struct ipam_writer *writer = NULL;
+	unsigned int base = n_nodes * PER_NODE;
+	int r = add_pool(store, err);
+
+	if (r == 0)
+		r = run_nodes(store, n_nodes, err);
+	if (r != 0)
+		return r;
+	writer = ipam_writer_new(store, "bench-node");
+	r = run_one(writer, base, 1, err);
+	if (r == 0)
+		r = run_one(writer, base + REQUESTS, 8, err);
+	return r;
 }
 
 int main(int argc, char **argv)
 {
 	_cleanup_free_ char *path =
 		xasprintf("%s/bench-ipam-%d.db", argc > 1 ? argv[1] : "/tmp", (int)getpid());
-	struct store_config config = {.type = "sqlite", .path = path};
+	_cleanup_(store_config_deinitp) struct store_config config = {.type = NULL};
 	_cleanup_(store_closep) struct store *store = NULL;
-	_cleanup_(ipam_writer_freep) struct ipam_writer *writer = NULL;
 	struct err err = ERR_INIT;
-	int r = store_open(&config, &store, &err);
+	uint64_t n_nodes = NODES;
+	int r = 0;
 
-	if (r == 0)
-		r = add_pool(store, &err);
-	if (r == 0) {
-		writer = ipam_writer_new(store, "bench-node");
-		r = run(writer, 1, &err);
+	if (argc > 2)
+		r = parse_u64(argv[2], 1, NODES_MAX, &n_nodes, &err);
+	store_config_from_environment(&config);
+	if (!config.type || strcmp(config.type, "sqlite") == 0) {
+		config.type = "sqlite";
+		config.path = path;
+		config.must_exist = false;
 	}
 	if (r == 0)
-		r = run(writer, BATCH, &err);
+		r = store_open(&config, &store, &err);
+	if (r == 0)
+		r = run(store, (unsigned int)n_nodes, &err);
 	if (r != 0)
 		(void)fprintf(stderr, "bench-ipam: %s\n", err.msg);
 	(void)unlink(path);

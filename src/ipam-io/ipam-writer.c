@@ -19,6 +19,7 @@
 struct ipam_writer {
 	struct store *store;
 	struct ipam_plan *plan;
+	struct ipam_writer_counts counts;
 };
 
 struct ipam_writer *ipam_writer_new(struct store *store, const char *node)
@@ -43,6 +44,11 @@ void ipam_writer_set_selects(struct ipam_writer *writer,
 			     bool (*selects)(const char *selector, const struct str_map *labels))
 {
 	ipam_plan_set_selects(writer->plan, selects);
+}
+
+const struct ipam_writer_counts *ipam_writer_counts(const struct ipam_writer *writer)
+{
+	return &writer->counts;
 }
 
 /* --- Reading --------------------------------------------------------------------------------- */
@@ -113,6 +119,7 @@ static int do_reads(struct ipam_writer *writer, const struct ipam_update *update
 		struct store_list *list = ARRAY_ADD(reading->lists, reading->n_lists);
 		int r = read_one(writer, &update->reads[i], list, err);
 
+		writer->counts.n_reads++;
 		if (r < 0)
 			return r;
 		for (size_t j = 0; j < list->n; j++)
@@ -174,6 +181,10 @@ static int do_commit(struct ipam_writer *writer, const struct ipam_update *updat
 	if (r < 0)
 		return r;
 	ret->type = r == 0 ? IPAM_EVENT_WRITTEN : IPAM_EVENT_CONFLICT;
+	writer->counts.n_commits += r == 0;
+	writer->counts.n_conflicts += r != 0;
+	for (size_t i = 0; r == 0 && i < update->n_ops; i++)
+		writer->counts.n_objects += update->ops[i].type != IPAM_OP_EXPECT;
 	return 0;
 }
 

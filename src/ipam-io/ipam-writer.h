@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "ipam/ipam-request.h"
 
@@ -30,3 +31,12 @@ void ipam_writer_set_selects(struct ipam_writer *writer,
  */
 MUST_CHECK int ipam_writer_serve(struct ipam_writer *writer, struct ipam_request *requests,
 				 size_t n, struct err *err);
+
+/* What the writer has done so far. */
+struct ipam_writer_counts {
+	uint64_t n_reads;     /* of an object or of a kind */
+	uint64_t n_commits;   /* that held */
+	uint64_t n_conflicts; /* that did not */
+	uint64_t n_objects;   /* written or deleted */
+};
+const struct ipam_writer_counts *ipam_writer_counts(const struct ipam_writer *writer);

@@ -182,7 +182,7 @@ int ctl_run_ipam_split(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(model_freep) struct object *old = NULL;
 	_cleanup_(parts_deinitp) struct parts parts = {.n = 0};
-	struct ipam_pool pool;
+	struct ipam_pool pool = {.object = NULL};
 	uint64_t revision = 0;
 	unsigned int bits = 0;
 	int r = check_locked(ctl, err);

@@ -47,6 +47,7 @@ struct agent {
 	bool stopping;
 	size_t n_calls; /* CNI calls at work */
 	struct pod_call *pod_calls;
+	char *known_profile; /* of a network: it is in the datastore */
 
 	struct metrics metrics;
 };

@@ -409,6 +409,7 @@ static void agent_deinit(struct agent *agent)
 	(void)sd_event_source_disable_unref(agent->replay_timer);
 	agent->dataplane = dataplane_free(agent->dataplane);
 	endpoint_table_deinit(&agent->endpoints);
+	free(agent->known_profile);
 	object_cache_deinit(&agent->cache);
 	agent->calc = calc_free(agent->calc);
 	if (agent->felix)

@@ -27,6 +27,7 @@
 #include <time.h>
 
 #include "agent/pod-call.h"
+#include "agent/pod-profile.h"
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "cni/pod-link.h"
@@ -215,6 +216,42 @@ static void write_endpoint(struct pod_call *pod)
 	store_worker_submit(pod->agent->store_worker, &pod->store);
 }
 
+static void profile_written(struct store_job *job)
+{
+	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
+
+	if (job->op_result != 0 && job->op_result != STORE_E_EXISTS) {
+		(void)err_prefix(&job->err, 0, "can't write the network's profile");
+		undo(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
+		return;
+	}
+	replace_str(&pod->agent->known_profile, xstrdup(pod->request->network));
+	replace_str(&pod->text, NULL);
+	write_endpoint(pod);
+}
+
+/* First the profile that the endpoint names, where it is not Kubernetes' and not known yet. */
+static void write_profile_and_endpoint(struct pod_call *pod)
+{
+	const struct cni_request *request = pod->request;
+	const char *known = pod->agent->known_profile;
+	_cleanup_(model_freep) struct object *object = NULL;
+
+	if (!request->policy_k8s && (!known || strcmp(known, request->network) != 0))
+		object = pod_profile_new(request);
+	if (!object) {
+		write_endpoint(pod);
+		return;
+	}
+	pod->store = (struct store_job){
+		.op = {.type = STORE_CREATE, .kind = KIND_PROFILE, .name = request->network},
+		.done = profile_written,
+	};
+	pod->text = store_object_text(object, &pod->store.op.size);
+	pod->store.op.value = pod->text;
+	store_worker_submit(pod->agent->store_worker, &pod->store);
+}
+
 static int wire(struct pod_call *pod, struct err *err)
 {
 	const struct cni_request *request = pod->request;
@@ -255,7 +292,7 @@ static void attach(struct pod_call *pod, const struct cidr *addrs, unsigned int 
 	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
 		endpoint->addrs[i] = cidr_host(&addrs[i].addr);
 	/* The disk works while the kernel does; add_written() is not called before this returns. */
-	write_endpoint(pod);
+	write_profile_and_endpoint(pod);
 	pod->wire_result = wire(pod, &pod->wire_err);
 }
 

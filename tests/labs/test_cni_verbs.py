@@ -248,6 +248,25 @@ def test_labels_without_kubernetes(lab):
     assert cni.call(pod, "DEL", conf, CNI_ARGS="").code == 0
 
 
+def test_profile_without_kubernetes_policy(lab):
+    """The endpoint's profile is made with it, and a person's is left as it is."""
+    for ordinal, args in enumerate(("", None)):
+        name = f"plain-{ordinal}"
+        pod = lab.new_pod(lab.nodes[0], f"profile-{ordinal}")
+        conf = _conf("1.0.0", name=name, policy={})
+        options = {} if args is None else {"CNI_ARGS": args}
+        assert cni.call(pod, "ADD", conf, **options).code == 0
+        spec = lab.get("profiles", name)["spec"]
+        assert spec["labelsToApply"] == {name: ""}
+        assert [rule["action"] for rule in spec["egress"]] == ["Allow"]
+        assert [(rule["action"], rule.get("source", {}).get("selector"))
+                for rule in spec["ingress"]] == \
+            [("Allow", f"has({name})" if args == "" else None)]
+        assert cni.call(pod, "DEL", conf, **options).code == 0
+        assert cni.call(pod, "ADD", conf, **options).code == 0
+        assert cni.call(pod, "DEL", conf, **options).code == 0
+
+
 def test_interfaces_of_one_name(lab):
     """Calico's names of host interfaces repeat; ours keep apart what would collide."""
     node = lab.nodes[0]

@@ -94,7 +94,7 @@ struct ctl_output {
 	uint64_t revision;
 };
 /* By -o. */
-MUST_CHECK int ctl_print_items(const struct ctl *ctl, const struct ctl_items *items,
+MUST_CHECK int ctl_print_items(struct ctl *ctl, const struct ctl_items *items,
 			       const struct ctl_output *output, struct err *err);
 
 /* --- Label selectors ---------------------------------------------------------------------------

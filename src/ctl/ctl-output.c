@@ -88,9 +88,12 @@ static void write_json(const struct ctl_items *items, const struct ctl_output *o
 /* --- Tables -------------------------------------------------------------------------------------
  */
 
+#define DEFAULT_AS_NUMBER "64512"
+
 struct column {
 	char *title;
 	char *path;
+	const struct kind_column *desc; /* NULL: a person's own */
 };
 struct columns {
 	struct column v[COLUMNS_MAX];
@@ -106,23 +109,25 @@ static void columns_deinit(struct columns *columns)
 }
 CLEANUP_DEINIT(struct columns, columns_deinit);
 
-static void column_add(struct columns *columns, const char *title, const char *path)
+static void column_add(struct columns *columns, const char *title, const char *path,
+		       const struct kind_column *desc)
 {
 	if (columns->n == COLUMNS_MAX)
 		return;
-	columns->v[columns->n++] = (struct column){.title = xstrdup(title), .path = xstrdup(path)};
+	columns->v[columns->n++] =
+		(struct column){.title = xstrdup(title), .path = xstrdup(path), .desc = desc};
 }
 
 static void columns_of_kind(struct columns *columns, const struct kind_desc *desc, bool wide,
 			    bool namespaces)
 {
 	if (namespaces && desc->namespaced)
-		column_add(columns, "NAMESPACE", "metadata.namespace");
+		column_add(columns, "NAMESPACE", "metadata.namespace", NULL);
 	if (!desc->columns)
-		column_add(columns, "NAME", "metadata.name");
+		column_add(columns, "NAME", "metadata.name", NULL);
 	for (const struct kind_column *c = desc->columns; c && c->title; c++)
 		if (wide || !c->wide)
-			column_add(columns, c->title, c->path);
+			column_add(columns, c->title, c->path, c);
 }
 
 /* "NAME,SIZE:.spec.blockSize" */
@@ -138,17 +143,17 @@ static int columns_custom(struct columns *columns, const struct kind_desc *desc,
 
 		if (colon) {
 			*colon = '\0';
-			column_add(columns, word, colon + 1 + (colon[1] == '.'));
+			column_add(columns, word, colon + 1 + (colon[1] == '.'), NULL);
 			continue;
 		}
 		while (c && c->title && strcasecmp(c->title, word) != 0)
 			c++;
 		if (c && c->title)
-			column_add(columns, c->title, c->path);
+			column_add(columns, c->title, c->path, c);
 		else if (strcasecmp(word, "NAMESPACE") == 0)
-			column_add(columns, "NAMESPACE", "metadata.namespace");
+			column_add(columns, "NAMESPACE", "metadata.namespace", NULL);
 		else if (strcasecmp(word, "NAME") == 0)
-			column_add(columns, "NAME", "metadata.name");
+			column_add(columns, "NAME", "metadata.name", NULL);
 		else
 			return err_set(
 				err, -EINVAL,
@@ -161,17 +166,13 @@ static int columns_custom(struct columns *columns, const struct kind_desc *desc,
 	return 0;
 }
 
-/* A list of texts is shown as "a,b". */
-static char *cell_text(const struct object *object, const char *path)
+/* A list of texts is shown as "a,b"; 'max_len' 0: all of it. */
+static char *list_text(const json_t *list, size_t max_len)
 {
-	_cleanup_free_ char *text = model_path_text(object, path);
 	_cleanup_buf_ struct buf out = BUF_INIT;
-	json_t *list, *item;
+	const json_t *item;
 	size_t i;
 
-	if (!text || text[0] != '[')
-		return TAKE_PTR(text);
-	list = json_loads(text, 0, NULL);
 	json_array_foreach(list, i, item)
 	{
 		char *dumped = json_is_string(item)
@@ -181,11 +182,69 @@ static char *cell_text(const struct object *object, const char *path)
 		buf_addf(&out, "%s%s", i ? "," : "", dumped ? dumped : json_string_value(item));
 		free(dumped);
 	}
-	json_decref(list);
+	if (max_len && out.size > max_len) {
+		out.size = max_len - strlen("...");
+		buf_adds(&out, "...");
+	}
 	return buf_take(&out);
 }
 
-static void print_table(const struct columns *columns, const struct ctl_item *items, size_t n)
+/* What a person's own column shows, and what one of a kind does when something is there. */
+static char *path_text(const struct object *object, const char *path,
+		       const struct kind_column *desc)
+{
+	_cleanup_free_ char *text = path ? model_path_text(object, path) : NULL;
+	json_t *list;
+	char *shown;
+
+	if (!text || text[0] != '[')
+		return TAKE_PTR(text);
+	list = json_loads(text, 0, NULL);
+	if (desc && desc->count)
+		shown = xasprintf("%zu", json_array_size(list));
+	else
+		shown = list_text(list, desc ? desc->max_len : 0);
+	json_decref(list);
+	return shown;
+}
+
+/* A node without a number of its own has the cluster's: in parentheses. */
+static char *node_as_number(struct ctl *ctl, const struct object *object, char *own)
+{
+	_cleanup_(model_freep) struct object *key =
+		model_new(KIND_BGP_CONFIGURATION, NULL, "default");
+	_cleanup_(model_freep) struct object *config = NULL;
+	_cleanup_free_ char *bgp = model_path_text(object, "spec.bgp");
+	_cleanup_free_ char *number = NULL;
+	uint64_t revision;
+	int r;
+
+	if (own || !bgp)
+		return own;
+	r = ctl_get_object(ctl, key, &config, &revision, NULL);
+	if (r == 0)
+		number = model_path_text(config, "spec.asNumber");
+	return xasprintf("(%s)", r < 0 ? "unknown" : number ? number : DEFAULT_AS_NUMBER);
+}
+
+static char *cell_text(struct ctl *ctl, const struct object *object, const struct column *column)
+{
+	const struct kind_column *desc = column->desc;
+	char *text = path_text(object, column->path, desc);
+
+	if (!desc)
+		return text;
+	if (!text)
+		text = path_text(object, desc->or_path, desc);
+	if (object->desc->kind == KIND_NODE && strcmp(column->title, "ASN") == 0)
+		return node_as_number(ctl, object, text);
+	if (!text && desc->count)
+		return xstrdup("0");
+	return text ? text : xstrdup(desc->otherwise ? desc->otherwise : "");
+}
+
+static void print_table(struct ctl *ctl, const struct columns *columns,
+			const struct ctl_item *items, size_t n)
 {
 	_cleanup_(ctl_table_deinitp) struct ctl_table table = {.n_columns = columns->n};
 
@@ -193,7 +252,7 @@ static void print_table(const struct columns *columns, const struct ctl_item *it
 		ctl_table_add(&table, columns->v[c].title);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t c = 0; c < columns->n; c++) {
-			_cleanup_free_ char *text = cell_text(items[i].object, columns->v[c].path);
+			_cleanup_free_ char *text = cell_text(ctl, items[i].object, &columns->v[c]);
 
 			ctl_table_add(&table, text);
 		}
@@ -202,8 +261,8 @@ static void print_table(const struct columns *columns, const struct ctl_item *it
 	fputc('\n', stdout);
 }
 
-static int print_kind(const struct ctl *ctl, const struct kind_desc *desc,
-		      const struct ctl_item *items, size_t n, const char *format, struct err *err)
+static int print_kind(struct ctl *ctl, const struct kind_desc *desc, const struct ctl_item *items,
+		      size_t n, const char *format, struct err *err)
 {
 	static const char custom[] = "custom-columns=";
 	_cleanup_(columns_deinitp) struct columns columns = {.n = 0};
@@ -216,12 +275,12 @@ static int print_kind(const struct ctl *ctl, const struct kind_desc *desc,
 				ctl->args.set[FLAG_ALL_NAMESPACES]);
 	if (r < 0)
 		return r;
-	print_table(&columns, items, n);
+	print_table(ctl, &columns, items, n);
 	return 0;
 }
 
 /* One table for each run of objects of the same kind. */
-static int print_tables(const struct ctl *ctl, const struct ctl_items *items,
+static int print_tables(struct ctl *ctl, const struct ctl_items *items,
 			const struct ctl_output *output, const char *format, struct err *err)
 {
 	if (items->n == 0)
@@ -246,8 +305,8 @@ static void print_names(const struct ctl_items *items)
 		       items->v[i].object->meta.name);
 }
 
-int ctl_print_items(const struct ctl *ctl, const struct ctl_items *items,
-		    const struct ctl_output *output, struct err *err)
+int ctl_print_items(struct ctl *ctl, const struct ctl_items *items, const struct ctl_output *output,
+		    struct err *err)
 {
 	const char *format = ctl->args.set[FLAG_OUTPUT] ? ctl->args.values[FLAG_OUTPUT] : "ps";
 	_cleanup_buf_ struct buf text = BUF_INIT;

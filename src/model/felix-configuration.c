@@ -394,7 +394,6 @@ static int felix_configuration_validate(const struct object *object, struct err 
 
 static const struct kind_column felix_configuration_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
-	{.title = "LOGSEVERITY", .path = "spec.logSeverityScreen", .wide = true},
 	{.title = NULL},
 };
 

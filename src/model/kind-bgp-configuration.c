@@ -219,8 +219,8 @@ static const struct struct_desc bgp_configuration_desc =
 static const struct kind_column bgp_configuration_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
 	{.title = "LOGSEVERITY", .path = "spec.logSeverityScreen"},
-	{.title = "MESHENABLED", .path = "spec.nodeToNodeMeshEnabled"},
-	{.title = "ASNUMBER", .path = "spec.asNumber"},
+	{.title = "MESHENABLED", .path = "spec.nodeToNodeMeshEnabled", .otherwise = "-"},
+	{.title = "ASNUMBER", .path = "spec.asNumber", .otherwise = "-"},
 	{.title = NULL},
 };
 

@@ -218,6 +218,10 @@ static const struct struct_desc bgp_filter_desc = STRUCT_DESC(bgp_filter, bgp_fi
 
 static const struct kind_column bgp_filter_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
+	{.title = "NUMEXPORTV4", .path = "spec.exportV4", .count = true},
+	{.title = "NUMIMPORTV4", .path = "spec.importV4", .count = true},
+	{.title = "NUMEXPORTV6", .path = "spec.exportV6", .count = true},
+	{.title = "NUMIMPORTV6", .path = "spec.importV6", .count = true},
 	{.title = NULL},
 };
 

@@ -161,8 +161,11 @@ static const struct struct_desc bgp_peer_desc = STRUCT_DESC(bgp_peer, bgp_peer_f
 static const struct kind_column bgp_peer_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
 	{.title = "PEERIP", .path = "spec.peerIP"},
-	{.title = "NODE", .path = "spec.node"},
-	{.title = "ASN", .path = "spec.asNumber"},
+	{.title = "NODE",
+	 .path = "spec.node",
+	 .or_path = "spec.nodeSelector",
+	 .otherwise = "(global)"},
+	{.title = "ASN", .path = "spec.asNumber", .otherwise = "0"},
 	{.title = NULL},
 };
 

@@ -235,8 +235,6 @@ static const struct kind_column calico_node_status_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
 	{.title = "NODE", .path = "spec.node"},
 	{.title = "CLASSES", .path = "spec.classes", .wide = true},
-	{.title = "INTERVAL", .path = "spec.updatePeriodSeconds", .wide = true},
-	{.title = "LASTUPDATED", .path = "status.lastUpdated", .wide = true},
 	{.title = NULL},
 };
 

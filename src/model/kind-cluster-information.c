@@ -51,10 +51,10 @@ static const struct struct_desc cluster_information_desc =
 
 static const struct kind_column cluster_information_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
-	{.title = "GUID", .path = "spec.clusterGUID", .wide = true},
-	{.title = "TYPE", .path = "spec.clusterType", .wide = true},
-	{.title = "VERSION", .path = "spec.calicoVersion", .wide = true},
-	{.title = "READY", .path = "spec.datastoreReady", .wide = true},
+	{.title = "CLUSTERGUID", .path = "spec.clusterGUID"},
+	{.title = "CLUSTERTYPE", .path = "spec.clusterType"},
+	{.title = "CALICOVERSION", .path = "spec.calicoVersion"},
+	{.title = "DATASTOREREADY", .path = "spec.datastoreReady", .otherwise = "<nil>"},
 	{.title = NULL},
 };
 

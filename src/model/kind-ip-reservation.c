@@ -33,7 +33,7 @@ static const struct struct_desc ip_reservation_desc =
 
 static const struct kind_column ip_reservation_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
-	{.title = "CIDRS", .path = "spec.reservedCIDRs", .wide = true},
+	{.title = "CIDRS", .path = "spec.reservedCIDRs", .wide = true, .max_len = 80},
 	{.title = NULL},
 };
 

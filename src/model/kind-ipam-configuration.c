@@ -64,9 +64,12 @@ static const struct struct_desc ipam_configuration_desc =
 
 static const struct kind_column ipam_configuration_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
-	{.title = "STRICTAFFINITY", .path = "spec.strictAffinity"},
-	{.title = "AUTOALLOCATEBLOCKS", .path = "spec.autoAllocateBlocks", .wide = true},
-	{.title = "MAXBLOCKSPERHOST", .path = "spec.maxBlocksPerHost", .wide = true},
+	{.title = "STRICTAFFINITY", .path = "spec.strictAffinity", .otherwise = "false"},
+	{.title = "AUTOALLOCATEBLOCKS", .path = "spec.autoAllocateBlocks", .otherwise = "false"},
+	{.title = "MAXBLOCKSPERHOST",
+	 .path = "spec.maxBlocksPerHost",
+	 .wide = true,
+	 .otherwise = "0"},
 	{.title = NULL},
 };
 

@@ -28,7 +28,7 @@ static const struct struct_desc network_set_desc = STRUCT_DESC(network_set, netw
 
 static const struct kind_column network_set_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
-	{.title = "NETS", .path = "spec.nets", .wide = true},
+	{.title = "NETS", .path = "spec.nets", .wide = true, .max_len = 80},
 	{.title = NULL},
 };
 

@@ -444,8 +444,8 @@ static int policy_validate(const struct object *object, struct err *err)
 
 static const struct kind_column policy_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
-	{.title = "TIER", .path = "spec.tier", .wide = true},
-	{.title = "ORDER", .path = "spec.order", .wide = true},
+	{.title = "TIER", .path = "spec.tier"},
+	{.title = "ORDER", .path = "spec.order", .wide = true, .otherwise = "<nil>"},
 	{.title = "SELECTOR", .path = "spec.selector", .wide = true},
 	{.title = NULL},
 };

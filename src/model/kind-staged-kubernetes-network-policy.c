@@ -328,6 +328,7 @@ static int staged_kubernetes_validate(const struct object *object, struct err *e
 
 static const struct kind_column staged_kubernetes_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
+	{.title = "PODSELECTOR", .path = "spec.podSelector", .wide = true},
 	{.title = NULL},
 };
 

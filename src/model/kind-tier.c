@@ -67,8 +67,7 @@ static int tier_validate(const struct object *object, struct err *err)
 
 static const struct kind_column tier_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
-	{.title = "ORDER", .path = "spec.order"},
-	{.title = "DEFAULTACTION", .path = "spec.defaultAction", .wide = true},
+	{.title = "ORDER", .path = "spec.order", .otherwise = "<nil>"},
 	{.title = NULL},
 };
 

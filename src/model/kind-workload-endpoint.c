@@ -158,7 +158,7 @@ static const struct struct_desc workload_endpoint_desc =
 
 static const struct kind_column workload_endpoint_columns[] = {
 	{.title = "NAME", .path = "metadata.name", .wide = true},
-	{.title = "WORKLOAD", .path = "spec.pod"},
+	{.title = "WORKLOAD", .path = "spec.workload", .or_path = "spec.pod"},
 	{.title = "NODE", .path = "spec.node"},
 	{.title = "NETWORKS", .path = "spec.ipNetworks"},
 	{.title = "INTERFACE", .path = "spec.interfaceName"},

@@ -123,9 +123,13 @@ struct kind_desc {
 };
 
 struct kind_column {
-	const char *title; /* "CIDR" */
-	const char *path;  /* "spec.cidr"; NULL ends the table */
-	bool wide;	   /* only with -o wide */
+	const char *title;     /* "CIDR" */
+	const char *path;      /* "spec.cidr"; NULL ends the table */
+	bool wide;	       /* only with -o wide */
+	bool count;	       /* of a list: how many items it has */
+	size_t max_len;	       /* a longer list is cut there, "..." at its end; 0: never */
+	const char *or_path;   /* where to look when there is nothing at 'path'; NULL: nowhere */
+	const char *otherwise; /* shown when nothing is there; NULL: "" */
 };
 
 /* A JSON number or string, as it was written: ports, protocols. */

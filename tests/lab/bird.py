@@ -22,7 +22,7 @@ class Session:
     @property
     def established(self):
         """Do routes pass?"""
-        return self.info.startswith("Established")
+        return (self.info or "").startswith("Established")
 
     @property
     def peer(self):

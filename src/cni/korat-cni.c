@@ -32,7 +32,8 @@
 #define CODE_IO		   5u
 #define CODE_BAD_CONFIG	   7u
 #define CODE_TRY_AGAIN	   11u
-#define CODE_NOT_AVAILABLE 50u /* STATUS */
+#define CODE_TEST_FAILED   100u /* calico -t */
+#define CODE_NOT_AVAILABLE 50u	/* STATUS */
 #define UNDO_SECONDS	   30
 #define MSG_SIZE	   512
 #define PREFIX_IS(s, p)	   (strncmp((s), (p), sizeof(p) - 1) == 0)
@@ -276,15 +277,35 @@ static int no_answer(struct call *call, enum outcome outcome)
 	return fail(call, code, msg);
 }
 
-static int without_command(int argc, char **argv)
+/* Calico's "-t": is there an agent, with a datastore that is ready? */
+static int test_agent(struct call *call)
+{
+	static const char conf[] = "{\"cniVersion\":\"1.1.0\",\"name\":\"test\","
+				   "\"ipam\":{\"type\":\"calico-ipam\"}}";
+	struct answer answer = {.exit_code = 1};
+	char msg[MSG_SIZE] = "the Korat agent of this node is not there, or not ready";
+	bool ready;
+
+	call->conf = strdup(conf);
+	call->head.stdin_size = sizeof(conf) - 1;
+	if (setenv("CNI_COMMAND", "STATUS", 1) < 0 || !call->conf || !collect_env(call))
+		return fail(call, CODE_TEST_FAILED, msg);
+	ready = ask_agent(call, &answer) == DONE && answer.exit_code == 0;
+	free(answer.text);
+	return ready ? 0 : fail(call, CODE_TEST_FAILED, msg);
+}
+
+static int without_command(int argc, char **argv, struct call *call)
 {
 	static const char version[] = "korat-cni " KORAT_VERSION " (CNI 0.1.0 to 1.1.0)\n";
 
 	if (argc < 2 || strcmp(argv[1], "-v") == 0 || strcmp(argv[1], "--version") == 0 ||
 	    strcmp(argv[1], "version") == 0)
 		return write_all(STDOUT_FILENO, version, sizeof(version) - 1) ? 0 : 1;
-	(void)fprintf(stderr, "korat-cni: a container runtime calls this with CNI_COMMAND set; "
-			      "by hand there is only --version\n");
+	if (strcmp(argv[1], "-t") == 0)
+		return test_agent(call);
+	(void)fprintf(stderr, "korat-cni: a container runtime calls this with CNI_COMMAND set; by "
+			      "hand there are only -v (version) and -t (is the agent ready?)\n");
 	return 1;
 }
 
@@ -360,6 +381,14 @@ static int serve(struct call *call)
 						       : print_answer(&answer);
 }
 
+static int end(struct call *call, int exit_code)
+{
+	free(call->env);
+	free(call->conf);
+	free(call->delegated);
+	return exit_code;
+}
+
 int main(int argc, char **argv)
 {
 	struct call call = {
@@ -370,10 +399,9 @@ int main(int argc, char **argv)
 		.netns = -1,
 		.deadline_ms = now_ms() + DEADLINE_SECONDS * INT64_C(1000),
 	};
-	int exit_code;
 
 	if (!call.command || !*call.command)
-		return without_command(argc, argv);
+		return end(&call, without_command(argc, argv, &call));
 	call.head.role = is_ipam(argc > 0 ? argv[0] : NULL) ? CNI_ROLE_IPAM : CNI_ROLE_MAIN;
 	if (call.head.role == CNI_ROLE_MAIN && getenv(DELEGATED_ENV)) {
 		char msg[MSG_SIZE] = "network configuration: ipam.type names this plugin itself: "
@@ -381,9 +409,5 @@ int main(int argc, char **argv)
 
 		return fail(&call, CODE_BAD_CONFIG, msg);
 	}
-	exit_code = serve(&call);
-	free(call.env);
-	free(call.conf);
-	free(call.delegated);
-	return exit_code;
+	return end(&call, serve(&call));
 }

@@ -427,6 +427,19 @@ static void test_time(void **state)
 
 /* --- Delegation --------------------------------------------------------------------------- */
 
+static void test_test(void **state)
+{
+	struct fixture *f = *state;
+	struct run run = {.arg = "-t"};
+
+	expect_part(f, &run, 1, "\"code\":100,");
+	start_server(f);
+	expect(f, &run, 0, "");
+	assert_int_equal(f->verb, CNI_STATUS);
+	f->refuse = true;
+	expect_part(f, &run, 1, "\"code\":100,");
+}
+
 #define DELEGATING "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"ipam\":{\"type\":\"some-ipam\"}}"
 
 /* A plugin that notes its calls and runs 'script'. */
@@ -529,12 +542,10 @@ static void test_delegate_away(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_agent_there),	  TEST(test_large),
-		TEST(test_version),	  TEST(test_agent_away),
-		TEST(test_queue),	  TEST(test_queue_full),
-		TEST(test_delegate),	  TEST(test_delegate_broken),
-		TEST(test_delegate_away), TEST(test_agent_breaks),
-		TEST(test_time),
+		TEST(test_agent_there),	  TEST(test_large),	   TEST(test_version),
+		TEST(test_agent_away),	  TEST(test_queue),	   TEST(test_queue_full),
+		TEST(test_test),	  TEST(test_delegate),	   TEST(test_delegate_broken),
+		TEST(test_delegate_away), TEST(test_agent_breaks), TEST(test_time),
 	};
 
 	if (argc != 2) {

@@ -447,52 +447,59 @@ static struct attempt attempt_as_user(struct etcd_client *client, bool once, con
 {
 	struct attempt result = authenticate(client, err);
 
-	if (result.result != 0) {
-		/* The call itself was not made. */
-		if (result.remedy == REMEDY_ASK)
-			result.remedy = REMEDY_WAIT;
-		return result;
-	}
-	result = attempt(client, once, path, body, answer, err);
+	if (result.result == 0)
+		return attempt(client, once, path, body, answer, err);
+	/* The call itself was not made. */
+	if (result.remedy == REMEDY_ASK)
+		result.remedy = REMEDY_WAIT;
 	return result;
+}
+
+/* A call over its attempts. */
+struct repetition {
+	int64_t deadline;
+	bool renewed;  /* the token */
+	size_t n_lost; /* members in a row that could not be reached */
+};
+
+/* After an attempt that failed: is there to be another? Waits before it where that helps. */
+static bool may_repeat(struct etcd_client *client, struct repetition *repetition,
+		       const struct attempt *last)
+{
+	bool lost = last->result == -EHOSTUNREACH;
+
+	if (last->elsewhere)
+		next_endpoint(client);
+	if (last->remedy == REMEDY_TOKEN && !repetition->renewed) {
+		etcd_client_forget_token(client);
+		repetition->renewed = true;
+		return true;
+	}
+	if (last->remedy == REMEDY_NONE || last->remedy == REMEDY_TOKEN)
+		return false;
+	repetition->n_lost = lost ? repetition->n_lost + 1 : 0;
+	/* Where nobody listens at all, waiting is left to the caller. */
+	if (repetition->n_lost >= client->n_endpoints || now_ms() > repetition->deadline)
+		return false;
+	return lost || !etcd_client_sleep(client, RETRY_MS);
 }
 
 int etcd_client_call(struct etcd_client *client, enum etcd_call call, const char *path,
 		     const struct buf *body, struct buf *answer, struct err *err)
 {
-	int64_t deadline = now_ms() + CALL_MS;
-	bool renewed = false;
-	size_t n_lost = 0;
+	struct repetition repetition = {.deadline = now_ms() + CALL_MS};
+	struct attempt last;
+	bool again;
 
-	for (;;) {
-		struct attempt result =
-			attempt_as_user(client, call == ETCD_WRITE, path, body, answer, err);
-
-		if (etcd_client_is_stopped(client))
-			return ETCD_E_STOPPED;
-		if (result.result >= 0)
-			return result.result;
-		if (result.elsewhere)
-			next_endpoint(client);
-		if (result.remedy == REMEDY_NONE || (result.remedy == REMEDY_TOKEN && renewed))
-			return result.result;
-		if (result.remedy == REMEDY_ASK && call == ETCD_WRITE)
+	do {
+		last = attempt_as_user(client, call == ETCD_WRITE, path, body, answer, err);
+		if (last.result >= 0)
+			break;
+		again = may_repeat(client, &repetition, &last);
+		if (last.remedy == REMEDY_ASK && call == ETCD_WRITE)
 			return ETCD_E_UNKNOWN;
-		if (result.remedy == REMEDY_TOKEN) {
-			etcd_client_forget_token(client);
-			renewed = true;
-			continue;
-		}
-		/* Where nobody listens at all, waiting is left to the caller. */
-		if (result.result == -EHOSTUNREACH && ++n_lost >= client->n_endpoints)
-			return result.result;
-		if (result.result != -EHOSTUNREACH)
-			n_lost = 0;
-		if (now_ms() > deadline)
-			return result.result;
-		if (result.result != -EHOSTUNREACH && etcd_client_sleep(client, RETRY_MS))
-			return ETCD_E_STOPPED;
-	}
+	} while (again && !etcd_client_is_stopped(client));
+	return etcd_client_is_stopped(client) ? ETCD_E_STOPPED : last.result;
 }
 
 /* --- Streams --------------------------------------------------------------------------------- */

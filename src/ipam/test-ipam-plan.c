@@ -299,6 +299,56 @@ static void test_namespace(void **state)
 	expect(&request, IPAM_OK, 1);
 }
 
+/* Without automatic blocks a node only has what it was given. */
+static void test_no_automatic_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct world_object *at;
+	struct ipam_request request = assign(f, f->a, "a1", 1, NOW);
+
+	expect(&request, IPAM_OK, 1);
+	world_configure(&f->world, true, 0, 0);
+	at = world_find(&f->world, KIND_IPAM_CONFIGURATION, "default");
+	as_ipam_configuration(at->object)->spec.auto_allocate_blocks =
+		(struct opt_bool){.set = true, .v = false};
+	request = assign(f, f->a, "a2", 3, NOW);
+	expect(&request, IPAM_OK, 3);
+	request = assign(f, f->a, "a3", 1, NOW);
+	expect(&request, IPAM_E_FULL, 0);
+	assert_non_null(strstr(request.err.msg, "autoAllocateBlocks is off"));
+	request = assign(f, f->b, "b1", 1, NOW);
+	expect(&request, IPAM_E_FULL, 0);
+	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 1);
+}
+
+/* IPv6 is the same: selection, the host's end, the messages. */
+static void test_six(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request = {.type = IPAM_ASSIGN_AUTO, .handle = "six", .n_v6 = 4};
+	struct ipam_request release = {.type = IPAM_RELEASE_AFFINITIES, .host = "node-a"};
+
+	world_add_pool(&f->world, "pool6", "fd00:1::/125", 126);
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_OK, 4);
+	assert_int_equal(request.addrs[0].addr.family, AF_INET6);
+	release.block = (struct cidr){.addr = request.addrs[0].addr, .len = 126};
+	release.block = cidr_masked(&release.block);
+	world_serve(&f->world, f->b, &release, 1, NOW);
+	expect(&release, IPAM_OK, 0);
+	assert_int_equal(release.n_blocks, 1);
+	request = (struct ipam_request){.type = IPAM_ASSIGN_AUTO, .handle = "more", .n_v6 = 5};
+	world_serve(&f->world, f->b, &request, 1, NOW);
+	expect(&request, IPAM_E_FULL, 0);
+	assert_non_null(strstr(request.err.msg, "pool pool6: of 8 addresses 4 are in use"));
+	request = (struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = "six"};
+	world_serve(&f->world, f->b, &request, 1, NOW);
+	expect(&request, IPAM_OK, 0);
+	request = (struct ipam_request){.type = IPAM_ASSIGN_AUTO, .handle = "more", .n_v6 = 8};
+	world_serve(&f->world, f->b, &request, 1, NOW);
+	expect(&request, IPAM_OK, 8);
+}
+
 static void test_virtual(void **state)
 {
 	struct fixture *f = *state;
@@ -337,6 +387,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_messages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_namespace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_virtual, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_automatic_blocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_six, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

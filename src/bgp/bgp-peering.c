@@ -124,6 +124,23 @@ static void problem_add(struct candidates *candidates, const struct err *err)
 	buf_addc(candidates->problems, '\n');
 }
 
+/* 'base' towards an address of the node, if it has one of that family; else BGP_NODE_E_NONE. */
+static int peering_to_node(const struct bgp_context *context, const struct bgp_peering *base,
+			   const struct node *node, uint8_t family, struct bgp_peering *ret,
+			   struct err *err)
+{
+	struct cidr addr;
+	int r = bgp_node_address(node, family, &addr, err);
+
+	if (r != 0)
+		return r;
+	*ret = *base;
+	ret->ip = addr.addr;
+	ret->as = bgp_node_as(context->input, node);
+	ret->port = bgp_node_port(context->input, node_name(node));
+	return 0;
+}
+
 /* --- The mesh -------------------------------------------------------------------------------- */
 
 static bool mesh_enabled(const struct bgp_context *context)
@@ -141,17 +158,13 @@ static int mesh_add_node(const struct bgp_context *context, const struct node *n
 			 struct err *err)
 {
 	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
-		struct bgp_peering peering = *base;
-		struct cidr addr;
-		int r = bgp_node_address(node, families[f], &addr, err);
+		struct bgp_peering peering;
+		int r = peering_to_node(context, base, node, families[f], &peering, err);
 
 		if (r < 0)
 			return r;
 		if (r == BGP_NODE_E_NONE)
 			continue;
-		peering.ip = addr.addr;
-		peering.as = bgp_node_as(context->input, node);
-		peering.port = bgp_node_port(context->input, node_name(node));
 		peering.passive = passive_towards(context, &peering.ip);
 		r = candidate_add(context, candidates, RANK_MESH, node_name(node), &peering, err);
 		if (r < 0)
@@ -427,17 +440,13 @@ static int peer_add_node(const struct bgp_context *context, const struct bgp_pee
 			 bool both, struct candidates *candidates, struct err *err)
 {
 	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
-		struct bgp_peering peering = *base;
-		struct cidr addr;
-		int r = bgp_node_address(node, families[f], &addr, err);
+		struct bgp_peering peering;
+		int r = peering_to_node(context, base, node, families[f], &peering, err);
 
 		if (r < 0)
 			return r;
 		if (r == BGP_NODE_E_NONE)
 			continue;
-		peering.ip = addr.addr;
-		peering.as = bgp_node_as(context->input, node);
-		peering.port = bgp_node_port(context->input, node_name(node));
 		peering.passive = both ? passive_towards(context, &peering.ip) : passive;
 		peering_finish(context, peer, cluster_id(node), &peering);
 		r = candidate_add(context, candidates,

@@ -74,6 +74,15 @@ MUST_CHECK int ctl_get_object(struct ctl *ctl, const struct object *key, struct 
 MUST_CHECK int ctl_replace_object(struct ctl *ctl, const struct object *old, uint64_t revision,
 				  struct object *object, struct err *err);
 
+/*
+ * Replaces a stored object by what 'change' makes of it, on the newest of it: after another writer
+ * it is read again, a few times. 'change' gives the new object or <0. Not there: -ENOENT.
+ */
+MUST_CHECK int ctl_change_object(struct ctl *ctl, const struct object *key,
+				 int (*change)(const struct ctl *ctl, const struct object *old,
+					       void *arg, struct object **ret, struct err *err),
+				 void *arg, struct err *err);
+
 /* --- Output ----------------------------------------------------------------------------------- */
 
 /* A table of text. */

@@ -8,6 +8,8 @@
 #include "base/alloc.h"
 #include "ctl/ctl-internal.h"
 
+#define CONFLICT_RETRIES 5
+
 int ctl_get_object(struct ctl *ctl, const struct object *key, struct object **ret,
 		   uint64_t *ret_revision, struct err *err)
 {
@@ -48,4 +50,28 @@ int ctl_replace_object(struct ctl *ctl, const struct object *old, uint64_t revis
 	text = store_object_text(object, &op.size);
 	op.value = text;
 	return store_commit(ctl->store, &op, 1, NULL, NULL, err);
+}
+
+int ctl_change_object(struct ctl *ctl, const struct object *key,
+		      int (*change)(const struct ctl *ctl, const struct object *old, void *arg,
+				    struct object **ret, struct err *err),
+		      void *arg, struct err *err)
+{
+	for (int tries = 0; tries <= CONFLICT_RETRIES; tries++) {
+		_cleanup_(model_freep) struct object *old = NULL;
+		_cleanup_(model_freep) struct object *object = NULL;
+		uint64_t revision;
+		int r;
+
+		r = ctl_get_object(ctl, key, &old, &revision, err);
+		if (r == STORE_E_NOT_FOUND)
+			return -ENOENT;
+		if (r == 0)
+			r = change(ctl, old, arg, &object, err);
+		if (r == 0)
+			r = ctl_replace_object(ctl, old, revision, object, err);
+		if (r <= 0)
+			return r;
+	}
+	return err_set(err, -EAGAIN, "update conflict: %s; try again", ctl_key(key).s);
 }

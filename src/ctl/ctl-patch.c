@@ -9,8 +9,6 @@
 #include "base/alloc.h"
 #include "ctl/ctl-internal.h"
 
-#define CONFLICT_RETRIES 5
-
 static int patch_read(const struct ctl *ctl, json_t **ret, struct err *err)
 {
 	const char *text = ctl->args.values[FLAG_PATCH];
@@ -40,9 +38,10 @@ static int patch_json(const char *type, const json_t *target, const json_t *patc
 	return 0;
 }
 
-static int patch_object(const struct ctl *ctl, const struct object *old, const json_t *patch,
+static int patch_object(const struct ctl *ctl, const struct object *old, void *arg,
 			struct object **ret, struct err *err)
 {
+	const json_t *patch = arg;
 	const char *type =
 		ctl->args.set[FLAG_PATCH_TYPE] ? ctl->args.values[FLAG_PATCH_TYPE] : "strategic";
 	_cleanup_(model_freep) struct object *object = NULL;
@@ -63,30 +62,12 @@ static int patch_object(const struct ctl *ctl, const struct object *old, const j
 	return 0;
 }
 
-static int patch_once(struct ctl *ctl, const struct object *key, const json_t *patch,
-		      struct err *err)
-{
-	_cleanup_(model_freep) struct object *old = NULL;
-	_cleanup_(model_freep) struct object *object = NULL;
-	uint64_t revision;
-	int r;
-
-	r = ctl_get_object(ctl, key, &old, &revision, err);
-	if (r == STORE_E_NOT_FOUND)
-		return -ENOENT;
-	if (r == 0)
-		r = patch_object(ctl, old, patch, &object, err);
-	if (r < 0)
-		return r;
-	return ctl_replace_object(ctl, old, revision, object, err);
-}
-
 int ctl_run_patch(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(ctl_items_deinitp) struct ctl_items keys = {.v = NULL};
 	const struct object *key;
 	json_t *patch = NULL;
-	int r, tries = 0;
+	int r;
 
 	r = ctl_operand_items(ctl, &keys, err);
 	if (r == 0)
@@ -94,14 +75,8 @@ int ctl_run_patch(struct ctl *ctl, struct err *err)
 	if (r < 0)
 		return r;
 	key = keys.v[0].object;
-	do
-		r = patch_once(ctl, key, patch, err);
-	while (r > 0 && tries++ < CONFLICT_RETRIES);
+	r = ctl_change_object(ctl, key, patch_object, patch, err);
 	json_decref(patch);
-	if (r > 0)
-		return err_set(err, -EAGAIN,
-			       "Failed to patch '%s' resource: [update conflict: %s; try again]",
-			       key->desc->name, ctl_key(key).s);
 	if (r < 0)
 		return err_prefix(err, r, "Failed to patch '%s' resource", key->desc->name);
 	printf("Successfully patched 1 '%s' resource\n", key->desc->name);

@@ -16,124 +16,31 @@
 static const char *const staged_actions[] = {"Set", "Delete", "Learn", "Ignore", NULL};
 static const char *const directions[] = {"Ingress", "Egress", NULL};
 static const char *const hints[] = {"AssumeNeededOnEveryNode", NULL};
-static const struct field_desc network_policy_spec_fields[] = {
-	{.name = "tier",
-	 .type = FIELD_STRING,
-	 .check = CHECK_LABEL_NAME,
-	 .offset = offsetof(struct policy_spec, tier),
-	 .def = "\"default\"",
-	 .doc = "Tier the policy is in."},
-	{.name = "order",
-	 .type = FIELD_REAL,
-	 .offset = offsetof(struct policy_spec, order),
-	 .doc = "Place in the tier, lowest first; absent: last."},
-	{.name = "ingress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, ingress),
-	 .sub = &rule_desc,
-	 .max = RULES_MAX,
-	 .doc = "Rules for packets to the endpoints."},
-	{.name = "egress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, egress),
-	 .sub = &rule_desc,
-	 .max = RULES_MAX,
-	 .doc = "Rules for packets from the endpoints."},
-	{.name = "selector",
-	 .type = FIELD_STRING,
-	 .check = CHECK_SELECTOR,
-	 .offset = offsetof(struct policy_spec, selector),
-	 .doc = "Endpoints the policy applies to; absent: all of the namespace."},
-	{.name = "types",
-	 .type = FIELD_STRING,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, types),
-	 .values = directions,
-	 .doc = "Directions the policy applies to; absent: those of its rules, or Ingress."},
-	{.name = "serviceAccountSelector",
-	 .type = FIELD_STRING,
-	 .check = CHECK_SELECTOR,
-	 .offset = offsetof(struct policy_spec, service_account_selector),
-	 .doc = "Restricts the policy to endpoints of these service accounts."},
-	{.name = "performanceHints",
-	 .type = FIELD_STRING,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, performance_hints),
-	 .values = hints,
-	 .doc = "AssumeNeededOnEveryNode: keep the policy ready where nothing needs it yet."},
-};
-static const struct struct_desc network_policy_spec_desc =
-	STRUCT_DESC(policy_spec, network_policy_spec_fields);
 
-static const struct field_desc global_network_policy_spec_fields[] = {
-	{.name = "tier",
-	 .type = FIELD_STRING,
-	 .check = CHECK_LABEL_NAME,
-	 .offset = offsetof(struct policy_spec, tier),
-	 .def = "\"default\"",
-	 .doc = "Tier the policy is in."},
-	{.name = "order",
-	 .type = FIELD_REAL,
-	 .offset = offsetof(struct policy_spec, order),
-	 .doc = "Place in the tier, lowest first; absent: last."},
-	{.name = "ingress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, ingress),
-	 .sub = &rule_desc,
-	 .max = RULES_MAX,
-	 .doc = "Rules for packets to the endpoints."},
-	{.name = "egress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, egress),
-	 .sub = &rule_desc,
-	 .max = RULES_MAX,
-	 .doc = "Rules for packets from the endpoints."},
-	{.name = "selector",
-	 .type = FIELD_STRING,
-	 .check = CHECK_SELECTOR,
-	 .offset = offsetof(struct policy_spec, selector),
-	 .doc = "Endpoints the policy applies to; absent: all."},
-	{.name = "types",
-	 .type = FIELD_STRING,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, types),
-	 .values = directions,
-	 .doc = "Directions the policy applies to; absent: those of its rules, or Ingress."},
-	{.name = "doNotTrack",
-	 .type = FIELD_BOOL,
-	 .offset = offsetof(struct policy_spec, do_not_track),
-	 .doc = "Decide before connection tracking; for host endpoints, needs applyOnForward."},
-	{.name = "preDNAT",
-	 .type = FIELD_BOOL,
-	 .offset = offsetof(struct policy_spec, pre_dnat),
-	 .doc = "Decide before destination NAT; for host endpoints, ingress only, needs applyOnForward."},
-	{.name = "applyOnForward",
-	 .type = FIELD_BOOL,
-	 .offset = offsetof(struct policy_spec, apply_on_forward),
-	 .doc = "For host endpoints: also for forwarded packets."},
-	{.name = "serviceAccountSelector",
-	 .type = FIELD_STRING,
-	 .check = CHECK_SELECTOR,
-	 .offset = offsetof(struct policy_spec, service_account_selector),
-	 .doc = "Restricts the policy to endpoints of these service accounts."},
-	{.name = "namespaceSelector",
-	 .type = FIELD_STRING,
-	 .check = CHECK_SELECTOR,
-	 .offset = offsetof(struct policy_spec, namespace_selector),
-	 .doc = "Restricts the policy to endpoints of these namespaces."},
-	{.name = "performanceHints",
-	 .type = FIELD_STRING,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, performance_hints),
-	 .values = hints,
-	 .doc = "AssumeNeededOnEveryNode: keep the policy ready where nothing needs it yet."},
-};
-static const struct struct_desc global_network_policy_spec_desc =
-	STRUCT_DESC(policy_spec, global_network_policy_spec_fields);
+/* What policies of all kinds begin with. */
+#define RULE_ROWS                                                                                  \
+	{.name = "tier",                                                                           \
+	 .type = FIELD_STRING,                                                                     \
+	 .check = CHECK_LABEL_NAME,                                                                \
+	 .offset = offsetof(struct policy_spec, tier),                                             \
+	 .def = "\"default\"",                                                                     \
+	 .doc = "Tier the policy is in."},                                                         \
+		{.name = "order",                                                                  \
+		 .type = FIELD_REAL,                                                               \
+		 .offset = offsetof(struct policy_spec, order),                                    \
+		 .doc = "Place in the tier, lowest first; absent: last."},                         \
+		{.name = "ingress",                                                                \
+		 .type = FIELD_OBJECT,                                                             \
+		 .flags = FIELD_LIST,                                                              \
+		 .offset = offsetof(struct policy_spec, ingress),                                  \
+		 .sub = &rule_desc,                                                                \
+		 .max = RULES_MAX,                                                                 \
+		 .doc = "Rules for packets to the endpoints."},                                    \
+	{                                                                                          \
+		.name = "egress", .type = FIELD_OBJECT, .flags = FIELD_LIST,                       \
+		.offset = offsetof(struct policy_spec, egress), .sub = &rule_desc,                 \
+		.max = RULES_MAX, .doc = "Rules for packets from the endpoints."                   \
+	}
 
 static const struct field_desc staged_network_policy_spec_fields[] = {
 	{.name = "stagedAction",
@@ -142,30 +49,7 @@ static const struct field_desc staged_network_policy_spec_fields[] = {
 	 .values = staged_actions,
 	 .def = "\"Set\"",
 	 .doc = "What committing this does to the policy of its name."},
-	{.name = "tier",
-	 .type = FIELD_STRING,
-	 .check = CHECK_LABEL_NAME,
-	 .offset = offsetof(struct policy_spec, tier),
-	 .def = "\"default\"",
-	 .doc = "Tier the policy is in."},
-	{.name = "order",
-	 .type = FIELD_REAL,
-	 .offset = offsetof(struct policy_spec, order),
-	 .doc = "Place in the tier, lowest first; absent: last."},
-	{.name = "ingress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, ingress),
-	 .sub = &rule_desc,
-	 .max = RULES_MAX,
-	 .doc = "Rules for packets to the endpoints."},
-	{.name = "egress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, egress),
-	 .sub = &rule_desc,
-	 .max = RULES_MAX,
-	 .doc = "Rules for packets from the endpoints."},
+	RULE_ROWS,
 	{.name = "selector",
 	 .type = FIELD_STRING,
 	 .check = CHECK_SELECTOR,
@@ -199,30 +83,7 @@ static const struct field_desc staged_global_network_policy_spec_fields[] = {
 	 .values = staged_actions,
 	 .def = "\"Set\"",
 	 .doc = "What committing this does to the policy of its name."},
-	{.name = "tier",
-	 .type = FIELD_STRING,
-	 .check = CHECK_LABEL_NAME,
-	 .offset = offsetof(struct policy_spec, tier),
-	 .def = "\"default\"",
-	 .doc = "Tier the policy is in."},
-	{.name = "order",
-	 .type = FIELD_REAL,
-	 .offset = offsetof(struct policy_spec, order),
-	 .doc = "Place in the tier, lowest first; absent: last."},
-	{.name = "ingress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, ingress),
-	 .sub = &rule_desc,
-	 .max = RULES_MAX,
-	 .doc = "Rules for packets to the endpoints."},
-	{.name = "egress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct policy_spec, egress),
-	 .sub = &rule_desc,
-	 .max = RULES_MAX,
-	 .doc = "Rules for packets from the endpoints."},
+	RULE_ROWS,
 	{.name = "selector",
 	 .type = FIELD_STRING,
 	 .check = CHECK_SELECTOR,
@@ -265,6 +126,18 @@ static const struct field_desc staged_global_network_policy_spec_fields[] = {
 };
 static const struct struct_desc staged_global_network_policy_spec_desc =
 	STRUCT_DESC(policy_spec, staged_global_network_policy_spec_fields);
+
+/* The kinds that are not staged have all rows but the first. */
+#define BEHIND_STAGED(table)                                                                       \
+	{                                                                                          \
+		.fields = (table) + 1, .n_fields = ARRAY_SIZE(table) - 1,                          \
+		.size = sizeof(struct policy_spec)                                                 \
+	}
+
+static const struct struct_desc network_policy_spec_desc =
+	BEHIND_STAGED(staged_network_policy_spec_fields);
+static const struct struct_desc global_network_policy_spec_desc =
+	BEHIND_STAGED(staged_global_network_policy_spec_fields);
 
 static const struct field_desc network_policy_fields[] = {
 	{.name = "spec",

@@ -109,40 +109,29 @@ static const struct field_desc kubernetes_port_fields[] = {
 static const struct struct_desc kubernetes_port_desc =
 	STRUCT_DESC(kubernetes_port, kubernetes_port_fields);
 
+/* The two directions differ in how they call the peers. */
+#define RULE_ROWS(peers_name, peers_doc)                                                           \
+	{.name = "ports",                                                                          \
+	 .type = FIELD_OBJECT,                                                                     \
+	 .flags = FIELD_LIST,                                                                      \
+	 .offset = offsetof(struct kubernetes_rule, ports),                                        \
+	 .sub = &kubernetes_port_desc,                                                             \
+	 .max = RULES_MAX,                                                                         \
+	 .doc = "Ports, any of them; none: all."},                                                 \
+	{                                                                                          \
+		.name = (peers_name), .type = FIELD_OBJECT, .flags = FIELD_LIST,                   \
+		.offset = offsetof(struct kubernetes_rule, peers), .sub = &kubernetes_peer_desc,   \
+		.max = RULES_MAX, .doc = (peers_doc)                                               \
+	}
+
 static const struct field_desc kubernetes_ingress_fields[] = {
-	{.name = "ports",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct kubernetes_rule, ports),
-	 .sub = &kubernetes_port_desc,
-	 .max = RULES_MAX,
-	 .doc = "Ports, any of them; none: all."},
-	{.name = "from",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct kubernetes_rule, peers),
-	 .sub = &kubernetes_peer_desc,
-	 .max = RULES_MAX,
-	 .doc = "Sources, any of them; none: all."},
+	RULE_ROWS("from", "Sources, any of them; none: all."),
 };
 static const struct struct_desc kubernetes_ingress_desc =
 	STRUCT_DESC(kubernetes_rule, kubernetes_ingress_fields);
 
 static const struct field_desc kubernetes_egress_fields[] = {
-	{.name = "ports",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct kubernetes_rule, ports),
-	 .sub = &kubernetes_port_desc,
-	 .max = RULES_MAX,
-	 .doc = "Ports, any of them; none: all."},
-	{.name = "to",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct kubernetes_rule, peers),
-	 .sub = &kubernetes_peer_desc,
-	 .max = RULES_MAX,
-	 .doc = "Destinations, any of them; none: all."},
+	RULE_ROWS("to", "Destinations, any of them; none: all."),
 };
 static const struct struct_desc kubernetes_egress_desc =
 	STRUCT_DESC(kubernetes_rule, kubernetes_egress_fields);

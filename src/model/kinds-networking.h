@@ -18,3 +18,6 @@ extern const struct kind_desc kind_ipam_block;
 extern const struct kind_desc kind_ipam_handle;
 extern const struct kind_desc kind_ipam_configuration;
 extern const struct kind_desc kind_calico_node_status;
+
+/* struct bgp_password, which two of them have. */
+extern const struct struct_desc bgp_password_desc;

@@ -76,16 +76,27 @@ static uint8_t protocol_number(const struct int_or_string *protocol)
 #define PROTOCOL_ICMPV6 58
 #define PROTOCOL_SCTP	132
 
-int selector_validate_plain(const char *selector, const char *field, struct err *err)
+/* '*ret_uses': SELECTOR_USES_*; none of an absent selector. */
+static int check_selector(const char *selector, const char *field, unsigned int *ret_uses,
+			  struct err *err)
 {
-	unsigned int uses = 0;
 	int r;
 
+	*ret_uses = 0;
 	if (!selector)
 		return 0;
-	r = selector_syntax_check(selector, &uses, err);
+	r = selector_syntax_check(selector, ret_uses, err);
+	return r < 0 ? err_prefix(err, r, "%s", field) : 0;
+}
+
+int selector_validate_plain(const char *selector, const char *field, struct err *err)
+{
+	unsigned int uses;
+	int r;
+
+	r = check_selector(selector, field, &uses, err);
 	if (r < 0)
-		return err_prefix(err, r, "%s", field);
+		return r;
 	if (uses & SELECTOR_USES_GLOBAL)
 		return err_set(
 			err, -EINVAL,
@@ -98,20 +109,17 @@ int selector_validate_plain(const char *selector, const char *field, struct err 
 /* global() stands alone. */
 static int check_namespace_selector(const char *selector, const char *field, struct err *err)
 {
+	static const char global[] = "global()";
+	const size_t len = sizeof(global) - 1;
 	const char *begin;
-	unsigned int uses = 0;
+	unsigned int uses;
 	int r;
 
-	if (!selector)
-		return 0;
-	r = selector_syntax_check(selector, &uses, err);
-	if (r < 0)
-		return err_prefix(err, r, "%s", field);
+	r = check_selector(selector, field, &uses, err);
+	if (r < 0 || !(uses & SELECTOR_USES_GLOBAL))
+		return r;
 	begin = selector + strspn(selector, " \t");
-	if ((uses & SELECTOR_USES_GLOBAL) && strncmp(begin, "global()", 8) != 0)
-		return err_set(err, -EINVAL, "%s: global() can't be combined; write it alone",
-			       field);
-	if ((uses & SELECTOR_USES_GLOBAL) && begin[8 + strspn(begin + 8, " \t")])
+	if (strncmp(begin, global, len) != 0 || begin[len + strspn(begin + len, " \t")])
 		return err_set(err, -EINVAL, "%s: global() can't be combined; write it alone",
 			       field);
 	return 0;

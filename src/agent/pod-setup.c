@@ -392,6 +392,10 @@ static void add_released(struct store_job *job)
 
 	pod->n_waiting--;
 	if (job->ipam.result != IPAM_OK && job->ipam.result != IPAM_E_NOT_FOUND) {
+		if (pod->endpoint_is_new) {
+			endpoint_remove(&pod->agent->endpoints, pod->endpoint);
+			pod->endpoint = NULL;
+		}
 		pod_call_finish_error(pod, CNI_ERROR_TRY_AGAIN, job->ipam.err.msg);
 		return;
 	}
@@ -442,7 +446,7 @@ void pod_setup_add(struct pod_call *pod)
 	hold_endpoint(pod);
 	if (request->delegated)
 		attach(pod, request->delegated->addrs, request->delegated->n_addrs);
-	else if (pod_call_same_container(pod))
+	else if (pod_call_same_container(pod) || request->had_del)
 		submit_release(pod, /* delete_endpoint= */ false, add_released);
 	else
 		assign(pod);

@@ -242,8 +242,11 @@ static int call_parse(struct cni_call *call, struct err *err)
 	int r = cni_request_parse((enum cni_plugin_role)head->role, data, head->env_size, conf,
 				  head->stdin_size, &call->request, err);
 
-	if (r != 0 || !head->delegated_size)
+	if (r != 0)
 		return r;
+	call->request->had_del = head->had_del != 0;
+	if (!head->delegated_size)
+		return 0;
 	return cni_request_add_delegated(call->request, conf + head->stdin_size,
 					 head->delegated_size, err);
 }
@@ -350,7 +353,8 @@ static const char *head_check(const struct cni_call *call)
 {
 	const struct cni_request_head *head = &call->head;
 
-	if (head->magic != CNI_MAGIC || head->role > CNI_ROLE_IPAM || head->has_netns > 1)
+	if (head->magic != CNI_MAGIC || head->role > CNI_ROLE_IPAM || head->has_netns > 1 ||
+	    head->had_del > 1)
 		return "not a request of korat-cni: are plugin and agent of one release?";
 	if (head->env_size > CNI_ENV_MAX || head->stdin_size > CNI_STDIN_MAX ||
 	    head->delegated_size > CNI_DELEGATED_MAX)

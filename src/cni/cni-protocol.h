@@ -43,6 +43,7 @@ struct cni_request_head {
 	uint32_t env_size;
 	uint32_t stdin_size;
 	uint32_t delegated_size;
+	uint32_t had_del; /* ADD: a queued DEL of the same was taken back; 0 or 1 */
 };
 
 struct cni_answer_head {

@@ -68,6 +68,7 @@ struct cni_request {
 	char **v4_pools; /* NULL-terminated; NULL: automatic */
 	char **v6_pools;
 	char *ipam_type;
+	bool had_del;	     /* what is left of the container is to go first */
 	bool delegates;	     /* ipam.type is a plugin that is not ours */
 	bool uses_pod_cidr;  /* somewhere in "ipam": not to be had without Kubernetes */
 	struct cidr *routes; /* of a delegating configuration: the pod's, instead of defaults */

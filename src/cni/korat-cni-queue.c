@@ -113,7 +113,7 @@ bool queue_del(struct call *call)
 	return ok;
 }
 
-void drop_queued_del(const struct call *call)
+void drop_queued_del(struct call *call)
 {
 	int dir_fd = open(call->queue, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[128];
@@ -121,6 +121,6 @@ void drop_queued_del(const struct call *call)
 	if (dir_fd < 0)
 		return;
 	queue_name(call, name, sizeof(name));
-	(void)unlinkat(dir_fd, name, 0);
+	call->head.had_del = unlinkat(dir_fd, name, 0) == 0;
 	(void)close(dir_fd);
 }

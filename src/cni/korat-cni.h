@@ -61,6 +61,6 @@ void find_text(const struct call *call, const char *section, const char *key, ch
 bool queue_del(struct call *call);
 /*
  * ADD of a container whose DEL still waits, as of one that is restarted: carried out later, the DEL
- * would take the new wire. ADD itself clears away what there is of the container.
+ * would take the new wire. The agent is told, and clears away what is left of the container.
  */
-void drop_queued_del(const struct call *call);
+void drop_queued_del(struct call *call);

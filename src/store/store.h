@@ -3,8 +3,8 @@
 
 /*
  * The datastore interface. Objects are (kind, namespace, name) -> JSON text of the v3 resource,
- * with a revision that grows with every write to the store. Backends (store-sqlite.c, later etcd
- * and the Kubernetes API) translate to their own layout behind it and pass one contract suite.
+ * with a revision that grows with every write to the store. Backends (store-sqlite.c, store-etcd.c)
+ * translate to their own layout behind it and pass one contract suite.
  *
  * Calls block, so programs with a loop make them in a worker thread; one handle belongs to one
  * thread at a time. A watch is a handle of its own.

@@ -81,7 +81,9 @@ def test_static(lab, version):
     answer = cni.call(pod, "ADD", conf)
     assert answer.code == 0, answer.text
     assert "10.78.0.9/32" in answer.text
-    assert lab.nodes[0].ns.run(probe.ping, "10.78.0.9") is not None
+    # The address was another pod's a moment ago; the host's route to it may settle a little later.
+    wait_for(lambda: lab.nodes[0].ns.run(probe.ping, "10.78.0.9") is not None, 5,
+             "the pod answers")
     assert cni.call(pod, "DEL", conf).code == 0
 
 

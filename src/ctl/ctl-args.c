@@ -15,9 +15,6 @@
 #include "ctl/ctl-args.h"
 #include "model/model-desc.h"
 
-#define GLOBAL_FLAGS                                                                               \
-	(CTL_FLAG(FLAG_HELP) | CTL_FLAG(FLAG_LOG_LEVEL) | CTL_FLAG(FLAG_CONTEXT) |                 \
-	 CTL_FLAG(FLAG_ALLOW_VERSION_MISMATCH) | CTL_FLAG(FLAG_CONFIG))
 #define SHORT_WORD   4 /* characters; in such a word one slip is all that is forgiven */
 #define NAME_MAX_LEN 64
 #define VERB_WORDS   2
@@ -194,7 +191,7 @@ static int flag_set(struct ctl_args *args, enum ctl_flag flag, const char *value
 /* The flag at argv[*i]; moves on over its value. */
 static int flag_parse(int argc, char **argv, int *i, struct ctl_args *args, struct err *err)
 {
-	uint64_t allowed = GLOBAL_FLAGS | (args->verb ? args->verb->flags : 0);
+	uint64_t allowed = CTL_GLOBAL_FLAGS | (args->verb ? args->verb->flags : 0);
 	const char *word = argv[*i];
 	const char *value = NULL;
 	enum ctl_flag flag;
@@ -209,7 +206,7 @@ static int flag_parse(int argc, char **argv, int *i, struct ctl_args *args, stru
 		/* A verb's own letter is stronger than the same one of all verbs. */
 		flag = args->verb ? flag_find(args->verb->flags, NULL, 0, word[1]) : FLAG_COUNT_;
 		if (flag == FLAG_COUNT_)
-			flag = flag_find(GLOBAL_FLAGS, NULL, 0, word[1]);
+			flag = flag_find(CTL_GLOBAL_FLAGS, NULL, 0, word[1]);
 		value = word[2] == '=' ? word + 3 : word[2] ? word + 2 : NULL;
 	}
 	if (flag == FLAG_COUNT_)

@@ -40,6 +40,7 @@ enum ctl_flag {
 	FLAG_GRACE,
 	FLAG_FROM_REPORT,
 	FLAG_FORCE,
+	FLAG_FORCE_REPORT,
 	FLAG_STRICT_AFFINITY,
 	FLAG_MAX_BLOCKS_PER_HOST,
 	FLAG_KUBEVIRT_IP_PERSISTENCE,
@@ -49,6 +50,7 @@ enum ctl_flag {
 	FLAG_NODE,
 	FLAG_CLIENT,
 	FLAG_SOCKET,
+	FLAG_MARKDOWN,
 	FLAG_CONFIG,
 	FLAG_HELP,
 	FLAG_LOG_LEVEL,
@@ -62,8 +64,8 @@ struct ctl_flag_desc {
 	char letter;		  /* 0: none */
 	const char *value;	  /* what follows, in help: "FILE"; NULL: a switch */
 	const char *const *words; /* what the value may be, for completion; NULL: anything */
-	const char *doc;
-	bool repeats; /* may be given several times */
+	const char *doc;	  /* NULL: hidden, for those who build Korat */
+	bool repeats;		  /* may be given several times */
 };
 
 /* What a verb's operands are, for completion and for counting. */
@@ -81,14 +83,18 @@ struct ctl_verb {
 	const char *name;     /* "get", "ipam show" */
 	const char *operands; /* "KIND [NAME...]", for help */
 	enum ctl_operands takes;
-	uint64_t flags;	  /* 1 << FLAG_X */
-	const char *doc;  /* one line */
-	const char *more; /* the rest of its help; may be NULL */
+	uint64_t flags;	      /* 1 << FLAG_X */
+	const char *doc;      /* one line */
+	const char *more;     /* the rest of its help; may be NULL */
+	const char *examples; /* one in each line */
 	bool needs_store;
 	bool begins_store; /* an SQLite datastore that is not there yet is made */
 	int (*run)(struct ctl *ctl, struct err *err);
 };
 
+#define CTL_GLOBAL_FLAGS                                                                           \
+	(CTL_FLAG(FLAG_HELP) | CTL_FLAG(FLAG_LOG_LEVEL) | CTL_FLAG(FLAG_CONTEXT) |                 \
+	 CTL_FLAG(FLAG_ALLOW_VERSION_MISMATCH) | CTL_FLAG(FLAG_CONFIG))
 #define CTL_FLAG(flag)	 (UINT64_C(1) << (flag))
 #define CTL_OPERANDS_MAX 4096
 
@@ -121,6 +127,7 @@ void ctl_help(FILE *out);
 void ctl_help_verb(const struct ctl_verb *verb, FILE *out);
 void ctl_help_kinds(FILE *out);
 void ctl_help_config(FILE *out);
+void ctl_help_markdown(FILE *out); /* all of it: docs/reference/koratctl.md */
 
 /* The name among 'candidates' (NULL-terminated) that was probably meant; NULL: none is near. */
 const char *ctl_nearest(const char *word, const char *const *candidates);

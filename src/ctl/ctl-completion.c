@@ -37,7 +37,7 @@ static void print_kinds(void)
 static void print_flags(uint64_t flags)
 {
 	for (unsigned int i = 0; i < FLAG_COUNT_; i++)
-		if (flags & CTL_FLAG(i))
+		if ((flags & CTL_FLAG(i)) && ctl_flags[i].doc)
 			printf("--%s ", ctl_flags[i].name);
 }
 
@@ -79,7 +79,7 @@ static void print_flag_values(void)
 			printf("%s%s", k ? " " : "", flag->words[k]);
 		printf("' ;;\n");
 	}
-	printf("\t--filename|-f|--socket) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n");
+	printf("\t--filename|-f|--socket|--config|-c|--from-report) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n");
 }
 
 static void print_verb_cases(void)

@@ -8,18 +8,52 @@
 #include "base/alloc.h"
 #include "ctl/ctl-internal.h"
 
+/* "-f, --filename=FILE"; "    --skip-empty" */
+struct flag_names {
+	char s[64];
+};
+
+static struct flag_names flag_names(const struct ctl_flag_desc *flag, const char *no_letter)
+{
+	struct flag_names names;
+	char letter[] = {'-', flag->letter, ',', ' ', '\0'};
+
+	(void)snprintf(names.s, sizeof(names.s), "%s--%s%s%s", flag->letter ? letter : no_letter,
+		       flag->name, flag->value ? "=" : "", flag->value ? flag->value : "");
+	return names;
+}
+
 static void print_flags(uint64_t flags, FILE *out)
 {
-	for (unsigned int i = 0; i < FLAG_COUNT_; i++) {
-		const struct ctl_flag_desc *flag = &ctl_flags[i];
-		char names[64];
+	for (unsigned int i = 0; i < FLAG_COUNT_; i++)
+		if ((flags & CTL_FLAG(i)) && ctl_flags[i].doc)
+			fprintf(out, "  %-32s %s\n", flag_names(&ctl_flags[i], "    ").s,
+				ctl_flags[i].doc);
+}
 
-		if (!(flags & CTL_FLAG(i)))
-			continue;
-		(void)snprintf(names, sizeof(names), "%c%c%c --%s%s%s", flag->letter ? '-' : ' ',
-			       flag->letter ? flag->letter : ' ', flag->letter ? ',' : ' ',
-			       flag->name, flag->value ? "=" : "", flag->value ? flag->value : "");
-		fprintf(out, "  %-32s %s\n", names, flag->doc);
+/* Does a person need to know of any of them? */
+static bool has_flags(uint64_t flags)
+{
+	for (unsigned int i = 0; i < FLAG_COUNT_; i++)
+		if ((flags & CTL_FLAG(i)) && ctl_flags[i].doc)
+			return true;
+	return false;
+}
+
+static void print_usage(const struct ctl_verb *verb, FILE *out)
+{
+	fprintf(out, "koratctl %s%s%s%s\n", verb->name, has_flags(verb->flags) ? " [FLAGS]" : "",
+		*verb->operands ? " " : "", verb->operands);
+}
+
+/* Each line of a text behind an indent. */
+static void print_indented(const char *text, FILE *out)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		fprintf(out, "  %.*s\n", (int)len, text);
+		text += len + (text[len] == '\n');
 	}
 }
 
@@ -30,11 +64,9 @@ void ctl_help(FILE *out)
 	      "Commands:\n",
 	      out);
 	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++)
-		fprintf(out, "  %-14s %s\n", verb->name, verb->doc);
+		fprintf(out, "  %-15s %s\n", verb->name, verb->doc);
 	fputs("\nFlags of every command:\n", out);
-	print_flags(CTL_FLAG(FLAG_HELP) | CTL_FLAG(FLAG_CONFIG) | CTL_FLAG(FLAG_LOG_LEVEL) |
-			    CTL_FLAG(FLAG_CONTEXT) | CTL_FLAG(FLAG_ALLOW_VERSION_MISMATCH),
-		    out);
+	print_flags(CTL_GLOBAL_FLAGS, out);
 	fputs("\nMore help:\n"
 	      "  koratctl help COMMAND   a command, its flags, examples\n"
 	      "  koratctl help kinds     the kinds of objects\n"
@@ -45,14 +77,68 @@ void ctl_help(FILE *out)
 
 void ctl_help_verb(const struct ctl_verb *verb, FILE *out)
 {
-	fprintf(out, "Usage: koratctl %s%s%s%s\n\n%s.\n", verb->name, verb->flags ? " [FLAGS]" : "",
-		*verb->operands ? " " : "", verb->operands, verb->doc);
+	fputs("Usage: ", out);
+	print_usage(verb, out);
+	fprintf(out, "\n%s.\n", verb->doc);
 	if (verb->more)
 		fprintf(out, "\n%s\n", verb->more);
-	if (verb->flags) {
+	fputs("\nExamples:\n", out);
+	print_indented(verb->examples, out);
+	if (has_flags(verb->flags)) {
 		fputs("\nFlags:\n", out);
 		print_flags(verb->flags, out);
 	}
+	fputs("\nkoratctl help lists the flags of every command.\n", out);
+}
+
+/* --- The same as a page of the reference --------------------------------------------------------
+ */
+
+static void markdown_flags(uint64_t flags, FILE *out)
+{
+	if (!has_flags(flags))
+		return;
+	fputs("\n| Flag | What |\n|---|---|\n", out);
+	for (unsigned int i = 0; i < FLAG_COUNT_; i++)
+		if ((flags & CTL_FLAG(i)) && ctl_flags[i].doc)
+			fprintf(out, "| `%s` | %s |\n", flag_names(&ctl_flags[i], "").s,
+				ctl_flags[i].doc);
+}
+
+static void markdown_verb(const struct ctl_verb *verb, FILE *out)
+{
+	fprintf(out, "\n## %s\n\n%s.\n\n```\n", verb->name, verb->doc);
+	print_usage(verb, out);
+	fputs("```\n", out);
+	if (verb->more)
+		fprintf(out, "\n%s\n", verb->more);
+	markdown_flags(verb->flags, out);
+	fprintf(out, "\nExamples:\n\n```\n%s\n```\n", verb->examples);
+}
+
+void ctl_help_markdown(FILE *out)
+{
+	fputs("# koratctl\n\nWritten by `./dev docs` from the tables in `src/ctl`.\n\n"
+	      "Shows and changes the objects of `projectcalico.org/v3` in the datastore, with the "
+	      "commands,\nflags and texts of `calicoctl`; called by that name it is the same "
+	      "program. The exit code is 0,\nor 1 when anything was wrong. "
+	      "[The kinds and their fields](index.md) have pages of their own.\n\n"
+	      "| Command | What |\n|---|---|\n",
+	      out);
+	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++) {
+		_cleanup_free_ char *anchor = xstrdup(verb->name);
+
+		for (char *c = anchor; *c; c++)
+			*c = *c == ' ' ? '-' : *c;
+		fprintf(out, "| [%s](#%s) | %s |\n", verb->name, anchor, verb->doc);
+	}
+	fputs("\n## Flags of every command\n", out);
+	markdown_flags(CTL_GLOBAL_FLAGS, out);
+	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++)
+		markdown_verb(verb, out);
+	fputs("\n## The datastore\n\n```\n", out);
+	ctl_help_config(out);
+	fputs("```\n", out);
 }
 
 void ctl_help_kinds(FILE *out)
@@ -77,6 +163,10 @@ int ctl_run_help(struct ctl *ctl, struct err *err)
 	const struct kind_desc *desc;
 	size_t used;
 
+	if (args->set[FLAG_MARKDOWN]) {
+		ctl_help_markdown(stdout);
+		return 0;
+	}
 	if (args->n_operands == 0) {
 		ctl_help(stdout);
 		return 0;

@@ -94,7 +94,7 @@ static int check_reports(struct ctl *ctl, const struct reports *reports, struct 
 	_cleanup_(model_freep) struct object *object = NULL;
 	_cleanup_free_ char *current = NULL;
 	const struct cluster_information_spec *spec;
-	bool force = ctl->args.set[FLAG_FORCE];
+	bool force = ctl->args.set[FLAG_FORCE_REPORT];
 	bool found_current = false;
 	uint64_t revision = 0;
 	int r = ctl_get_object(ctl, key, &object, &revision, err);

@@ -14,45 +14,53 @@ static const char *const patch_words[] = {"strategic", "merge", "json", NULL};
 const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 	[FLAG_FILENAME] = {"filename", 'f', "FILE", NULL,
 			   "file, directory, or - for standard input"},
-	[FLAG_RECURSIVE] = {"recursive", 'R', NULL, NULL, "the directories in a directory too"},
-	[FLAG_SKIP_EMPTY] = {"skip-empty", 0, NULL, NULL, "files without objects are no error"},
-	[FLAG_SKIP_EXISTS] = {"skip-exists", 0, NULL, NULL, "what is there already is no error"},
+	[FLAG_RECURSIVE] = {"recursive", 'R', NULL, NULL, "with a directory: those in it, too"},
+	[FLAG_SKIP_EMPTY] = {"skip-empty", 0, NULL, NULL, "a file without objects is no error"},
+	[FLAG_SKIP_EXISTS] = {"skip-exists", 0, NULL, NULL,
+			      "leave what is there already; no error"},
 	[FLAG_SKIP_NOT_EXISTS] = {"skip-not-exists", 's', NULL, NULL,
-				  "what is not there is no error"},
-	[FLAG_NAMESPACE] = {"namespace", 'n', "NS", NULL, "namespace of objects that name none"},
+				  "pass over what is not there; no error"},
+	[FLAG_NAMESPACE] = {"namespace", 'n', "NS", NULL, "namespace of what names none (default)"},
 	[FLAG_ALL_NAMESPACES] = {"all-namespaces", 'A', NULL, NULL, "objects of all namespaces"},
 	[FLAG_OUTPUT] = {"output", 'o', "FORMAT", output_words,
 			 "ps, wide, yaml, json, name, custom-columns=COLUMN,..."},
-	[FLAG_EXPORT] = {"export", 0, NULL, NULL, "leave out what belongs to this cluster alone"},
-	[FLAG_SELECTOR] = {"selector", 'l', "LABELS", NULL, "a=b,c!=d,e in (f,g),h notin (i),j,!k"},
+	[FLAG_EXPORT] = {"export", 0, NULL, NULL,
+			 "of named objects: without uid, revision and time"},
+	[FLAG_SELECTOR] = {"selector", 'l', "LABELS", NULL,
+			   "by label: a=b,c!=d,e in (f,g),h notin (i),j,!k"},
 	[FLAG_PATCH] = {"patch", 'p', "PATCH", NULL, "the patch, JSON"},
 	[FLAG_PATCH_TYPE] = {"type", 't', "TYPE", patch_words, "strategic, merge or json"},
-	[FLAG_OVERWRITE] = {"overwrite", 0, NULL, NULL, "a label that is there may change"},
+	[FLAG_OVERWRITE] = {"overwrite", 0, NULL, NULL,
+			    "change the value of a label that is there"},
 	[FLAG_REMOVE] = {"remove", 0, NULL, NULL, "take the label away"},
-	[FLAG_IP] = {"ip", 0, "IP", NULL, "this address"},
-	[FLAG_SHOW_BLOCKS] = {"show-blocks", 0, NULL, NULL, "each block too"},
+	[FLAG_IP] = {"ip", 0, "IP", NULL, "one address"},
+	[FLAG_SHOW_BLOCKS] = {"show-blocks", 0, NULL, NULL, "every block of the pools, too"},
 	[FLAG_SHOW_BORROWED] = {"show-borrowed", 0, NULL, NULL,
-				"addresses out of other nodes' blocks"},
-	[FLAG_SHOW_CONFIGURATION] = {"show-configuration", 0, NULL, NULL, "the IPAMConfiguration"},
-	[FLAG_SHOW_ALL_IPS] = {"show-all-ips", 0, NULL, NULL, "every address that is checked"},
-	[FLAG_SHOW_PROBLEM_IPS] = {"show-problem-ips", 0, NULL, NULL, "each problem by itself"},
+				"addresses that lie in blocks of other nodes"},
+	[FLAG_SHOW_CONFIGURATION] = {"show-configuration", 0, NULL, NULL,
+				     "the settings that ipam configure changes"},
+	[FLAG_SHOW_ALL_IPS] = {"show-all-ips", 0, NULL, NULL, "list every address that is checked"},
+	[FLAG_SHOW_PROBLEM_IPS] = {"show-problem-ips", 0, NULL, NULL,
+				   "list every address with a problem"},
 	[FLAG_REPORT] = {"output", 'o', "FILE", NULL, "write a report for ipam release"},
 	[FLAG_FIX] = {"fix", 0, NULL, NULL, "look twice, and repair what is wrong both times"},
-	[FLAG_GRACE] = {"grace", 0, "SECONDS", NULL, "--fix leaves younger assignments alone (60)"},
+	[FLAG_GRACE] = {"grace", 0, "SECONDS", NULL,
+			"--fix leaves younger assignments alone (default 60)"},
 	[FLAG_FROM_REPORT] = {"from-report", 0, "FILE", NULL,
 			      "what every one of these reports of ipam check calls leaked", true},
-	[FLAG_FORCE] = {"force", 0, NULL, NULL,
-			"also with the datastore not locked, or another version's report"},
+	[FLAG_FORCE] = {"force", 0, NULL, NULL, "also while the datastore is not locked"},
+	[FLAG_FORCE_REPORT] = {"force", 0, NULL, NULL,
+			       "also by reports of another cluster, version or time"},
 	[FLAG_STRICT_AFFINITY] = {"strictaffinity", 0, "BOOL", bool_words,
 				  "nodes do not borrow addresses from each other's blocks"},
 	[FLAG_MAX_BLOCKS_PER_HOST] = {"max-blocks-per-host", 0, "N", NULL,
-				      "blocks a node may have; 0: 20"},
+				      "blocks a node may have; 0: no other limit than 20"},
 	[FLAG_KUBEVIRT_IP_PERSISTENCE] = {"kubevirt-ip-persistence", 0, "MODE", persistence_words,
 					  "does a virtual machine keep its address"},
 	[FLAG_IP_COOLDOWN_SECONDS] = {"ip-cooldown-seconds", 0, "N", NULL,
 				      "how long a released address rests, 0..1200"},
-	[FLAG_CIDR] = {"cidr", 0, "CIDR", NULL, "of the pool"},
-	[FLAG_NAME] = {"name", 0, "NAME", NULL, "of the pool"},
+	[FLAG_CIDR] = {"cidr", 0, "CIDR", NULL, "the pool that has this CIDR"},
+	[FLAG_NAME] = {"name", 0, "NAME", NULL, "the pool of this name"},
 	[FLAG_NODE] = {"node", 0, "NODE", NULL, "as seen from this node"},
 	[FLAG_CLIENT] = {"client", 0, NULL, NULL, "this program's version only"},
 	[FLAG_SOCKET] = {"socket", 0, "PATH", NULL,
@@ -64,8 +72,9 @@ const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 			    "what is logged on standard error: panic to debug (info)"},
 	[FLAG_CONTEXT] = {"context", 0, "NAME", NULL,
 			  "for a Kubernetes datastore: not supported yet"},
+	[FLAG_MARKDOWN] = {"markdown", 0, NULL, NULL, NULL},
 	[FLAG_ALLOW_VERSION_MISMATCH] = {"allow-version-mismatch", 0, NULL, NULL,
-					 "accepted, without effect"},
+					 "accepted for calicoctl's sake; no effect"},
 };
 
 #define FILE_FLAGS                                                                                 \
@@ -81,6 +90,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.more = "Up to 256 objects are created all or none.",
 		.needs_store = true,
 		.begins_store = true,
+		.examples = "koratctl create -f pool.yaml",
 		.run = ctl_run_create,
 	},
 	{
@@ -91,6 +101,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.more = "Up to 256 objects are written all or none.",
 		.needs_store = true,
 		.begins_store = true,
+		.examples = "koratctl apply -f cluster/ --recursive\n"
+			    "sed s/10.1/10.2/ pool.yaml | koratctl apply -f -",
 		.run = ctl_run_apply,
 	},
 	{
@@ -101,6 +113,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.more = "Up to 256 objects are replaced all or none. A resourceVersion in the file must\n"
 			"be the one the object has.",
 		.needs_store = true,
+		.examples = "koratctl replace -f pool.yaml",
 		.run = ctl_run_replace,
 	},
 	{
@@ -114,6 +127,9 @@ const struct ctl_verb ctl_verbs[] = {
 			"json: RFC 6902, a list of add, remove, replace, move, copy and test.\n"
 			"strategic, the default, is the same as merge.",
 		.needs_store = true,
+		.examples =
+			"koratctl patch ippool pool1 -p '{\"spec\": {\"natOutgoing\": true}}'\n"
+			"koratctl patch tier default -t json -p '[{\"op\": \"replace\", \"path\": \"/spec/order\", \"value\": 5}]'",
 		.run = ctl_run_patch,
 	},
 	{
@@ -124,6 +140,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.doc = "Delete objects",
 		.more = "Up to 256 objects are deleted all or none.",
 		.needs_store = true,
+		.examples = "koratctl delete ippool pool1 pool2\n"
+			    "koratctl delete -f policy.yaml --skip-not-exists",
 		.run = ctl_run_delete,
 	},
 	{
@@ -133,9 +151,12 @@ const struct ctl_verb ctl_verbs[] = {
 		.flags = FILE_FLAGS | CTL_FLAG(FLAG_ALL_NAMESPACES) | CTL_FLAG(FLAG_OUTPUT) |
 			 CTL_FLAG(FLAG_EXPORT) | CTL_FLAG(FLAG_SELECTOR),
 		.doc = "Show objects",
-		.more = "A custom column is the title of one that -o wide has, or TITLE:PATH, as in\n"
-			"-o custom-columns=NAME,SIZE:.spec.blockSize",
+		.more = "A custom column is the title of one that -o wide has, or TITLE:PATH.",
 		.needs_store = true,
+		.examples = "koratctl get ippools -o wide\n"
+			    "koratctl get networkpolicy -A\n"
+			    "koratctl get node node1 -o yaml\n"
+			    "koratctl get ippool -o custom-columns=NAME,SIZE:.spec.blockSize",
 		.run = ctl_run_get,
 	},
 	{
@@ -146,13 +167,16 @@ const struct ctl_verb ctl_verbs[] = {
 			CTL_FLAG(FLAG_OVERWRITE) | CTL_FLAG(FLAG_REMOVE) | CTL_FLAG(FLAG_NAMESPACE),
 		.doc = "Set or remove a label of an object",
 		.needs_store = true,
+		.examples = "koratctl label node node1 rack=r1\n"
+			    "koratctl label node node1 rack --remove",
 		.run = ctl_run_label,
 	},
 	{
 		.name = "validate",
 		.operands = "-f FILE",
 		.flags = FILE_FLAGS,
-		.doc = "Check objects of files, without a datastore",
+		.doc = "Check the objects of files; needs no datastore",
+		.examples = "koratctl validate -f cluster/ --recursive",
 		.run = ctl_run_validate,
 	},
 	{
@@ -162,6 +186,8 @@ const struct ctl_verb ctl_verbs[] = {
 			 CTL_FLAG(FLAG_SHOW_BORROWED) | CTL_FLAG(FLAG_SHOW_CONFIGURATION),
 		.doc = "Show how the addresses of the pools are used",
 		.needs_store = true,
+		.examples = "koratctl ipam show --show-blocks\n"
+			    "koratctl ipam show --ip 10.1.0.5",
 		.run = ctl_run_ipam_show,
 	},
 	{
@@ -173,16 +199,22 @@ const struct ctl_verb ctl_verbs[] = {
 		.more = "--fix releases addresses of pods and nodes that are gone, corrects handles,\n"
 			"and gives back the blocks of nodes that are gone.",
 		.needs_store = true,
+		.examples = "koratctl ipam check --show-problem-ips\n"
+			    "koratctl ipam check -o report.json",
 		.run = ctl_run_ipam_check,
 	},
 	{
 		.name = "ipam release",
 		.operands = "",
-		.flags = CTL_FLAG(FLAG_IP) | CTL_FLAG(FLAG_FROM_REPORT) | CTL_FLAG(FLAG_FORCE),
+		.flags = CTL_FLAG(FLAG_IP) | CTL_FLAG(FLAG_FROM_REPORT) |
+			 CTL_FLAG(FLAG_FORCE_REPORT),
 		.doc = "Release an address, or what reports of ipam check call leaked",
 		.more = "An endpoint that still uses the address is not told: release only what was\n"
 			"left behind. Of several reports only what all of them agree on is released.",
 		.needs_store = true,
+		.examples =
+			"koratctl ipam release --ip 10.1.0.5\n"
+			"koratctl ipam release --from-report report1.json --from-report report2.json",
 		.run = ctl_run_ipam_release,
 	},
 	{
@@ -193,6 +225,7 @@ const struct ctl_verb ctl_verbs[] = {
 			 CTL_FLAG(FLAG_IP_COOLDOWN_SECONDS),
 		.doc = "Change the settings of the address management",
 		.needs_store = true,
+		.examples = "koratctl ipam configure --strictaffinity=true --max-blocks-per-host=4",
 		.run = ctl_run_ipam_configure,
 	},
 	{
@@ -200,10 +233,13 @@ const struct ctl_verb ctl_verbs[] = {
 		.operands = "NUMBER",
 		.takes = OPERANDS_ONE,
 		.flags = CTL_FLAG(FLAG_CIDR) | CTL_FLAG(FLAG_NAME) | CTL_FLAG(FLAG_FORCE),
-		.doc = "Split a pool into that many smaller ones, a power of 2",
-		.more = "The new pools are named split-POOL-I and have the old one's settings. The\n"
-			"datastore must be locked, unless --force.",
+		.doc = "Split a pool into NUMBER smaller ones, a power of 2",
+		.more = "The pool is given by --cidr or --name. The new ones are named split-POOL-I and\n"
+			"have its settings. Unless --force, the datastore must be locked, that is,\n"
+			"ClusterInformation default must have datastoreReady false: agents change\n"
+			"nothing meanwhile.",
 		.needs_store = true,
+		.examples = "koratctl ipam split 4 --name pool1",
 		.run = ctl_run_ipam_split,
 	},
 	{
@@ -213,6 +249,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.flags = CTL_FLAG(FLAG_NODE),
 		.doc = "Explain who has an address, or who may get it and why not",
 		.needs_store = true,
+		.examples = "koratctl ipam why 10.1.0.5\n"
+			    "koratctl ipam why 10.1.0.9 --node node2",
 		.run = ctl_run_ipam_why,
 	},
 	{
@@ -222,6 +260,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.doc = "Show the BGP sessions of this node",
 		.more = "Asks the node's BIRD at KORAT_RUN_DIR/bird.ctl, which is /run/korat/bird.ctl\n"
 			"unless the environment says otherwise; so it works on the node itself only.",
+		.examples = "koratctl node status",
 		.run = ctl_run_node_status,
 	},
 	{
@@ -229,6 +268,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.operands = "",
 		.flags = CTL_FLAG(FLAG_CLIENT),
 		.doc = "Show the versions of this program and of the cluster",
+		.examples = "koratctl version --client",
 		.run = ctl_run_version,
 	},
 	{
@@ -236,15 +276,19 @@ const struct ctl_verb ctl_verbs[] = {
 		.operands = "bash|zsh",
 		.takes = OPERANDS_SHELL,
 		.doc = "Write a shell's completion of this program to standard output",
-		.more = "bash: source <(koratctl completion bash)\n"
-			"zsh:  koratctl completion zsh > \"${fpath[1]}/_koratctl\"",
+		.more = "It completes commands, flags, kinds, and the names of objects.",
+		.examples = "source <(koratctl completion bash)\n"
+			    "koratctl completion zsh > \"${fpath[1]}/_koratctl\"",
 		.run = ctl_run_completion,
 	},
 	{
 		.name = "help",
 		.operands = "[COMMAND | kinds | KIND | config]",
 		.takes = OPERANDS_TOPIC,
+		.flags = CTL_FLAG(FLAG_MARKDOWN),
 		.doc = "Explain a command, list the kinds, or describe the fields of one",
+		.examples = "koratctl help ipam check\n"
+			    "koratctl help ippool",
 		.run = ctl_run_help,
 	},
 	{.name = NULL},

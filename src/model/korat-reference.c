@@ -27,7 +27,8 @@ static int write_all(const char *dir, struct err *err)
 	if (r < 0)
 		return r;
 	buf_adds(&index, "# Reference of all kinds\n\nWritten by `./dev docs` from the tables in "
-			 "`src/model`.\n\n| Kind | What |\n|---|---|\n");
+			 "`src/model`. What shows and changes their objects: "
+			 "[koratctl](koratctl.md).\n\n| Kind | What |\n|---|---|\n");
 	for (unsigned int kind = 1; kind < KIND_COUNT_; kind++) {
 		const struct kind_desc *desc = kind_get((enum kind)kind);
 

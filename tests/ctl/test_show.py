@@ -245,3 +245,11 @@ protocol bgp Node_192_0_2_3 { disabled; local 127.0.0.1 port 17901 as 1;
     assert "| 192.0.2.3    | node specific     | down  " in lines[7]
     assert len({len(line) for line in lines[3:9]}) == 1
     assert lines[-2:] == ["No IPv6 peers found.", ""]
+
+
+def test_every_command_has_an_example(ctl):
+    said = ctl.good("help", "--markdown").out
+    for verb in ("create", "get", "ipam show", "completion", "help"):
+        assert f"\n## {verb}\n" in said
+        assert "\nExamples:\n  " in ctl.good("help", *verb.split()).out
+    assert "--markdown" not in said

@@ -27,8 +27,10 @@ DRIVER = re.compile(r"^(test|fuzz|bench)-|-main\.c$|^korat-")
 
 def allowed_edges():
     edges = {}
+    within = False
     for line in TABLE.read_text(encoding="utf-8").splitlines():
-        row = ROW.match(line)
+        within = line.startswith("| module |") or (within and line.startswith("|"))
+        row = ROW.match(line) if within else None
         if row and row.group(1) != "module":
             edges[row.group(1)] = row.group(2)
     names = list(edges)

@@ -48,7 +48,7 @@ struct cidr_str cidr_format(const struct cidr *cidr);
 unsigned int ip_bits(uint8_t family);
 /* 4 or 16: bytes of an address on the wire. */
 unsigned int ip_size(uint8_t family);
-/* '4' or '6' */
+/* 4 or 6 */
 unsigned int ip_version(uint8_t family);
 
 /* 'bytes' in network order, ip_size(family) of them. */

@@ -161,7 +161,7 @@ struct object *ipam_affinity_new(const char *node, const struct cidr *cidr)
 	str_map_put(labels, "projectcalico.org/affinity-type", "host");
 	str_map_put(labels, "projectcalico.org/hostname-hash", ipam_node_hash(node).s);
 	str_map_put(labels, "projectcalico.org/ip-version",
-		    ip_version(cidr->addr.family) == '6' ? "6" : "4");
+		    cidr->addr.family == AF_INET6 ? "6" : "4");
 	replace_str(&affinity->spec.node, xstrdup(node));
 	replace_str(&affinity->spec.type, xstrdup("host"));
 	replace_str(&affinity->spec.cidr, xstrdup(cidr_format(cidr).s));

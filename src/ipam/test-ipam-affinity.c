@@ -121,6 +121,7 @@ static void test_order(void **state)
 static void test_object(void **state)
 {
 	struct cidr cidr;
+	_cleanup_(model_freep) struct object *other = NULL;
 	_cleanup_(model_freep) struct object *object = NULL;
 	struct block_affinity *affinity;
 	struct err err = ERR_INIT;
@@ -135,6 +136,9 @@ static void test_object(void **state)
 	assert_string_equal(str_map_find(&object->meta.labels, "projectcalico.org/ip-version"),
 			    "4");
 	assert_int_equal(ipam_affinity_state(affinity), IPAM_AFFINITY_PENDING);
+	assert_int_equal(cidr_parse("fd00:1::/122", &cidr, NULL), 0);
+	other = ipam_affinity_new("node-a", &cidr);
+	assert_string_equal(str_map_find(&other->meta.labels, "projectcalico.org/ip-version"), "6");
 	ipam_affinity_move(affinity, IPAM_AFFINITY_CONFIRMED);
 	assert_int_equal(affinity->spec.state, AFFINITY_STATE_CONFIRMED);
 	affinity->spec.state = AFFINITY_STATE_UNSET;

@@ -201,10 +201,11 @@ static int prepare_file(struct sqlite_db *db, bool must_exist, struct err *err)
 	if (r < 0)
 		return r;
 	if (stat(db->path, &st) < 0 && errno == ENOENT)
-		return err_set(err, -ENOENT,
-			       "datastore %s is not there; set KORAT_SQLITE_FILE to the one in use, "
-			       "or begin a new one with koratctl apply",
-			       db->path);
+		return err_set(
+			err, -ENOENT,
+			"datastore %s is not there; set KORAT_SQLITE_FILE to the one in use, "
+			"or begin a new one with koratctl apply",
+			db->path);
 	if (stat(db->path, &st) < 0)
 		return err_errno(err, -errno, "can't look at datastore %s", db->path);
 	if (!S_ISREG(st.st_mode))
@@ -260,17 +261,23 @@ static int use_wal(struct sqlite_db *db)
 	return r;
 }
 
-/* SQLITE_OK, or a result of SQLite; *ret_version > SCHEMA_VERSION: nothing was touched. */
+/*
+ * SQLITE_OK, or a result of SQLite; *ret_version > SCHEMA_VERSION: nothing was touched. All of it is
+ * read in one transaction: somebody else may be creating the schema right now.
+ */
 static int read_version(struct sqlite_db *db, int *ret_version)
 {
 	int application = 0;
 	int tables = 0;
-	int r = read_int(db, "PRAGMA application_id", &application);
+	int r = sqlite3_exec(db->handle, "BEGIN", NULL, NULL, NULL);
 
+	if (r == SQLITE_OK)
+		r = read_int(db, "PRAGMA application_id", &application);
 	if (r == SQLITE_OK)
 		r = read_int(db, "PRAGMA user_version", ret_version);
 	if (r == SQLITE_OK)
 		r = read_int(db, "SELECT count(*) FROM sqlite_schema", &tables);
+	sqlite_db_rollbackp(&db);
 	if (r == SQLITE_OK && application != APPLICATION_ID && (application || tables))
 		r = SQLITE_NOTADB;
 	return r;

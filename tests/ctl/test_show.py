@@ -4,6 +4,9 @@
 import json
 import os
 import pathlib
+import pty
+import re
+import select
 import signal
 import subprocess
 import time
@@ -184,23 +187,68 @@ spec: {calicoVersion: v3.30.0, clusterType: "k8s,bgp"}
         "Cluster Version:   v3.30.0", "Cluster Type:      k8s,bgp"]
 
 
-def bash_completes(script, *words):
-    """What bash offers for the last of the words."""
-    command = (
-        f"source {script}; COMP_WORDS=({' '.join(repr(w) for w in words)}); "
-        f"COMP_CWORD={len(words) - 1}; _koratctl; echo ${{COMPREPLY[@]}}")
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    return done.stdout.split()
-
-
-def test_completion(ctl):
+@pytest.fixture
+def shell(ctl, tmp_path):
+    """An interactive bash with completion: shell("koratctl cr") is the line after a tab."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "koratctl").symlink_to(KORAT)
     script = ctl.file("complete", ctl.good("completion", "bash").out)
-    assert bash_completes(script, "koratctl", "cre") == ["create"]
-    assert bash_completes(script, "koratctl", "ipam", "") == [
-        "show", "check", "release", "configure", "split", "why"]
-    assert "ippool" in bash_completes(script, "koratctl", "get", "ipp")
-    assert "--output" in bash_completes(script, "koratctl", "get", "ippool", "--out")
-    assert bash_completes(script, "koratctl", "get", "ippool", "-o", "y") == ["yaml"]
+    rc = ctl.file("bashrc", f"""
+PS1='$ '
+bind 'set enable-bracketed-paste off' 'set bell-style none' 2>/dev/null
+source {script}
+_line() {{ printf '<%s>\\n' "$READLINE_LINE"; }}
+bind -x '"\\C-g":_line'
+""")
+    environment = {**ctl.environment, "TERM": "dumb", "HOME": str(tmp_path),
+                   "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    master, slave = pty.openpty()
+    with subprocess.Popen(["bash", "--rcfile", rc, "-i"], stdin=slave, stdout=slave, stderr=slave,
+                          env=environment, cwd=tmp_path, start_new_session=True) as bash:
+        os.close(slave)
+
+        def complete(line):
+            os.write(master, b"\x15" + line.encode() + b"\t\x07")
+            said = ""
+            deadline = time.monotonic() + 10
+            while not (found := re.search(r"<(.*)>\r\n", said)):
+                wait = deadline - time.monotonic()
+                assert wait > 0 and select.select([master], [], [], wait)[0], said
+                said += os.read(master, 4096).decode()
+            return found[1]
+
+        yield complete
+        bash.kill()
+        os.close(master)
+
+
+@pytest.mark.parametrize("line, after", [
+    ("cre", "create "),
+    ("ipam con", "ipam configure "),
+    ("ipam show --ip 10.0.0.1 --show-bo", "ipam show --ip 10.0.0.1 --show-borrowed "),
+    ("get ipp", "get ippool "),
+    ("-l de", "-l debug "),
+    ("get ippool tw", "get ippool two "),
+    ("-c none get ippool tw", "-c none get ippool tw"),
+    ("get -n default networkp", "get -n default networkpolicy "),
+    ("delete ippool one tw", "delete ippool one two "),
+    ("get ippool --exp", "get ippool --export "),
+    ("get ippool -o ya", "get ippool -o yaml "),
+    ("get ippool -o cus", "get ippool -o custom-columns="),
+    ("get ippool --output=ya", "get ippool --output=yaml "),
+    ("ipam check -o rep", "ipam check -o report.json "),
+    ("apply -f rep", "apply -f report.json "),
+    ("ipam configure --strictaffinity=t", "ipam configure --strictaffinity=true "),
+    ("completion z", "completion zsh "),
+    ("help conf", "help config "),
+    ("get ippool --mark", "get ippool --mark"),
+])
+def test_completion(pools, shell, line, after):
+    pools.file("report.json", "{}")
+    assert shell(f"koratctl {line}") == f"koratctl {after}"
+
+
+def test_completion_of_shells(ctl):
     assert ctl.good("completion", "zsh").out.startswith("#compdef koratctl")
     assert "fish" in ctl.bad("completion", "fish").err
 

@@ -124,20 +124,18 @@ static void problem_add(struct candidates *candidates, const struct err *err)
 	buf_addc(candidates->problems, '\n');
 }
 
-/* 'base' towards an address of the node, if it has one of that family; else BGP_NODE_E_NONE. */
-static int peering_to_node(const struct bgp_context *context, const struct bgp_peering *base,
-			   const struct node *node, uint8_t family, struct bgp_peering *ret,
-			   struct err *err)
+/* 'peering' gets the address of the node in that family; BGP_NODE_E_NONE: it has none. */
+static int peering_to_node(const struct bgp_context *context, const struct node *node,
+			   uint8_t family, struct bgp_peering *peering, struct err *err)
 {
 	struct cidr addr;
 	int r = bgp_node_address(node, family, &addr, err);
 
 	if (r != 0)
 		return r;
-	*ret = *base;
-	ret->ip = addr.addr;
-	ret->as = bgp_node_as(context->input, node);
-	ret->port = bgp_node_port(context->input, node_name(node));
+	peering->ip = addr.addr;
+	peering->as = bgp_node_as(context->input, node);
+	peering->port = bgp_node_port(context->input, node_name(node));
 	return 0;
 }
 
@@ -158,8 +156,8 @@ static int mesh_add_node(const struct bgp_context *context, const struct node *n
 			 struct err *err)
 {
 	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
-		struct bgp_peering peering;
-		int r = peering_to_node(context, base, node, families[f], &peering, err);
+		struct bgp_peering peering = *base;
+		int r = peering_to_node(context, node, families[f], &peering, err);
 
 		if (r < 0)
 			return r;
@@ -440,8 +438,8 @@ static int peer_add_node(const struct bgp_context *context, const struct bgp_pee
 			 bool both, struct candidates *candidates, struct err *err)
 {
 	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
-		struct bgp_peering peering;
-		int r = peering_to_node(context, base, node, families[f], &peering, err);
+		struct bgp_peering peering = *base;
+		int r = peering_to_node(context, node, families[f], &peering, err);
 
 		if (r < 0)
 			return r;

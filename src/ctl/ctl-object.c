@@ -60,7 +60,7 @@ int ctl_change_object(struct ctl *ctl, const struct object *key,
 	for (int tries = 0; tries <= CONFLICT_RETRIES; tries++) {
 		_cleanup_(model_freep) struct object *old = NULL;
 		_cleanup_(model_freep) struct object *object = NULL;
-		uint64_t revision;
+		uint64_t revision = 0;
 		int r;
 
 		r = ctl_get_object(ctl, key, &old, &revision, err);

@@ -240,7 +240,6 @@ static int read_events(const json_t *result, struct etcd_watch_answer *answer, s
 static int read_watch(const json_t *result, struct etcd_watch_answer *answer, struct err *err)
 {
 	const char *reason = json_string_value(json_object_get(result, "cancel_reason"));
-	uint64_t id;
 	int r = read_header(result, &answer->revision, &answer->cluster_id, err);
 
 	if (r < 0)
@@ -249,8 +248,6 @@ static int read_watch(const json_t *result, struct etcd_watch_answer *answer, st
 	answer->canceled = json_is_true(json_object_get(result, "canceled"));
 	copy_text(reason, &answer->failure);
 	/* -1 stands for a watch that never came to be. */
-	if (read_u64(result, "watch_id", &id, NULL) == 0)
-		answer->id = id;
 	r = read_u64(result, "compact_revision", &answer->compact_revision, err);
 	return r < 0 ? r : read_events(result, answer, err);
 }

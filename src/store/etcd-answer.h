@@ -49,7 +49,6 @@ struct etcd_failure {
 };
 
 struct etcd_watch_answer {
-	uint64_t id;
 	uint64_t revision;
 	uint64_t cluster_id;
 	bool created;

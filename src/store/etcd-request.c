@@ -36,10 +36,9 @@ void etcd_request_range(const struct etcd_range_request *request, struct buf *ou
 	buf_addc(out, '}');
 }
 
-void etcd_request_watch(uint64_t id, const char *key, const char *end, uint64_t start_revision,
-			struct buf *out)
+void etcd_request_watch(const char *key, const char *end, uint64_t start_revision, struct buf *out)
 {
-	buf_addf(out, "{\"create_request\":{\"watch_id\":\"%" PRIu64 "\",", id);
+	buf_adds(out, "{\"create_request\":{");
 	etcd_request_member("key", key, strlen(key), out);
 	buf_addc(out, ',');
 	etcd_request_member("range_end", end, strlen(end), out);

@@ -25,9 +25,11 @@ void etcd_request_range(const struct etcd_range_request *request, struct buf *ou
 /* "key": "...", without braces: for what carries a key among other members. */
 void etcd_request_member(const char *name, const char *bytes, size_t size, struct buf *out);
 
-/* A watch of all keys from 'key' up to 'end', numbered by the caller from 1. */
-void etcd_request_watch(uint64_t id, const char *key, const char *end, uint64_t start_revision,
-			struct buf *out);
+/*
+ * A watch of all keys from 'key' up to 'end'. One a stream: the gateway may begin to answer, and to
+ * drop the rest of the request, before it has read a second one.
+ */
+void etcd_request_watch(const char *key, const char *end, uint64_t start_revision, struct buf *out);
 
 void etcd_request_authenticate(const char *user, const struct secret *password, struct buf *out);
 

@@ -7,15 +7,16 @@
  *
  *	SNAPSHOT --all pages read: IN_SYNC--> LIVE --compacted, other history--> RESYNC: SNAPSHOT
  *	    |  ^                               |  ^
- *	    '--' lost: the same page again     '--' lost: streams go on behind their cursors
+ *	    '--' lost: the same page again     '--' lost: the stream goes on behind the cursor
  *
- * The pages are all of one revision, and the streams begin right behind it, so nothing is missed
- * and nothing is seen twice that would be older. Each prefix is a watch of its own in one HTTP
- * stream, with its own cursor: what etcd has sent of one says nothing about another. A connection
+ * The pages are all of one revision, and the stream begins right behind it, so nothing is missed
+ * and nothing is seen twice that would be older. The stream is one watch over all of /calico/, and
+ * what is of other kinds is left out here: of several watches asked for in one HTTP request, etcd's
+ * gateway loses those it has not read when it begins to answer. A connection
  * that is lost is nothing the reader has to know: it is logged here once, and tried until it is
  * back.
  *
- * Before streams go on, a read by majority asks for the store's revision. One that is behind a
+ * Before the stream goes on, a read by majority asks for the store's revision. One behind the
  * cursor, or another cluster id, is another history (a restored backup, a new cluster): RESYNC.
  */
 
@@ -48,12 +49,13 @@
 #define RETRY_MIN_MS 100u
 #define RETRY_MAX_MS 1000u
 #define POSITION_KEY "/calico/ipam/v2/config"
+#define WATCH_KEY    "/calico/"
+#define WATCH_END    "/calico0" /* the first key behind all that begin with WATCH_KEY */
 
 /* One prefix of what is watched. */
 struct reach {
 	char *prefix;
 	char *end;
-	uint64_t cursor; /* all changes up to here are in the queue */
 };
 
 struct etcd_watch {
@@ -75,7 +77,8 @@ struct etcd_watch {
 	uint64_t kinds;
 	struct reach *reaches;
 	size_t n_reaches;
-	bool has_position;   /* the cursors hold */
+	uint64_t cursor;     /* all changes up to here are in the queue */
+	bool has_position;   /* the cursor holds */
 	bool has_reported;   /* something of a snapshot that may have to be taken back */
 	uint64_t cluster_id; /* 0: not known yet */
 	struct etcd_pager pager;
@@ -216,8 +219,7 @@ static int snapshot(struct etcd_watch *watch, struct err *err)
 		r = read_page(watch, err);
 	if (r)
 		return r;
-	for (size_t i = 0; i < watch->n_reaches; i++)
-		watch->reaches[i].cursor = watch->snapshot_revision;
+	watch->cursor = watch->snapshot_revision;
 	watch->has_position = true;
 	watch->has_reported = true;
 	return push_mark(watch, STORE_EVENT_IN_SYNC, watch->snapshot_revision);
@@ -225,7 +227,7 @@ static int snapshot(struct etcd_watch *watch, struct err *err)
 
 /* --- The stream ------------------------------------------------------------------------------ */
 
-/* Is the history still the one the cursors are of? 0, ETCD_E_COMPACTED, ETCD_E_STOPPED, <0 */
+/* Is the history still the one the cursor is of? 0, ETCD_E_COMPACTED, ETCD_E_STOPPED, <0 */
 static int check_position(struct etcd_watch *watch, struct err *err)
 {
 	_cleanup_(etcd_range_deinitp) struct etcd_range range = {.v = NULL};
@@ -236,11 +238,7 @@ static int check_position(struct etcd_watch *watch, struct err *err)
 	if (watch->cluster_id && range.cluster_id != watch->cluster_id)
 		return ETCD_E_COMPACTED;
 	watch->cluster_id = range.cluster_id;
-	for (size_t i = 0; i < watch->n_reaches; i++) {
-		if (range.revision < watch->reaches[i].cursor)
-			return ETCD_E_COMPACTED;
-	}
-	return 0;
+	return range.revision < watch->cursor ? ETCD_E_COMPACTED : 0;
 }
 
 static void set_found(struct etcd_watch *watch)
@@ -266,26 +264,21 @@ static int canceled(struct etcd_watch *watch, const struct etcd_watch_answer *an
 
 static int take_answer(struct etcd_watch *watch, const struct etcd_watch_answer *answer)
 {
-	struct reach *reach;
 	int r;
 
-	/* A number that is not ours; nothing can be said of its position. */
-	if (answer->id == 0 || answer->id > watch->n_reaches)
-		return 0;
-	reach = &watch->reaches[answer->id - 1];
 	for (size_t i = 0; i < answer->n_events; i++) {
 		const struct etcd_kv *kv = &answer->events[i];
 
-		r = kv->mod_revision > reach->cursor ? push_kv(watch, kv) : 0;
+		r = kv->mod_revision > watch->cursor ? push_kv(watch, kv) : 0;
 		if (r)
 			return r;
 	}
 	if (answer->n_events)
-		reach->cursor =
-			MAX(reach->cursor, answer->events[answer->n_events - 1].mod_revision);
+		watch->cursor =
+			MAX(watch->cursor, answer->events[answer->n_events - 1].mod_revision);
 	/* A message without events says that there are none up to its revision. */
 	else if (!answer->created)
-		reach->cursor = MAX(reach->cursor, answer->revision);
+		watch->cursor = MAX(watch->cursor, answer->revision);
 	return 0;
 }
 
@@ -312,9 +305,7 @@ static int follow(struct etcd_watch *watch, struct err *err)
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < watch->n_reaches; i++)
-		etcd_request_watch(i + 1, watch->reaches[i].prefix, watch->reaches[i].end,
-				   watch->reaches[i].cursor + 1, &body);
+	etcd_request_watch(WATCH_KEY, WATCH_END, watch->cursor + 1, &body);
 	return etcd_client_stream(watch->client, "/v3/watch", &body, on_line, watch, err);
 }
 
@@ -436,8 +427,7 @@ static int set_position(struct etcd_watch *watch, uint64_t revision, struct err 
 	if (r)
 		return r < 0 ? r : err_set(err, -EIO, "etcd: unexpected answer");
 	watch->cluster_id = range.cluster_id;
-	for (size_t i = 0; i < watch->n_reaches; i++)
-		watch->reaches[i].cursor = revision;
+	watch->cursor = revision;
 	watch->has_position = true;
 	watch->has_reported = true;
 	return 0;

@@ -381,7 +381,7 @@ static void test_close_in_outage(void **state)
 	watch = watch_nodes(&etcd->config);
 	assert_none(watch);
 	(void)store_watch_close(watch);
-	assert_true(now_ms() - begin < 1000);
+	assert_true(now_ms() - begin < 5000); /* not for any answer of the network */
 	(void)kill(etcd->members[0].pid, SIGCONT);
 }
 

@@ -24,7 +24,7 @@
 #include "loop/loop.h"
 #include "netlink/link.h"
 
-#define N_THREADS 8
+#define N_THREADS 32 /* at 20 ms each, 1,600 deletions a second */
 
 struct removal {
 	struct worker_job job;

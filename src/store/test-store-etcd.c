@@ -367,6 +367,16 @@ static void test_history_lost(void **state)
 	assert_next(watch, "+c=3");
 }
 
+/* Returns when the member has stopped, all its threads: the signal alone takes its time. */
+static void hang(pid_t member)
+{
+	int status;
+
+	assert_int_equal(kill(member, SIGSTOP), 0);
+	assert_int_equal(waitpid(member, &status, WUNTRACED), member);
+	assert_true(WIFSTOPPED(status));
+}
+
 /* Closing does not wait for a server that never answers. */
 static void test_close_in_outage(void **state)
 {
@@ -375,7 +385,7 @@ static void test_close_in_outage(void **state)
 	int64_t begin;
 
 	assert_next(watch, "sync");
-	(void)kill(etcd->members[0].pid, SIGSTOP);
+	hang(etcd->members[0].pid);
 	(void)store_watch_close(watch);
 	begin = now_ms();
 	watch = watch_nodes(&etcd->config);
@@ -592,7 +602,7 @@ static void test_leader_dies(void **state)
 	watch = watch_nodes(&etcd.config);
 	while (strcmp(next_within(watch, WAIT_MS), "sync") != 0)
 		;
-	(void)kill(etcd.members[0].pid, SIGSTOP);
+	hang(etcd.members[0].pid);
 	(void)write_through(store, 2 * ROUND, N, N);
 	fd.fd = store_watch_fd(watch);
 	assert_int_equal(poll(&fd, 1, 15000), 1);

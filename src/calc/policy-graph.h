@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The policy half of the agent's graph: policies, tiers, profiles, endpoints, network sets, nodes,
+ * pools, services go in; which policies are in force on this node's endpoints, in which order, and
+ * the members of the sets their rules use, come out as changes. Pure: no I/O, no clock. The order
+ * of inputs does not matter; a change costs what it touches, and policies that select nothing local
+ * cost a look at their selector and nothing else.
+ */
+
+#include "model/model.h"
+#include "policy/policy-update.h"
+
+struct policy_graph;
+struct policy_graph *policy_graph_new(const char *node_name);
+struct policy_graph *policy_graph_free(struct policy_graph *graph);
+CLEANUP_FUNC(struct policy_graph *, policy_graph_free);
+
+/*
+ * Creates or replaces; what is needed of the object is copied. Kinds it has no use for are ignored.
+ * -EINVAL: it can't be understood, 'err' says why; what was known of it before stays in force. A
+ * policy that was never understood and can't be is remembered: policy_graph_problems().
+ */
+MUST_CHECK int policy_graph_put(struct policy_graph *graph, const struct object *object,
+				struct err *err);
+/* 'namespace' NULL for kinds without. */
+void policy_graph_remove(struct policy_graph *graph, enum kind kind, const char *namespace,
+			 const char *name);
+
+/* What has changed since the last flush; borrowed until the graph is called again. */
+void policy_graph_flush(struct policy_graph *graph, struct policy_update *ret);
+
+/*
+ * The whole desired state, recomputed from the inputs and not from what the increments made; for
+ * tests, and for a driver that begins anew. Borrowed until the graph is called again.
+ */
+void policy_graph_snapshot(struct policy_graph *graph, struct policy_update *ret);
+
+/* A policy, or a rule of one, that can't be understood. */
+struct policy_problem {
+	const char *key;
+	const char *why;
+};
+/* Borrowed until the graph is called again. */
+void policy_graph_problems(struct policy_graph *graph, const struct policy_problem **ret,
+			   size_t *ret_n);

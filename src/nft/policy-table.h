@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Policy, anti-spoofing and NAT in nftables: the table "calico" of the families ip and ip6, ours
+ * alone. One netlink transaction per change and family; no packet sees a state between.
+ */
+
+#include "netlink/nl.h"
+#include "policy/policy-update.h"
+
+struct policy_table;
+MUST_CHECK int policy_table_open(int netns_fd, struct policy_table **ret, struct err *err);
+/* What is in the kernel stays there. */
+struct policy_table *policy_table_close(struct policy_table *table);
+CLEANUP_FUNC(struct policy_table *, policy_table_close);
+
+/*
+ * What is to be enforced from now on: copied, and sent with the next apply. A table that was never
+ * told anything enforces nothing and leaves the kernel's alone.
+ */
+void policy_table_update(struct policy_table *table, const struct policy_update *update);
+void policy_table_configure(struct policy_table *table, const struct policy_config *config);
+
+/*
+ * Brings the kernel to what was told. The first time, and after policy_table_invalidate(), it
+ * reads back what is there and sends the difference; an allowed or denied flow sees no gap.
+ * 0: the kernel has it all. <0: the kernel has what it had before; 'err' says what it refused.
+ */
+MUST_CHECK int policy_table_apply(struct policy_table *table, struct err *err);
+void policy_table_invalidate(struct policy_table *table);
+
+/* Readable when the kernel announces a change of a ruleset. */
+int policy_table_fd(const struct policy_table *table);
+/* Drains the announcements. True: ours may have been changed by someone else: invalidated. */
+bool policy_table_check(struct policy_table *table);

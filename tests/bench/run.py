@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Runs every benchmark there is and prints one table: the programs build/src/*/bench-* and the scripts
-tests/bench/bench_*.py. Each prints lines "NAME VALUE UNIT [what it means]"; build/bench.json keeps
-them for comparison.
+tests/bench/bench_*.py. Each prints lines "NAME VALUE UNIT [TARGET] [what it means]", the target
+as in "<=0.5"; build/bench.json keeps them for comparison. Arguments: parts of the names of those
+to run.
 """
 
 import json
@@ -14,7 +15,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LINE = re.compile(r"^(\S+)\s+([0-9][0-9.eE+-]*)\s+(\S+)(?:\s+(.*))?$")
+LINE = re.compile(r"^(\S+)\s+([0-9][0-9.eE+-]*)\s+(\S+)(?:\s+([<>]=[0-9.]+))?(?:\s+(.*))?$")
 LIMIT_SECONDS = 300
 
 
@@ -33,14 +34,27 @@ def measure(command):
     for line in done.stdout.splitlines():
         match = LINE.match(line)
         if match:
-            name, value, unit, note = match.groups()
-            yield {"name": name, "value": float(value), "unit": unit, "note": note or ""}
+            name, value, unit, target, note = match.groups()
+            row = {"name": name, "value": float(value), "unit": unit, "note": note or ""}
+            if target:
+                limit = float(target[2:])
+                row["target"] = target
+                row["met"] = float(value) <= limit if target[0] == "<" else float(value) >= limit
+            yield row
+
+
+def show(source, row):
+    verdict = "" if "met" not in row else f"{row['target']} {'met' if row['met'] else 'MISSED'}"
+    print(f"{source:20} {row['name']:34} {row['value']:>14,.3f} {row['unit']:12} {verdict:14} "
+          f"{row['note']}".rstrip(), flush=True)
 
 
 def main():
     results, failed = [], 0
     for command in programs():
         source = pathlib.Path(command[-1]).name
+        if len(sys.argv) > 1 and not any(part in source for part in sys.argv[1:]):
+            continue
         try:
             rows = list(measure(command))
         except (RuntimeError, subprocess.TimeoutExpired) as error:
@@ -50,7 +64,7 @@ def main():
         for row in rows:
             row["source"] = source
             results.append(row)
-            print(f"{source:24} {row['name']:40} {row['value']:>14,.3f} {row['unit']:10} {row['note']}")
+            show(source, row)
     (ROOT / "build/bench.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"{len(results)} measurements in build/bench.json")
     return failed

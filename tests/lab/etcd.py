@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""etcd for a lab: one member on the switch, which every node reaches over its uplink."""
+
+import os
+import subprocess
+
+from .lab import GATEWAY, UNDERLAY4, wait_for
+
+ETCD = "/usr/bin/etcd"
+URL = f"http://{UNDERLAY4}.{GATEWAY}:2379"
+
+
+def is_installed():
+    """Is Debian's etcd-server there?"""
+    return os.path.exists(ETCD)
+
+
+def start(lab):
+    """The lab's datastore is a new etcd instead of a file; before its agents start."""
+    lab.switch.popen(
+        [ETCD, "--data-dir", lab.directory / "etcd", "--listen-client-urls", URL,
+         "--advertise-client-urls", URL, "--listen-peer-urls", "http://127.0.0.1:2380"],
+        linger=lab.keep, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: ":2379" in lab.switch.output(["/usr/bin/ss", "-tln"]), 30, "etcd answers")
+    lab.environment.pop("KORAT_SQLITE_FILE", None)
+    lab.environment.update(DATASTORE_TYPE="etcdv3", ETCD_ENDPOINTS=URL)

@@ -15,11 +15,13 @@
 #include "cni/pod-link.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -31,6 +33,9 @@
 
 #define LOG_MODULE  "cni"
 #define SYSCTL_PATH 128
+
+#define CARRIER_TRIES	 50
+#define CARRIER_PAUSE_NS 1000000
 
 static const uint8_t host_mac[MAC_SIZE] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
 
@@ -301,6 +306,29 @@ static int configure_host(struct nl *host, struct pod_link *link, struct err *er
 	return r;
 }
 
+/*
+ * The host's end came up before there was a carrier, and drops what it is to send until a work queue
+ * of the kernel has seen that there is one now. Asking for the link makes it look at once (6.8), or
+ * says when it has: the first packet to a pod whose ADD has been answered is not lost.
+ */
+static int wait_for_carrier(struct nl *host, const struct pod_link *link, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = CARRIER_PAUSE_NS};
+
+	for (unsigned int i = 0; i < CARRIER_TRIES; i++) {
+		struct link dev;
+		int r = link_get_index(host, link->host_ifindex, &dev, err);
+
+		if (r != 0)
+			return r < 0 ? r : err_set(err, -ENODEV, "%s vanished", link->host_ifname);
+		if (dev.operstate == IF_OPER_UP)
+			return 0;
+		(void)nanosleep(&pause, NULL);
+	}
+	/* The pod may have set its end down by now: not for us to say. */
+	return 0;
+}
+
 /* 0: a stale one was removed. */
 static int remove_stale(struct nl *host, const struct pod_link *link, struct err *err)
 {
@@ -366,6 +394,8 @@ int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err)
 	r = configure_host(host, link, err);
 	if (r == 0)
 		r = visit_pod(&visit, err);
+	if (r == 0)
+		r = wait_for_carrier(host, link, err);
 	if (r == 0)
 		return 0;
 	if (link_delete(host, link->host_ifname, &undo) < 0)

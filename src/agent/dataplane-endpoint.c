@@ -36,9 +36,10 @@ static int endpoint_ifindex(const struct endpoint *endpoint)
 	return (int)if_nametoindex(endpoint->host_ifname);
 }
 
-static int program_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint,
-			    int ifindex, struct err *err)
+static int program_endpoint(struct dataplane *dataplane, struct endpoint *endpoint, int ifindex,
+			    struct err *err)
 {
+	endpoint->ifindex = ifindex;
 	for (unsigned int i = 0; i < endpoint->n_addrs; i++) {
 		const struct cidr *addr = &endpoint->addrs[i];
 		struct route route = endpoint_route(dataplane, addr, ifindex);
@@ -57,8 +58,7 @@ static int program_endpoint(struct dataplane *dataplane, const struct endpoint *
 	return 0;
 }
 
-int dataplane_add_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint,
-			   struct err *err)
+int dataplane_add_endpoint(struct dataplane *dataplane, struct endpoint *endpoint, struct err *err)
 {
 	int ifindex = endpoint_ifindex(endpoint);
 	int r = ifindex ? program_endpoint(dataplane, endpoint, ifindex, err)
@@ -69,13 +69,15 @@ int dataplane_add_endpoint(struct dataplane *dataplane, const struct endpoint *e
 	return r;
 }
 
-void dataplane_remove_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint)
+void dataplane_remove_endpoint(struct dataplane *dataplane, struct endpoint *endpoint)
 {
 	for (unsigned int i = 0; i < endpoint->n_addrs; i++) {
 		const struct cidr *addr = &endpoint->addrs[i];
 
-		route_sync_unwant(dataplane->routes[family_index(addr->addr.family)], addr);
+		route_sync_unwant_link(dataplane->routes[family_index(addr->addr.family)], addr,
+				       endpoint->ifindex);
 	}
+	endpoint->ifindex = 0;
 	dataplane_schedule_apply(dataplane);
 }
 
@@ -91,7 +93,7 @@ static void restore_sysctls(const struct endpoint *endpoint)
 			    endpoint->host_ifname, "error", err.msg);
 }
 
-void dataplane_restore_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint)
+void dataplane_restore_endpoint(struct dataplane *dataplane, struct endpoint *endpoint)
 {
 	int ifindex = endpoint_ifindex(endpoint);
 	struct err err = ERR_INIT;

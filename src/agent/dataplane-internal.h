@@ -29,7 +29,7 @@ struct dataplane {
 	struct dataplane_config config;
 	char *interface_prefix; /* as it was at the start; see dataplane_set_config() */
 	const struct calc *calc;
-	const struct endpoint_table *endpoints;
+	struct endpoint_table *endpoints;
 
 	struct nl *nl;
 	struct monitor *monitor;

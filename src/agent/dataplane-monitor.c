@@ -24,7 +24,7 @@ static struct tunnel *find_tunnel(struct dataplane *dataplane, int ifindex)
 	return NULL;
 }
 
-static const struct endpoint *find_endpoint(const struct dataplane *dataplane, const char *ifname)
+static struct endpoint *find_endpoint(const struct dataplane *dataplane, const char *ifname)
 {
 	struct endpoint *endpoint;
 	struct endpoint *next;
@@ -55,7 +55,7 @@ static void forget_link(struct dataplane *dataplane, int ifindex)
 
 static void note_link(struct dataplane *dataplane, const struct link *link)
 {
-	const struct endpoint *endpoint;
+	struct endpoint *endpoint;
 
 	if (find_tunnel(dataplane, link->ifindex)) {
 		dataplane->tunnels_dirty = true;

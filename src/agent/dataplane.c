@@ -382,7 +382,7 @@ static int add_sources(struct dataplane *dataplane)
 }
 
 int dataplane_new(sd_event *event, const struct dataplane_config *config, const struct calc *calc,
-		  const struct endpoint_table *endpoints, struct dataplane **ret, struct err *err)
+		  struct endpoint_table *endpoints, struct dataplane **ret, struct err *err)
 {
 	_cleanup_(dataplane_freep) struct dataplane *dataplane = XNEW(struct dataplane);
 	int r;

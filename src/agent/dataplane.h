@@ -41,7 +41,7 @@ struct dataplane_stats {
 
 /* All borrowed; 'config' is copied with its strings borrowed for the dataplane's life. */
 MUST_CHECK int dataplane_new(sd_event *event, const struct dataplane_config *config,
-			     const struct calc *calc, const struct endpoint_table *endpoints,
+			     const struct calc *calc, struct endpoint_table *endpoints,
 			     struct dataplane **ret, struct err *err);
 struct dataplane *dataplane_free(struct dataplane *dataplane); /* leaves the kernel as it is */
 CLEANUP_FUNC(struct dataplane *, dataplane_free);
@@ -68,11 +68,12 @@ void dataplane_set_in_sync(struct dataplane *dataplane);
  * The endpoint's routes and neighbour entries, at once. <0: they are not in the kernel and not
  * wanted any more.
  */
-MUST_CHECK int dataplane_add_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint,
+MUST_CHECK int dataplane_add_endpoint(struct dataplane *dataplane, struct endpoint *endpoint,
 				      struct err *err);
-void dataplane_remove_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint);
+/* What leads to its interface; an address that another endpoint has taken over stays that one's. */
+void dataplane_remove_endpoint(struct dataplane *dataplane, struct endpoint *endpoint);
 /* An endpoint found in the datastore: its interface may be there or not. */
-void dataplane_restore_endpoint(struct dataplane *dataplane, const struct endpoint *endpoint);
+void dataplane_restore_endpoint(struct dataplane *dataplane, struct endpoint *endpoint);
 
 /* What a pod's interface gets: the smallest of the encapsulations in use. */
 uint32_t dataplane_pod_mtu(const struct dataplane *dataplane);

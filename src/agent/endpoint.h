@@ -28,6 +28,7 @@ struct endpoint {
 	uint8_t mac[MAC_SIZE];
 	struct cidr addrs[ENDPOINT_ADDRS_MAX]; /* /32, /128 */
 	unsigned int n_addrs;
+	int ifindex;	   /* of the host's end, where the routes lead; 0: no routes yet */
 	bool busy;	   /* an ADD or DEL is at work on it */
 	uint64_t revision; /* of our last write; older events are echoes */
 	UT_hash_handle hh;

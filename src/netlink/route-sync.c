@@ -37,6 +37,7 @@ struct dst_key {
 struct wanted_dst {
 	struct dst_key dst;
 	struct route_key key;
+	int ifindex;
 	UT_hash_handle hh;
 };
 
@@ -220,6 +221,7 @@ void route_sync_want(struct route_sync *sync, const struct route *route)
 		diff_unwant(sync->diff, &wanted->key);
 	}
 	memcpy(&wanted->key, &key, sizeof(key));
+	wanted->ifindex = normal.ifindex;
 	diff_want(sync->diff, &normal);
 }
 
@@ -232,6 +234,15 @@ void route_sync_unwant(struct route_sync *sync, const struct cidr *dst)
 		return;
 	diff_unwant(sync->diff, &wanted->key);
 	forget_wanted(sync, wanted);
+}
+
+void route_sync_unwant_link(struct route_sync *sync, const struct cidr *dst, int ifindex)
+{
+	struct dst_key key = key_of_dst(dst);
+	const struct wanted_dst *wanted = find_wanted(sync, &key);
+
+	if (wanted && wanted->ifindex == ifindex)
+		route_sync_unwant(sync, dst);
 }
 
 void route_sync_invalidate(struct route_sync *sync)

@@ -66,6 +66,8 @@ CLEANUP_FUNC(struct route_sync *, route_sync_free);
 /* Desired state, by destination. Effects come with route_sync_apply(). */
 void route_sync_want(struct route_sync *sync, const struct route *route);
 void route_sync_unwant(struct route_sync *sync, const struct cidr *dst);
+/* Only if it is wanted on that interface: another may have taken the destination over. */
+void route_sync_unwant_link(struct route_sync *sync, const struct cidr *dst, int ifindex);
 
 /* Marks what the kernel is believed to hold as unknown: the next apply reads it back. */
 void route_sync_invalidate(struct route_sync *sync);

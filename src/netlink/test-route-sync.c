@@ -327,6 +327,26 @@ static void test_thousand_refusals(void **state)
 	assert_int_equal(stats.n_desired, N_MANY);
 }
 
+/* The destination moved from one interface to another; the first owner's farewell is about itself. */
+static void test_unwant_link(void **state)
+{
+	const struct lab *lab = *state;
+	_cleanup_(route_sync_freep) struct route_sync *sync =
+		route_sync_new(lab->nl, AF_INET, is_proto_80, NULL);
+	struct route route = {.dst = cidr("10.3.0.1/32"),
+			      .protocol = 80,
+			      .scope = RT_SCOPE_LINK,
+			      .ifindex = lab->ifindex};
+
+	route_sync_want(sync, &route);
+	route_sync_unwant_link(sync, &route.dst, lab->ifindex + 1);
+	assert_int_equal(apply(sync, true).n_replaced, 1);
+	assert_true(lab_says("ip route show proto 80", "10.3.0.1 dev t0"));
+	route_sync_unwant_link(sync, &route.dst, lab->ifindex);
+	assert_int_equal(apply(sync, true).n_deleted, 1);
+	route_sync_unwant_link(sync, &route.dst, lab->ifindex);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +354,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_repair_ipv6, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unwant_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_note, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thousand, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thousand_refusals, setup, teardown),

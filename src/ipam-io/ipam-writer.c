@@ -77,21 +77,6 @@ static void reading_deinit(struct reading *reading)
 }
 CLEANUP_DEINIT(struct reading, reading_deinit);
 
-static int read_one(struct ipam_writer *writer, const struct ipam_read *read,
-		    struct store_list *list, struct err *err)
-{
-	struct store_object *object;
-	int r;
-
-	if (!read->name)
-		return store_list(writer->store, read->kind, NULL, list, err);
-	object = ARRAY_ADD(list->v, list->n);
-	r = store_get(writer->store, read->kind, NULL, read->name, object, err);
-	if (r != 0)
-		list->n = 0;
-	return r < 0 ? r : 0;
-}
-
 static void add_found(struct ipam_writer *writer, const struct store_object *stored,
 		      struct reading *reading)
 {
@@ -115,15 +100,21 @@ static void add_found(struct ipam_writer *writer, const struct store_object *sto
 static int do_reads(struct ipam_writer *writer, const struct ipam_update *update,
 		    struct reading *reading, struct err *err)
 {
-	for (size_t i = 0; i < update->n_reads; i++) {
-		struct store_list *list = ARRAY_ADD(reading->lists, reading->n_lists);
-		int r = read_one(writer, &update->reads[i], list, err);
+	_cleanup_free_ struct store_query *queries = xcalloc(update->n_reads, sizeof(*queries));
+	int r;
 
-		writer->counts.n_reads++;
-		if (r < 0)
-			return r;
-		for (size_t j = 0; j < list->n; j++)
-			add_found(writer, &list->v[j], reading);
+	for (size_t i = 0; i < update->n_reads; i++)
+		queries[i] = (struct store_query){.kind = update->reads[i].kind,
+						  .name = update->reads[i].name};
+	reading->lists = xcalloc(update->n_reads, sizeof(*reading->lists));
+	writer->counts.n_reads++;
+	r = store_read(writer->store, queries, update->n_reads, reading->lists, err);
+	if (r < 0)
+		return r;
+	reading->n_lists = update->n_reads;
+	for (size_t i = 0; i < reading->n_lists; i++) {
+		for (size_t j = 0; j < reading->lists[i].n; j++)
+			add_found(writer, &reading->lists[i].v[j], reading);
 	}
 	return 0;
 }

@@ -34,7 +34,7 @@ MUST_CHECK int ipam_writer_serve(struct ipam_writer *writer, struct ipam_request
 
 /* What the writer has done so far. */
 struct ipam_writer_counts {
-	uint64_t n_reads;     /* of an object or of a kind */
+	uint64_t n_reads;     /* each of one or several objects and kinds */
 	uint64_t n_commits;   /* that held */
 	uint64_t n_conflicts; /* that did not */
 	uint64_t n_objects;   /* written or deleted */

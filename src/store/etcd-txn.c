@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "store/etcd-answer.h"
 #include "store/etcd-request.h"
+#include "store/store-backend.h"
 #include "store/store-calico-layout.h"
 
 void etcd_txn_deinit(struct etcd_txn *txn)
@@ -47,6 +48,7 @@ static int check_op(const struct store_op *op, const struct found *found)
 	case STORE_CREATE:
 		return found->gone ? 0 : STORE_E_EXISTS;
 	case STORE_PUT:
+	case STORE_REMOVE:
 		return 0;
 	case STORE_UPDATE:
 	case STORE_DELETE:
@@ -67,6 +69,7 @@ static enum etcd_guard guard_of(const struct store_op *op)
 	case STORE_CREATE:
 		return ETCD_GUARD_ABSENT;
 	case STORE_PUT:
+	case STORE_REMOVE:
 		return ETCD_GUARD_NONE;
 	case STORE_UPDATE:
 	case STORE_DELETE:
@@ -96,7 +99,7 @@ static int fold(struct etcd_txn_key *key, const struct store_op *op)
 	if (r || op->type == STORE_EXPECT)
 		return r;
 	key->written = true;
-	key->put = op->type == STORE_DELETE ? NULL : op;
+	key->put = store_op_has_value(op->type) ? op : NULL;
 	return 0;
 }
 

@@ -18,6 +18,9 @@ struct store_backend {
 		   struct store_object *ret, struct err *err);
 	int (*list)(struct store *store, enum kind kind, const char *namespace,
 		    struct store_list *ret, struct err *err);
+	/* NULL: query by query. 'ret' is empty, and stays so after a failure. */
+	int (*read)(struct store *store, const struct store_query *queries, size_t n,
+		    struct store_list *ret, struct err *err);
 	int (*commit)(struct store *store, const struct store_op *ops, size_t n,
 		      uint64_t *ret_revision, size_t *ret_failed, struct err *err);
 
@@ -38,3 +41,6 @@ struct store_watch {
 
 extern const struct store_backend store_backend_sqlite;
 extern const struct store_backend store_backend_etcd;
+
+/* Does it write a value, rather than delete or nothing? */
+bool store_op_has_value(enum store_op_type type);

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "model/model-desc.h"
 #include "store/etcd-answer.h"
+#include "store/etcd-batch.h"
 #include "store/etcd-client.h"
 #include "store/etcd-read.h"
 #include "store/etcd-txn.h"
@@ -221,6 +222,113 @@ static int etcd_get(struct store *store, enum kind kind, const char *namespace, 
 	return get_key(client_of(store), &place, ret, err);
 }
 
+/* --- Several at once ------------------------------------------------------------------------- */
+
+/* What queries come to: ranges, and whose each of them is. */
+struct batch {
+	struct etcd_batch_item *items;
+	size_t *query_of;
+	size_t n;
+	bool *alone; /* queries to be read one by one */
+};
+
+static void batch_deinit(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++)
+		free(batch->items[i].key);
+	free(batch->items);
+	free(batch->query_of);
+	free(batch->alone);
+}
+CLEANUP_DEINIT(struct batch, batch_deinit);
+
+static void batch_add(struct batch *batch, size_t query, char *key, bool is_prefix)
+{
+	size_t n = batch->n;
+
+	*ARRAY_ADD(batch->query_of, n) = query;
+	*ARRAY_ADD(batch->items, batch->n) =
+		(struct etcd_batch_item){.key = key, .is_prefix = is_prefix};
+}
+
+static void batch_add_query(struct batch *batch, size_t i, const struct store_query *query)
+{
+	_cleanup_(calico_place_deinitp) struct calico_place place = {.name = NULL};
+	char *prefixes[CALICO_PREFIXES_MAX] = {NULL};
+	size_t n;
+
+	if (!query->name) {
+		n = calico_prefixes(query->kind, query->namespace, prefixes);
+		for (size_t j = 0; j < n; j++)
+			batch_add(batch, i, prefixes[j], true);
+		return;
+	}
+	if (query->kind == KIND_BLOCK_AFFINITY)
+		batch->alone[i] = true;
+	else if (calico_place_from_name(query->kind, query->namespace, query->name, NULL, 0, &place,
+					NULL) == 0)
+		batch_add(batch, i, calico_key(&place), false);
+}
+
+/* A slice of the batch. What comes back as too large or too long is left to be read alone. */
+static int batch_read_slice(struct etcd_client *client, struct batch *batch, size_t first, size_t n,
+			    const struct store_query *queries, struct store_list *ret,
+			    struct err *err)
+{
+	struct etcd_range ranges[ETCD_BATCH_MAX] = {0};
+	int r = etcd_batch_read(client, batch->items + first, n, ranges, err);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t query = batch->query_of[first + i];
+
+		if (r || ranges[i].more)
+			batch->alone[query] = true;
+		ret[query].revision = ranges[i].revision;
+		add_objects(&ranges[i], queries[query].kind, queries[query].name, &ret[query]);
+		etcd_range_deinit(&ranges[i]);
+	}
+	if (r == ETCD_E_TOO_LARGE || r == -E2BIG)
+		return 0;
+	return r <= 0 ? r : unexpected(client, r, err);
+}
+
+static int read_alone(struct store *store, const struct store_query *query, struct store_list *ret,
+		      struct err *err)
+{
+	struct store_object object = {.name = NULL};
+	int r;
+
+	store_list_deinit(ret);
+	if (!query->name)
+		return etcd_list(store, query->kind, query->namespace, ret, err);
+	r = etcd_get(store, query->kind, query->namespace, query->name, &object, err);
+	if (r == 0)
+		*ARRAY_ADD(ret->v, ret->n) = object;
+	return r < 0 ? r : 0;
+}
+
+static int etcd_read(struct store *store, const struct store_query *queries, size_t n,
+		     struct store_list *ret, struct err *err)
+{
+	_cleanup_(batch_deinitp) struct batch batch = {.alone = xcalloc(n + 1, sizeof(bool))};
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		batch_add_query(&batch, i, &queries[i]);
+	for (size_t i = 0; i < batch.n && r == 0; i += ETCD_BATCH_MAX)
+		r = batch_read_slice(client_of(store), &batch, i,
+				     MIN(batch.n - i, (size_t)ETCD_BATCH_MAX), queries, ret, err);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (batch.alone[i])
+			r = read_alone(store, &queries[i], &ret[i], err);
+		else if (ret[i].n)
+			qsort(ret[i].v, ret[i].n, sizeof(*ret[i].v), compare_objects);
+	}
+	for (size_t i = 0; i < n && r != 0; i++)
+		store_list_deinit(&ret[i]);
+	return r;
+}
+
 /* --- Committing ------------------------------------------------------------------------------ */
 
 /* The place an operation is about. That of an affinity without a text is looked up. */
@@ -331,6 +439,7 @@ const struct store_backend store_backend_etcd = {
 	.close = etcd_close,
 	.get = etcd_get,
 	.list = etcd_list,
+	.read = etcd_read,
 	.commit = etcd_commit,
 	.watch_open = etcd_watch_open,
 	.watch_close = etcd_watch_close,

@@ -152,6 +152,7 @@ static int op_condition(const struct store_op *op, const struct found *found)
 	case STORE_CREATE:
 		return found->gone ? 0 : STORE_E_EXISTS;
 	case STORE_PUT:
+	case STORE_REMOVE:
 		return 0;
 	case STORE_UPDATE:
 	case STORE_DELETE:
@@ -189,7 +190,7 @@ static int op_update(struct commit *commit, const struct store_op *op, const str
 		return r;
 	(void)sqlite3_bind_int64(stmt, 1, found->id);
 	(void)sqlite3_bind_int64(stmt, 2, (int64_t)commit->meta.revision);
-	if (op->type == STORE_DELETE) {
+	if (!store_op_has_value(op->type)) {
 		(void)sqlite3_bind_null(stmt, 3);
 		commit->meta.tombstones++;
 	} else {
@@ -208,7 +209,7 @@ static int op_apply(struct commit *commit, const struct store_op *op, struct err
 	if (r < 0)
 		return r;
 	r = op_condition(op, &found);
-	if (r > 0 || op->type == STORE_EXPECT)
+	if (r > 0 || op->type == STORE_EXPECT || (op->type == STORE_REMOVE && found.gone))
 		return r;
 	commit->wrote = true;
 	return found.id ? op_update(commit, op, &found, err) : op_insert(commit, op, err);

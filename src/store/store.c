@@ -82,6 +82,21 @@ int store_open(const struct store_config *config, struct store **ret, struct err
 	return backend ? backend->open(config, ret, err) : -EINVAL;
 }
 
+bool store_op_has_value(enum store_op_type type)
+{
+	switch (type) {
+	case STORE_CREATE:
+	case STORE_UPDATE:
+	case STORE_PUT:
+		return true;
+	case STORE_DELETE:
+	case STORE_REMOVE:
+	case STORE_EXPECT:
+		return false;
+	}
+	abort();
+}
+
 struct store *store_close(struct store *store)
 {
 	if (store)
@@ -140,18 +155,37 @@ int store_list(struct store *store, enum kind kind, const char *namespace, struc
 	return r < 0 ? r : store->backend->list(store, kind, namespace, ret, err);
 }
 
-static bool op_has_value(enum store_op_type type)
+static int read_one(struct store *store, const struct store_query *query, struct store_list *ret,
+		    struct err *err)
 {
-	switch (type) {
-	case STORE_CREATE:
-	case STORE_UPDATE:
-	case STORE_PUT:
-		return true;
-	case STORE_DELETE:
-	case STORE_EXPECT:
-		return false;
-	}
-	abort();
+	struct store_object object = {.name = NULL};
+	int r;
+
+	if (!query->name)
+		return store->backend->list(store, query->kind, query->namespace, ret, err);
+	r = store->backend->get(store, query->kind, query->namespace, query->name, &object, err);
+	if (r == 0)
+		*ARRAY_ADD(ret->v, ret->n) = object;
+	return r < 0 ? r : 0;
+}
+
+int store_read(struct store *store, const struct store_query *queries, size_t n,
+	       struct store_list *ret, struct err *err)
+{
+	int r = 0;
+
+	if (!n)
+		return 0;
+	memset(ret, 0, n * sizeof(*ret));
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = key_check(queries[i].kind, queries[i].namespace, queries[i].name, err);
+	if (r == 0 && store->backend->read)
+		return store->backend->read(store, queries, n, ret, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = read_one(store, &queries[i], &ret[i], err);
+	for (size_t i = 0; i < n && r != 0; i++)
+		store_list_deinit(&ret[i]);
+	return r;
 }
 
 static int op_check(const struct store_op *op, struct err *err)
@@ -160,7 +194,7 @@ static int op_check(const struct store_op *op, struct err *err)
 
 	assert(op->name);
 	r = key_check(op->kind, op->namespace, op->name, err);
-	if (r < 0 || !op_has_value(op->type))
+	if (r < 0 || !store_op_has_value(op->type))
 		return r;
 	assert(op->value);
 	if (op->size > STORE_VALUE_MAX)

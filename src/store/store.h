@@ -89,11 +89,26 @@ MUST_CHECK int store_get(struct store *store, enum kind kind, const char *namesp
 MUST_CHECK int store_list(struct store *store, enum kind kind, const char *namespace,
 			  struct store_list *ret, struct err *err);
 
+/* One object by its name, or all of a kind where the name is NULL. Borrowed strings. */
+struct store_query {
+	enum kind kind;
+	const char *namespace;
+	const char *name;
+};
+
+/*
+ * Several at once, where the backend can with one exchange for all. 0: 'ret[i]' is what
+ * store_list() gives, or a list of the one object or none. The caller deinits all 'n'.
+ */
+MUST_CHECK int store_read(struct store *store, const struct store_query *queries, size_t n,
+			  struct store_list *ret, struct err *err);
+
 enum store_op_type {
 	STORE_CREATE, /* must not be there */
 	STORE_UPDATE, /* must be there at 'revision'; 0: whatever its revision */
 	STORE_PUT,    /* create or replace, whatever is there */
 	STORE_DELETE, /* as STORE_UPDATE */
+	STORE_REMOVE, /* delete, if it is there at all */
 	STORE_EXPECT, /* writes nothing; must be there at 'revision', or absent with revision 0 */
 };
 

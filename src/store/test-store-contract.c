@@ -225,6 +225,26 @@ static void test_all_or_nothing(void **state)
 	assert_stored(store, "b", "2", revision);
 }
 
+static void test_remove(void **state)
+{
+	struct context *context = *state;
+	struct store *store = context->store;
+	struct err err = ERR_INIT;
+	struct store_op ops[] = {
+		test_op(STORE_REMOVE, "a", NULL, 0),
+		test_op(STORE_PUT, "b", "1", 0),
+		test_op(STORE_REMOVE, "never", NULL, 0),
+	};
+	struct store_object object;
+
+	(void)test_put(store, "a", "1");
+	test_ok(store_commit(store, ops, ARRAY_SIZE(ops), NULL, NULL, &err), &err);
+	assert_int_equal(store_get(store, KIND_NODE, NULL, "a", &object, &err), STORE_E_NOT_FOUND);
+	test_ok(store_commit(store, ops, ARRAY_SIZE(ops), NULL, NULL, &err), &err);
+	assert_int_equal(test_commit(store, STORE_REMOVE, "a", NULL, 0, NULL), 0);
+	assert_int_equal(test_commit(store, STORE_CREATE, "a", "2", 0, NULL), 0);
+}
+
 static void test_order_in_transaction(void **state)
 {
 	struct context *context = *state;
@@ -323,6 +343,62 @@ static void test_list(void **state)
 	assert_int_equal(list.n, 1);
 	assert_int_equal(list.revision, revision);
 	assert_int_equal(list.v[0].revision, revision);
+}
+
+static void test_read_several(void **state)
+{
+	struct context *context = *state;
+	const struct store_query queries[] = {
+		{.kind = KIND_WORKLOAD_ENDPOINT, .namespace = "red", .name = "b"},
+		{.kind = KIND_NODE},
+		{.kind = KIND_WORKLOAD_ENDPOINT, .namespace = "blue", .name = "b"},
+		{.kind = KIND_WORKLOAD_ENDPOINT, .namespace = "red"},
+		{.kind = KIND_BLOCK_AFFINITY, .name = "node-10-1-2-0-26"},
+		{.kind = KIND_BLOCK_AFFINITY},
+	};
+	static const size_t expected[ARRAY_SIZE(queries)] = {1, 300, 0, 2, 0, 0};
+	struct store_list lists[ARRAY_SIZE(queries)];
+	struct err err = ERR_INIT;
+	uint64_t revision = 0;
+
+	put_pod(context->store, "red", "b");
+	put_pod(context->store, "red", "a");
+	put_pod(context->store, "red-2", "b");
+	/* More than come with one answer. */
+	for (int i = 0; i < 300; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "node%03d", i);
+		revision = test_put(context->store, name, "{}");
+	}
+	test_ok(store_read(context->store, queries, ARRAY_SIZE(queries), lists, &err), &err);
+	for (size_t i = 0; i < ARRAY_SIZE(queries); i++)
+		assert_int_equal(lists[i].n, expected[i]);
+	assert_string_equal(lists[0].v[0].name, "b");
+	assert_int_equal(lists[1].revision, revision);
+	assert_string_equal(lists[1].v[299].name, "node299");
+	assert_string_equal(lists[3].v[0].name, "a");
+	for (size_t i = 0; i < ARRAY_SIZE(queries); i++)
+		store_list_deinit(&lists[i]);
+	test_ok(store_read(context->store, NULL, 0, NULL, &err), &err);
+}
+
+static void test_read_very_many(void **state)
+{
+	struct context *context = *state;
+	_cleanup_free_ struct store_query *queries = xcalloc(300, sizeof(*queries));
+	_cleanup_free_ struct store_list *lists = xcalloc(300, sizeof(*lists));
+	struct err err = ERR_INIT;
+
+	(void)test_put(context->store, "there", "{}");
+	for (size_t i = 0; i < 300; i++)
+		queries[i] =
+			(struct store_query){.kind = KIND_NODE, .name = i % 7 ? "absent" : "there"};
+	test_ok(store_read(context->store, queries, 300, lists, &err), &err);
+	for (size_t i = 0; i < 300; i++) {
+		assert_int_equal(lists[i].n, i % 7 ? 0 : 1);
+		store_list_deinit(&lists[i]);
+	}
 }
 
 static void test_revision_grows(void **state)
@@ -631,12 +707,15 @@ static void test_watch_compacted(void **state)
 			cmocka_unit_test_setup_teardown(test_update, setup, teardown),             \
 			cmocka_unit_test_setup_teardown(test_put_replaces, setup, teardown),       \
 			cmocka_unit_test_setup_teardown(test_delete, setup, teardown),             \
+			cmocka_unit_test_setup_teardown(test_remove, setup, teardown),             \
 			cmocka_unit_test_setup_teardown(test_expect, setup, teardown),             \
 			cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),     \
 			cmocka_unit_test_setup_teardown(test_order_in_transaction, setup,          \
 							teardown),                                 \
 			cmocka_unit_test_setup_teardown(test_limits, setup, teardown),             \
 			cmocka_unit_test_setup_teardown(test_list, setup, teardown),               \
+			cmocka_unit_test_setup_teardown(test_read_several, setup, teardown),       \
+			cmocka_unit_test_setup_teardown(test_read_very_many, setup, teardown),     \
 			cmocka_unit_test_setup_teardown(test_revision_grows, setup, teardown),     \
 			cmocka_unit_test_setup_teardown(test_watch_empty, setup, teardown),        \
 			cmocka_unit_test_setup_teardown(test_watch_snapshot, setup, teardown),     \

@@ -35,3 +35,22 @@ struct digest_hex digest_hex(const struct digest *digest)
 		(void)snprintf(hex.s + 2 * i, 3, "%02x", digest->bytes[i]);
 	return hex;
 }
+
+struct digest_base64url digest_base64url(const struct digest *digest)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	struct digest_base64url text = {""};
+	unsigned int n_bits = 0;
+	uint32_t bits = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < digest->size; i++) {
+		bits = (bits << 8 | digest->bytes[i]) & 0xffff;
+		for (n_bits += 8; n_bits >= 6; n_bits -= 6)
+			text.s[n++] = alphabet[bits >> (n_bits - 6) & 63];
+	}
+	if (n_bits)
+		text.s[n] = alphabet[bits << (6 - n_bits) & 63];
+	return text;
+}

@@ -30,3 +30,9 @@ struct digest_hex {
 	char s[2 * DIGEST_MAX_SIZE + 1];
 };
 struct digest_hex digest_hex(const struct digest *digest);
+
+/* RFC 4648's alphabet for names of files and addresses, unpadded. */
+struct digest_base64url {
+	char s[(DIGEST_MAX_SIZE * 8 + 5) / 6 + 1];
+};
+struct digest_base64url digest_base64url(const struct digest *digest);

@@ -44,10 +44,23 @@ static void test_known(void **state)
 	}
 }
 
+/* Against coreutils: printf abc | sha224sum, sha256sum and base64 of their bytes. */
+static void test_base64url(void **state)
+{
+	struct digest digest = digest_of(DIGEST_SHA224, "abc", 3);
+
+	(void)state;
+	assert_string_equal(digest_base64url(&digest).s, "Iwl9IjQF2CKGQqR3vaJVsyqtvOS9oLP342ydpw");
+	digest = digest_of(DIGEST_SHA256, "abc", 3);
+	assert_string_equal(digest_base64url(&digest).s,
+			    "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_base64url),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

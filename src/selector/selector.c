@@ -13,6 +13,7 @@
 #include "selector/selector.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -320,22 +321,11 @@ const char *selector_text(const struct selector *selector)
 
 struct selector_id selector_id(const struct selector *selector)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	_cleanup_free_ char *seed = xasprintf("s:%s", selector->text);
 	struct digest digest = digest_of(DIGEST_SHA224, seed, strlen(seed));
-	struct selector_id id = {"s:"};
-	unsigned int n_bits = 0;
-	uint32_t bits = 0;
-	size_t n = 2;
+	struct selector_id id;
 
-	for (size_t i = 0; i < digest.size; i++) {
-		bits = (bits << 8 | digest.bytes[i]) & 0xffff;
-		for (n_bits += 8; n_bits >= 6; n_bits -= 6)
-			id.s[n++] = alphabet[bits >> (n_bits - 6) & 63];
-	}
-	if (n_bits)
-		id.s[n] = alphabet[bits << (6 - n_bits) & 63];
+	(void)snprintf(id.s, sizeof(id.s), "s:%.38s", digest_base64url(&digest).s);
 	return id;
 }
 

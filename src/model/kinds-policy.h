@@ -64,6 +64,9 @@ struct http_match {
 	struct http_path_list paths;
 };
 
+/* A protocol by its name or number; 0: absent or unknown. */
+uint8_t protocol_number(const struct int_or_string *protocol);
+
 struct rule_metadata {
 	struct str_map annotations;
 };

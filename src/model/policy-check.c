@@ -50,8 +50,7 @@ static struct path path_of(const struct rule_place *place, const char *field)
 	return path;
 }
 
-/* A protocol by its name or number; 0: absent or unknown. */
-static uint8_t protocol_number(const struct int_or_string *protocol)
+uint8_t protocol_number(const struct int_or_string *protocol)
 {
 	static const struct {
 		const char *name;

@@ -44,7 +44,7 @@ static void report_problems(struct agent *agent, const struct buf *problems)
 	rest = lines;
 	while ((line = strsep(&rest, "\n"))) {
 		if (*line)
-			log_error("left out of BIRD's configuration", "reason", line);
+			log_error_limited("left out of BIRD's configuration", "reason", line);
 	}
 }
 

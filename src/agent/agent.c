@@ -67,8 +67,9 @@ static void refresh_felix(struct agent *agent)
 		    object_cache_find(&agent->cache, KIND_FELIX_CONFIGURATION, "default"),
 		    object_cache_find(&agent->cache, KIND_FELIX_CONFIGURATION, name), &fresh,
 		    &err) < 0) {
-		log_error("the configuration can't be used; the last good one stays in force",
-			  "error", err.msg);
+		log_error_limited(
+			"the configuration can't be used; the last good one stays in force",
+			"error", err.msg);
 		return;
 	}
 	agent->felix = fresh;
@@ -208,7 +209,7 @@ static int on_replay(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)usec;
 	if (n < 0)
-		log_error("can't replay queued DELs", "error", err.msg);
+		log_error_limited("can't replay queued DELs", "error", err.msg);
 	else if (n > 0)
 		log_info("replaying DELs made while no agent was there", "count", log_num(n).s);
 	(void)sd_event_source_set_time_relative(source, QUEUE_INTERVAL_US);

@@ -134,9 +134,9 @@ static void revive(struct bird_manager *manager)
 	    child_lives(manager) ||
 	    bird_show_status(manager->socket_path, &status, NULL) != BIRD_E_ABSENT)
 		return;
-	log_warning("BIRD went away; starting it again", "socket", manager->socket_path);
+	log_warning_limited("BIRD went away; starting it again", "socket", manager->socket_path);
 	if (start(manager, &err) < 0)
-		log_error("can't start BIRD again", "error", err.msg);
+		log_error_limited("can't start BIRD again", "error", err.msg);
 }
 
 static void look(struct bird_manager *manager)
@@ -196,7 +196,8 @@ static void take_text_result(struct bird_manager *manager)
 		return;
 	if (manager->text_result < 0 &&
 	    !(manager->said && strcmp(manager->said, manager->err.msg) == 0))
-		log_error("BIRD does not run the newest configuration", "error", manager->err.msg);
+		log_error_limited("BIRD does not run the newest configuration", "error",
+				  manager->err.msg);
 	replace_str(&manager->said, manager->text_result < 0 ? xstrdup(manager->err.msg) : NULL);
 	if (manager->text_result == 0 && manager->reloaded)
 		log_info("BIRD runs the newest configuration");

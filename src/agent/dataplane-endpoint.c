@@ -89,8 +89,8 @@ static void restore_sysctls(const struct endpoint *endpoint)
 	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
 		has[family_index(endpoint->addrs[i].addr.family)] = true;
 	if (pod_link_host_sysctls(endpoint->host_ifname, has[0], has[1], &err) < 0)
-		log_warning("can't set up forwarding for an endpoint", "interface",
-			    endpoint->host_ifname, "error", err.msg);
+		log_warning_limited("can't set up forwarding for an endpoint", "interface",
+				    endpoint->host_ifname, "error", err.msg);
 }
 
 void dataplane_restore_endpoint(struct dataplane *dataplane, struct endpoint *endpoint)
@@ -99,12 +99,12 @@ void dataplane_restore_endpoint(struct dataplane *dataplane, struct endpoint *en
 	struct err err = ERR_INIT;
 
 	if (!ifindex) {
-		log_warning("the interface of a stored endpoint is not there", "endpoint",
-			    endpoint->name, "interface", endpoint->host_ifname);
+		log_warning_limited("the interface of a stored endpoint is not there", "endpoint",
+				    endpoint->name, "interface", endpoint->host_ifname);
 		return;
 	}
 	restore_sysctls(endpoint);
 	if (program_endpoint(dataplane, endpoint, ifindex, &err) < 0)
-		log_error("can't restore an endpoint", "endpoint", endpoint->name, "error",
-			  err.msg);
+		log_error_limited("can't restore an endpoint", "endpoint", endpoint->name, "error",
+				  err.msg);
 }

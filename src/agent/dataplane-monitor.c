@@ -70,7 +70,8 @@ static void note_link(struct dataplane *dataplane, const struct link *link)
 	endpoint = find_endpoint(dataplane, link->name);
 	if (!endpoint || endpoint->busy || (link->flags & IFF_UP))
 		return;
-	log_info("interface of an endpoint was set down; setting it up", "interface", link->name);
+	log_info_limited("interface of an endpoint was set down; setting it up", "interface",
+			 link->name);
 	if (link_set_up(dataplane->nl, link->ifindex, true, NULL) == 0)
 		dataplane_restore_endpoint(dataplane, endpoint);
 	forget_link(dataplane, link->ifindex);
@@ -82,7 +83,7 @@ static void note_link_gone(struct dataplane *dataplane, const struct link *link)
 
 	forget_link(dataplane, link->ifindex);
 	if (tunnel) {
-		log_info("tunnel device was removed", "device", tunnel_names[tunnel->type]);
+		log_info_limited("tunnel device was removed", "device", tunnel_names[tunnel->type]);
 		tunnel->ifindex = 0;
 		dataplane->replay = true;
 	}
@@ -128,7 +129,7 @@ static void note(struct dataplane *dataplane, const struct monitor_event *event)
 		neigh_sync_invalidate(tunnel->fdb);
 		break;
 	case MONITOR_OVERRUN:
-		log_warning("the kernel's announcements overran; reading everything back");
+		log_warning_limited("the kernel's announcements overran; reading everything back");
 		dataplane_invalidate(dataplane);
 		break;
 	}
@@ -150,7 +151,8 @@ int dataplane_on_monitor(sd_event_source *source, int fd, uint32_t revents, void
 		if (r == MONITOR_E_AGAIN)
 			break;
 		if (r < 0) {
-			log_error("can't read the kernel's announcements", "error", err.msg);
+			log_error_limited("can't read the kernel's announcements", "error",
+					  err.msg);
 			dataplane_invalidate(dataplane);
 			break;
 		}

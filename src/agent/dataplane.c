@@ -126,9 +126,9 @@ static int apply_routes(struct dataplane *dataplane, struct err *err)
 		route_sync_get_stats(dataplane->routes[f], &stats);
 		dataplane->stats.n_routes += stats.n_desired;
 		if (dataplane->foreign_change && stats.n_replaced + stats.n_deleted)
-			log_info("routes repaired", "family", f == 0 ? "IPv4" : "IPv6", "replaced",
-				 log_num((int64_t)stats.n_replaced).s, "deleted",
-				 log_num((int64_t)stats.n_deleted).s);
+			log_info_limited("routes repaired", "family", f == 0 ? "IPv4" : "IPv6",
+					 "replaced", log_num((int64_t)stats.n_replaced).s,
+					 "deleted", log_num((int64_t)stats.n_deleted).s);
 	}
 	return 0;
 }
@@ -156,7 +156,7 @@ static int apply_nat(struct dataplane *dataplane, struct err *err)
 	}
 	r = nat_apply(dataplane->nat, &config, err);
 	if (r == NAT_E_CHANGED)
-		log_info("NAT rules written", "pools", log_num((int64_t)n).s);
+		log_info_limited("NAT rules written", "pools", log_num((int64_t)n).s);
 	return r < 0 ? err_prefix(err, r, "NAT") : 0;
 }
 
@@ -193,7 +193,8 @@ static void report_failure(struct dataplane *dataplane, const struct err *err)
 	if (strcmp(dataplane->failure.msg, err->msg) == 0)
 		return;
 	dataplane->failure = *err;
-	log_error("the kernel does not take the desired state; trying again", "error", err->msg);
+	log_error_limited("the kernel does not take the desired state; trying again", "error",
+			  err->msg);
 }
 
 static int on_apply(sd_event_source *source, void *userdata)

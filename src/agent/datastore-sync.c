@@ -171,9 +171,10 @@ static void take_in(struct datastore_sync *sync, const struct store_object *stor
 			r = calc_put(agent->calc, object, &err);
 	}
 	if (r < 0) {
-		log_error("an object in the datastore can't be understood; its last good version "
-			  "stays in force",
-			  "name", stored->name, "error", err.msg);
+		log_error_limited(
+			"an object in the datastore can't be understood; its last good version "
+			"stays in force",
+			"name", stored->name, "error", err.msg);
 		return;
 	}
 	if (!in_graph(stored->kind))
@@ -249,8 +250,9 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 		return;
 	case STORE_EVENT_IN_SYNC:
 		if (!is_initialised(sync)) {
-			log_error("the datastore has no ClusterInformation \"default\"; nothing is "
-				  "taken for gone until it has");
+			log_error_limited(
+				"the datastore has no ClusterInformation \"default\"; nothing is "
+				"taken for gone until it has");
 			return;
 		}
 		sweep(sync);
@@ -258,7 +260,7 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 		agent_in_sync(sync->agent);
 		return;
 	case STORE_EVENT_RESYNC:
-		log_warning("the datastore's watch lost events; reading everything again");
+		log_warning_limited("the datastore's watch lost events; reading everything again");
 		sync->agent->metrics.n_resyncs++;
 		sync->snapshot++;
 		return;
@@ -269,7 +271,8 @@ static int start_watch(struct datastore_sync *sync, struct err *err);
 
 static void reopen_later(struct datastore_sync *sync, const struct err *err)
 {
-	log_error("the datastore can't be read; pods go on, trying again", "error", err->msg);
+	log_error_limited("the datastore can't be read; pods go on, trying again", "error",
+			  err->msg);
 	sync->source = sd_event_source_disable_unref(sync->source);
 	sync->watch = store_watch_close(sync->watch);
 	(void)sd_event_source_set_time_relative(sync->reopen, REOPEN_US);

@@ -77,7 +77,7 @@ static void add_routes(struct agent *agent, uint8_t family, struct route_status_
 
 	list->set = true;
 	if (route_dump(dataplane_nl(agent->dataplane), family, 0, &routes, &err) < 0) {
-		log_warning("can't read the routes for a status", "error", err.msg);
+		log_warning_limited("can't read the routes for a status", "error", err.msg);
 		return;
 	}
 	for (size_t i = 0; i < routes.n && i < ROUTES_MAX; i++) {
@@ -164,8 +164,8 @@ static void done(struct store_job *job)
 
 	reporter->running = false;
 	if (job->op_result < 0)
-		log_warning("can't write a node status", "name", reporter->name, "error",
-			    job->err.msg);
+		log_warning_limited("can't write a node status", "name", reporter->name, "error",
+				    job->err.msg);
 	node_status_update(reporter);
 }
 

@@ -35,9 +35,9 @@ static void log_end(const struct pod_call *pod, uint64_t us)
 	const struct endpoint *endpoint = pod->endpoint;
 
 	if (pod->code)
-		log_warning("CNI call failed", "verb", verb_names[pod->request->verb], "endpoint",
-			    pod->name, "container", pod->request->container_id, "code",
-			    log_num(pod->code).s, "error", pod->err.msg);
+		log_warning_limited("CNI call failed", "verb", verb_names[pod->request->verb],
+				    "endpoint", pod->name, "container", pod->request->container_id,
+				    "code", log_num(pod->code).s, "error", pod->err.msg);
 	else
 		log_info(done[pod->request->verb], "endpoint", pod->name, "address",
 			 endpoint && endpoint->n_addrs ? ip_format(&endpoint->addrs[0].addr).s

@@ -134,8 +134,8 @@ static void undo_store_done(struct store_job *job)
 	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
 
 	if (job->ipam.result != IPAM_OK && job->ipam.result != IPAM_E_NOT_FOUND)
-		log_error("can't release the address of a failed ADD; DEL will", "endpoint",
-			  pod->name, "handle", pod->handle, "error", job->ipam.err.msg);
+		log_error_limited("can't release the address of a failed ADD; DEL will", "endpoint",
+				  pod->name, "handle", pod->handle, "error", job->ipam.err.msg);
 	one_undone(pod);
 }
 
@@ -144,8 +144,8 @@ static void undo_unlink_done(void *ctx, int result, const struct err *err)
 	struct pod_call *pod = ctx;
 
 	if (result < 0)
-		log_error("can't remove the interface of a failed ADD; DEL will", "interface",
-			  pod->host_ifname, "error", err->msg);
+		log_error_limited("can't remove the interface of a failed ADD; DEL will",
+				  "interface", pod->host_ifname, "error", err->msg);
 	one_undone(pod);
 }
 

@@ -27,7 +27,8 @@ static void done(struct store_job *job)
 
 	task->running = false;
 	if (job->op_result < 0) {
-		log_error("tunnel addresses are not right; trying again", "error", job->err.msg);
+		log_error_limited("tunnel addresses are not right; trying again", "error",
+				  job->err.msg);
 		(void)sd_event_source_set_time_relative(task->retry, RETRY_US);
 		(void)sd_event_source_set_enabled(task->retry, SD_EVENT_ONESHOT);
 	} else if (task->again) {

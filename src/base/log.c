@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@
 #define VALUE_MAX	   2048	 /* bytes of one value that are printed */
 #define US_PER_TOKEN_MILLI 60000 /* at one token per minute */
 
+static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int current_level = LOG_LEVEL_INFO;
 
 static const struct {
@@ -101,25 +104,68 @@ static void add_time(struct buf *line)
 	buf_addf(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
-void log_pairs(enum log_level level, const char *module, const char *message, ...)
+static void write_line(enum log_level level, const char *module, const char *message,
+		       uint64_t n_suppressed, va_list args)
 {
 	static const char *const names[] = {"debug", "info", "warning", "error", "none"};
 	_cleanup_buf_ struct buf line = BUF_INIT;
 	const char *key;
-	va_list args;
 
-	if (!log_enabled(level))
-		return;
 	add_time(&line);
 	buf_addf(&line, " %-7s %s: %s", names[level], module, message);
-	va_start(args, message);
+	if (n_suppressed)
+		buf_addf(&line, " (%" PRIu64 " more suppressed)", n_suppressed);
 	while ((key = va_arg(args, const char *))) {
 		buf_addf(&line, " %s=", key);
 		add_value(&line, va_arg(args, const char *));
 	}
-	va_end(args);
 	buf_addc(&line, '\n');
 	(void)!write(STDERR_FILENO, line.data, line.size);
+}
+
+void log_pairs(enum log_level level, const char *module, const char *message, ...)
+{
+	va_list args;
+
+	if (!log_enabled(level))
+		return;
+	va_start(args, message);
+	write_line(level, module, message, 0, args);
+	va_end(args);
+}
+
+static uint64_t monotonic_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* May a line be written now? Takes over the count of those that were not. */
+static bool limit_take(struct log_limit *limit, uint64_t *ret_suppressed)
+{
+	bool pass;
+
+	(void)pthread_mutex_lock(&limit_lock);
+	pass = log_limit_pass(limit, LOG_LIMIT_BURST, LOG_LIMIT_PER_MINUTE, monotonic_us());
+	*ret_suppressed = limit->n_suppressed;
+	limit->n_suppressed = pass ? 0 : limit->n_suppressed + 1;
+	(void)pthread_mutex_unlock(&limit_lock);
+	return pass;
+}
+
+void log_pairs_limited(struct log_limit *limit, enum log_level level, const char *module,
+		       const char *message, ...)
+{
+	uint64_t n_suppressed;
+	va_list args;
+
+	if (!log_enabled(level) || !limit_take(limit, &n_suppressed))
+		return;
+	va_start(args, message);
+	write_line(level, module, message, n_suppressed, args);
+	va_end(args);
 }
 
 struct log_num log_num(int64_t n)

@@ -12,8 +12,12 @@
  * their type is not a string (secret.h). Each source file that logs defines LOG_MODULE first.
  * Log once, where the error stops; libraries pass errors up instead.
  *
- * The level is process-wide and the only mutable state besides parsed arguments. Safe from
- * worker threads: a line is one write().
+ * What a pod, a peer, a datastore's object or a person's script can bring about again and again is
+ * logged by log_*_limited(): a burst per place in the source, then a few lines a minute, each
+ * saying how many like it were left out.
+ *
+ * The level and the limits are process-wide and the only mutable state besides parsed arguments.
+ * Safe from worker threads: a line is one write().
  */
 
 #include <stdbool.h>
@@ -55,12 +59,29 @@ struct log_num {
 struct log_num log_num(int64_t n);
 
 /*
- * Rate limit for what a pod or a peer can trigger: true at most 'burst' times at once and
- * 'per_minute' on average. 'now_us' is monotonic. A static struct per call site.
+ * Rate limit: true at most 'burst' times at once and 'per_minute' on average. 'now_us' is
+ * monotonic. Not for several threads.
  */
 struct log_limit {
 	uint64_t last_us;
+	uint64_t n_suppressed; /* lines, since the last that was written */
 	uint32_t tokens_milli;
 	bool primed;
 };
 bool log_limit_pass(struct log_limit *limit, uint32_t burst, uint32_t per_minute, uint64_t now_us);
+
+#define LOG_LIMIT_BURST	     10
+#define LOG_LIMIT_PER_MINUTE 6
+
+/* One line, or one more that is left out; use the macros. 'limit' may serve several threads. */
+void log_pairs_limited(struct log_limit *limit, enum log_level level, const char *module,
+		       const char *message, ...) __attribute__((sentinel));
+
+#define LOG_LIMITED_(level, message, ...)                                                          \
+	do {                                                                                       \
+		static struct log_limit limit_;                                                    \
+		log_pairs_limited(&limit_, level, LOG_MODULE, message, ##__VA_ARGS__, NULL);       \
+	} while (0)
+#define log_info_limited(message, ...)	  LOG_LIMITED_(LOG_LEVEL_INFO, message, ##__VA_ARGS__)
+#define log_warning_limited(message, ...) LOG_LIMITED_(LOG_LEVEL_WARNING, message, ##__VA_ARGS__)
+#define log_error_limited(message, ...)	  LOG_LIMITED_(LOG_LEVEL_ERROR, message, ##__VA_ARGS__)

@@ -156,12 +156,61 @@ static void test_limit_average(void **state)
 	assert_in_range(passed, 59, 61);
 }
 
+static void say_again(struct log_limit *limit, int times)
+{
+	for (int i = 0; i < times; i++)
+		log_pairs_limited(limit, LOG_LEVEL_WARNING, LOG_MODULE, "again", "value", "v",
+				  NULL);
+}
+
+/* A flood is a burst of lines, and the next line after it says how many there were. */
+static void test_limited_lines(void **state)
+{
+	struct log_limit limit = {0};
+	struct capture capture;
+	unsigned int lines = 0;
+
+	(void)state;
+	capture_begin(&capture);
+	say_again(&limit, 100000);
+	(void)capture_end(&capture);
+	for (const char *at = capture.text; (at = strstr(at, "test: again value=v\n")); at++)
+		lines++;
+	assert_int_equal(lines, LOG_LIMIT_BURST);
+	assert_null(strstr(capture.text, "suppressed"));
+
+	limit.last_us -= 60000000 / LOG_LIMIT_PER_MINUTE;
+	capture_begin(&capture);
+	say_again(&limit, 3);
+	assert_non_null(
+		strstr(capture_end(&capture), "test: again (99990 more suppressed) value=v\n"));
+	assert_int_equal(limit.n_suppressed, 2);
+}
+
+/* Each place in the source has its own limit; a level that is off uses none of it up. */
+static void test_limited_places(void **state)
+{
+	struct capture capture;
+
+	(void)state;
+	capture_begin(&capture);
+	for (int i = 0; i < 3 * LOG_LIMIT_BURST; i++) {
+		log_set_level(i < 2 * LOG_LIMIT_BURST ? LOG_LEVEL_NONE : LOG_LEVEL_INFO);
+		log_info_limited("here");
+		log_error_limited("there", "i", log_num(i).s);
+	}
+	(void)capture_end(&capture);
+	assert_non_null(strstr(capture.text, "there i=29\n"));
+	assert_null(strstr(capture.text, "suppressed"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line),	   cmocka_unit_test(test_quotes),
-		cmocka_unit_test(test_long_value), cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_limit),	   cmocka_unit_test(test_limit_average),
+		cmocka_unit_test(test_line),	      cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_long_value),    cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_limit),	      cmocka_unit_test(test_limit_average),
+		cmocka_unit_test(test_limited_lines), cmocka_unit_test(test_limited_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

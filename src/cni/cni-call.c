@@ -129,7 +129,8 @@ static void call_write(struct cni_call *call)
 			return;
 		}
 		if (n < 0) {
-			log_info("a caller went away before its answer", "error", strerror(errno));
+			log_info_limited("a caller went away before its answer", "error",
+					 strerror(errno));
 			break;
 		}
 		call->n_sent += (size_t)n;
@@ -140,8 +141,8 @@ static void call_write(struct cni_call *call)
 static void call_finish_file(struct cni_call *call, unsigned int exit_code)
 {
 	if (exit_code == 0 && unlink(call->file) < 0 && errno != ENOENT)
-		log_warning("a queued DEL is done but its file stays", "file", call->file, "error",
-			    strerror(errno));
+		log_warning_limited("a queued DEL is done but its file stays", "file", call->file,
+				    "error", strerror(errno));
 	(void)call_free(call);
 }
 
@@ -455,7 +456,7 @@ void cni_call_accept(struct cni_server *server, int fd)
 		r = sd_event_add_time_relative(server->event, &call->deadline, CLOCK_MONOTONIC,
 					       server->deadline_usec, 0, on_deadline, call);
 	if (r < 0) {
-		log_error("a connection could not be watched", "error", strerror(-r));
+		log_error_limited("a connection could not be watched", "error", strerror(-r));
 		(void)call_free(call);
 	}
 }

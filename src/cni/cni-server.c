@@ -47,11 +47,11 @@ static bool may_call(int fd)
 static void accept_one(struct cni_server *server, int fd)
 {
 	if (!may_call(fd)) {
-		log_warning("a caller that is not root was refused");
+		log_warning_limited("a caller that is not root was refused");
 		cni_call_refuse(fd, CNI_ERROR_BAD_ENVIRONMENT,
 				"only root may call the Korat agent: run the runtime as root");
 	} else if (server->n_connected >= CNI_CALLS_MAX) {
-		log_warning("a call was refused: too many at once");
+		log_warning_limited("a call was refused: too many at once");
 		cni_call_refuse(fd, CNI_ERROR_TRY_AGAIN,
 				"the Korat agent serves 256 calls already: try again later");
 	} else {
@@ -75,7 +75,7 @@ static int on_connection(sd_event_source *source, int listener, uint32_t events,
 			continue;
 		if (errno == EAGAIN)
 			return 0;
-		log_error("a call could not be accepted", "error", strerror(errno));
+		log_error_limited("a call could not be accepted", "error", strerror(errno));
 		/* Out of descriptors: the next call that ends wakes the listener again. */
 		if (server->n_connected > 0)
 			(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -211,14 +211,15 @@ static int replay_file(struct cni_server *server, int dir_fd, const char *dir, c
 		return 1;
 	r = read_file(dir_fd, name, &data, &err);
 	if (r < 0) {
-		log_warning("a queued DEL can't be read now", "file", path, "error", err.msg);
+		log_warning_limited("a queued DEL can't be read now", "file", path, "error",
+				    err.msg);
 		return 0;
 	}
 	if (r == 0 && cni_call_from_file(server, path, buf_str(&data), data.size, &err) == 0)
 		return 1;
 	/* It never will be one: kept, it would only take a place in the queue. */
-	log_warning("a file in the DEL queue is no request and was removed", "file", path, "error",
-		    r == 0 ? err.msg : "not a file, or too large");
+	log_warning_limited("a file in the DEL queue is no request and was removed", "file", path,
+			    "error", r == 0 ? err.msg : "not a file, or too large");
 	(void)unlinkat(dir_fd, name, 0);
 	return 0;
 }

@@ -110,7 +110,7 @@ static int setting_write(const struct setting *setting, const char *ifname, stru
 	}
 	if (!setting->optional)
 		return err_set(err, r, "%s", reason.msg);
-	log_warning("a setting of a pod's interface was not made", "error", reason.msg);
+	log_warning_limited("a setting of a pod's interface was not made", "error", reason.msg);
 	return 0;
 }
 
@@ -399,8 +399,8 @@ int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err)
 	if (r == 0)
 		return 0;
 	if (link_delete(host, link->host_ifname, &undo) < 0)
-		log_error("half a pod's wire stays", "interface", link->host_ifname, "error",
-			  undo.msg);
+		log_error_limited("half a pod's wire stays", "interface", link->host_ifname,
+				  "error", undo.msg);
 	return err_prefix(err, r, "wiring %s", link->host_ifname);
 }
 

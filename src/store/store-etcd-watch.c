@@ -244,8 +244,8 @@ static int check_position(struct etcd_watch *watch, struct err *err)
 static void set_found(struct etcd_watch *watch)
 {
 	if (watch->is_lost)
-		log_info("the datastore's watch is back", "endpoint",
-			 etcd_client_endpoint(watch->client));
+		log_info_limited("the datastore's watch is back", "endpoint",
+				 etcd_client_endpoint(watch->client));
 	watch->is_lost = false;
 	watch->retry_ms = RETRY_MIN_MS;
 }
@@ -314,8 +314,8 @@ static int follow(struct etcd_watch *watch, struct err *err)
 static int on_failure(struct etcd_watch *watch, const struct err *err)
 {
 	if (!watch->is_lost)
-		log_warning("the datastore's watch is interrupted; trying again", "reason",
-			    err->msg);
+		log_warning_limited("the datastore's watch is interrupted; trying again", "reason",
+				    err->msg);
 	watch->is_lost = true;
 	if (etcd_client_sleep(watch->client, watch->retry_ms))
 		return ETCD_E_STOPPED;

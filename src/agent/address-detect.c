@@ -145,21 +145,21 @@ static int matcher_init(struct matcher *matcher, const char *method, struct err 
 		matcher->use_skip_list = true;
 		return add_items(matcher, method + 5, add_net, err);
 	}
-	return err_set(
-		err, -EINVAL,
-		"unknown method; expected first-found, interface=, skip-interface=, cidr= or "
-		"can-reach=");
+	return err_set(err, -EINVAL,
+		       "unknown method; expected first-found, interface=, skip-interface=, cidr=, "
+		       "can-reach= or kubernetes-internal-ip");
 }
 
 int address_detect(const char *method, uint8_t family, const struct host_addr *addrs, size_t n,
-		   const struct ip_addr *reach_src, struct cidr *ret, struct err *err)
+		   const struct ip_addr *told, struct cidr *ret, struct err *err)
 {
 	_cleanup_(matcher_deinit) struct matcher matcher = {.family = family};
 	int r;
 
-	if (strncmp(method, "can-reach=", 10) == 0)
-		matcher.exact = reach_src;
-	else {
+	if (strncmp(method, "can-reach=", 10) == 0 ||
+	    strcmp(method, "kubernetes-internal-ip") == 0) {
+		matcher.exact = told;
+	} else {
 		r = matcher_init(&matcher, method, err);
 		if (r < 0)
 			return err_prefix(err, r, "address detection method \"%.64s\"", method);
@@ -170,6 +170,11 @@ int address_detect(const char *method, uint8_t family, const struct host_addr *a
 			return 0;
 		}
 	}
+	if (strcmp(method, "kubernetes-internal-ip") == 0)
+		return err_set(err, ADDRESS_DETECT_E_NONE,
+			       "the Node's spec.addresses has no IPv%u address of type InternalIP "
+			       "that this host has; write one, or choose another detection method",
+			       ip_version(family));
 	return err_set(
 		err, ADDRESS_DETECT_E_NONE,
 		"no IPv%u address of this host fits the detection method \"%.64s\"; set IP%s "

@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "model/model.h"
+
+#define POLL_INTERVAL_US INT64_C(60000000)
 
 struct agent_option {
 	const char *name;
@@ -82,7 +85,7 @@ static void print_help(void)
 	for (size_t i = 0; i < ARRAY_SIZE(agent_variables); i++)
 		(void)printf("%s%s", i % 4 ? ", " : i ? ",\n  " : "\n  ", agent_variables[i].name);
 	(void)printf(
-		",\n  NODENAME, NO_DEFAULT_POOLS, DATASTORE_TYPE, KORAT_SQLITE_FILE, FELIX_*\n");
+		",\n  NODENAME, NO_DEFAULT_POOLS, DISABLE_NODE_IP_CHECK,\n  AUTODETECT_POLL_INTERVAL, DATASTORE_TYPE, KORAT_SQLITE_FILE, FELIX_*\n");
 }
 
 static int parse_bird_mode(const char *value, enum bird_mode *ret, struct err *err)
@@ -170,6 +173,18 @@ static int check_node_name(const char *name, struct err *err)
 		       name);
 }
 
+static int parse_poll_interval(struct agent_args *args, struct err *err)
+{
+	const char *text = getenv("AUTODETECT_POLL_INTERVAL");
+	int64_t us = POLL_INTERVAL_US;
+	int r = text && *text ? parse_duration(text, &us, err) : 0;
+
+	if (r < 0)
+		return err_prefix(err, r, "AUTODETECT_POLL_INTERVAL");
+	args->address_poll_us = us > 0 ? (uint64_t)us : 0;
+	return 0;
+}
+
 int agent_args_parse(int argc, char **argv, struct agent_args *ret, struct err *err)
 {
 	struct agent_args args = {0};
@@ -191,6 +206,9 @@ int agent_args_parse(int argc, char **argv, struct agent_args *ret, struct err *
 			value && *value ? value : agent_variables[i].def;
 	}
 	args.no_default_pools = is_true(getenv("NO_DEFAULT_POOLS"));
+	args.no_address_check = is_true(getenv("DISABLE_NODE_IP_CHECK"));
+	if (r == 0)
+		r = parse_poll_interval(&args, err);
 	if (!args.node_name)
 		args.node_name = default_node_name();
 	if (r == 0)

@@ -36,6 +36,7 @@ struct agent {
 	struct health_server *metrics_server;
 	struct datastore_sync *sync;
 	struct tunnel_address_task *tunnel_task;
+	struct node_address_task *address_task;
 	struct node_status_reporter *status_reporter;
 	sd_event_source *replay_timer; /* DELs that korat-cni queued */
 
@@ -89,6 +90,11 @@ MUST_CHECK int tunnel_address_task_new(struct agent *agent, struct tunnel_addres
 				       struct err *err);
 struct tunnel_address_task *tunnel_address_task_free(struct tunnel_address_task *task);
 void tunnel_address_task_start(struct tunnel_address_task *task);
+
+/* node-address-task.c: keeps the Node object there, and its addresses right. */
+MUST_CHECK int node_address_task_new(struct agent *agent, struct node_address_task **ret,
+				     struct err *err);
+struct node_address_task *node_address_task_free(struct node_address_task *task);
 
 /* node-status.c: writes CalicoNodeStatus objects of this node, when they are due. */
 MUST_CHECK int node_status_reporter_new(struct agent *agent, struct node_status_reporter **ret,

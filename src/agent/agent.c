@@ -88,7 +88,12 @@ void agent_objects_changed(struct agent *agent)
 	agent->bgp_dirty |= update.bgp_changed;
 	if (!agent->in_sync)
 		return;
-	if (update.pools_changed || update.own_node_changed)
+	if (update.own_node_changed && !calc_get_own_node(agent->calc))
+		log_error("this node was deleted from the datastore while its agent runs: others "
+			  "have no way to its pods; it registers again with the next look at its "
+			  "address; to remove the node, stop its agent first",
+			  "node", agent->args.node_name);
+	else if (update.pools_changed || update.own_node_changed)
 		tunnel_address_task_start(agent->tunnel_task);
 	if (agent->felix_dirty)
 		refresh_felix(agent);
@@ -349,6 +354,8 @@ static int start_parts(struct agent *agent, struct err *err)
 	if (r == 0)
 		r = tunnel_address_task_new(agent, &agent->tunnel_task, err);
 	if (r == 0)
+		r = node_address_task_new(agent, &agent->address_task, err);
+	if (r == 0)
 		r = cni_server_new(agent->event, socket_path, pod_setup_handle, agent, &agent->cni,
 				   err);
 	if (r == 0)
@@ -403,6 +410,7 @@ static void agent_deinit(struct agent *agent)
 	agent->bird = bird_manager_free(agent->bird);
 	agent->sync = datastore_sync_free(agent->sync);
 	agent->tunnel_task = tunnel_address_task_free(agent->tunnel_task);
+	agent->address_task = node_address_task_free(agent->address_task);
 	agent->status_reporter = node_status_reporter_free(agent->status_reporter);
 	agent->cni = cni_server_free(agent->cni);
 	agent->health = health_server_free(agent->health);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -71,6 +72,14 @@ void host_addresses_deinit(struct host_addresses *host)
 	*host = (struct host_addresses){0};
 }
 
+static struct ip_addr ip_from_sockaddr(uint8_t family, const void *sa)
+{
+	return ip_from_bytes(family,
+			     family == AF_INET
+				     ? (const void *)&((const struct sockaddr_in *)sa)->sin_addr
+				     : &((const struct sockaddr_in6 *)sa)->sin6_addr);
+}
+
 static socklen_t make_sockaddr(const struct ip_addr *addr, struct sockaddr_storage *ret)
 {
 	*ret = (struct sockaddr_storage){.ss_family = addr->family};
@@ -86,6 +95,21 @@ static socklen_t make_sockaddr(const struct ip_addr *addr, struct sockaddr_stora
 	return sizeof(struct sockaddr_in6);
 }
 
+/* The first address of a host's name. */
+static int resolve(const char *name, uint8_t family, struct ip_addr *ret, struct err *err)
+{
+	const struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_DGRAM};
+	struct addrinfo *list = NULL;
+	int r = getaddrinfo(name, NULL, &hints, &list);
+
+	if (r != 0 || !list)
+		return err_set(err, -EHOSTUNREACH, "can-reach=%.128s has no IPv%u address: %s",
+			       name, ip_version(family), gai_strerror(r));
+	*ret = ip_from_sockaddr(family, list->ai_addr);
+	freeaddrinfo(list);
+	return 0;
+}
+
 int host_source_towards(const char *destination, uint8_t family, struct ip_addr *ret,
 			struct err *err)
 {
@@ -93,8 +117,10 @@ int host_source_towards(const char *destination, uint8_t family, struct ip_addr 
 	struct sockaddr_storage sa;
 	struct ip_addr addr;
 	socklen_t len;
-	int r = ip_parse(destination, &addr, err);
+	int r = ip_parse(destination, &addr, NULL);
 
+	if (r < 0)
+		r = resolve(destination, family, &addr, err);
 	if (r < 0)
 		return r;
 	if (addr.family != family)
@@ -105,9 +131,6 @@ int host_source_towards(const char *destination, uint8_t family, struct ip_addr 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, len) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
 		return err_errno(err, -errno, "can-reach=%s", destination);
-	*ret = ip_from_bytes(family,
-			     family == AF_INET
-				     ? (const void *)&((struct sockaddr_in *)(void *)&sa)->sin_addr
-				     : &((struct sockaddr_in6 *)(void *)&sa)->sin6_addr);
+	*ret = ip_from_sockaddr(family, &sa);
 	return 0;
 }

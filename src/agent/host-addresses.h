@@ -16,8 +16,8 @@ MUST_CHECK int host_addresses_read(struct host_addresses *ret, struct err *err);
 void host_addresses_deinit(struct host_addresses *host);
 
 /*
- * The source address the kernel would use towards 'destination' (an address). Nothing is sent.
- * -EINVAL: not an address of that family. Other <0: no route.
+ * The source address the kernel would use towards 'destination' (an address, or a host's name,
+ * which is looked up and may block). Nothing is sent. -EINVAL: an address of the other family. Other <0: no route.
  */
 MUST_CHECK int host_source_towards(const char *destination, uint8_t family, struct ip_addr *ret,
 				   struct err *err);

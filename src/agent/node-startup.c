@@ -14,8 +14,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "agent/address-detect.h"
-#include "agent/host-addresses.h"
+#include "agent/node-address.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/fd.h"
@@ -211,75 +210,6 @@ static int ensure_pools(struct store *store, const struct agent_args *args, stru
 
 /* --- This node --------------------------------------------------------------------------------- */
 
-/* A literal address takes its prefix from the interface that has it. */
-static int literal_address(const char *text, uint8_t family, const struct host_addresses *host,
-			   struct cidr *ret, struct err *err)
-{
-	struct cidr addr;
-	int r = cidr_parse(text, &addr, err);
-
-	if (r < 0)
-		return r;
-	if (addr.addr.family != family)
-		return err_set(err, -EINVAL, "%s is not an IPv%u address", text,
-			       ip_version(family));
-	*ret = addr;
-	if (strchr(text, '/'))
-		return 0;
-	for (size_t i = 0; i < host->n; i++) {
-		if (ip_equal(&host->v[i].cidr.addr, &ret->addr))
-			*ret = host->v[i].cidr;
-	}
-	return 0;
-}
-
-static int detect(const char *method, uint8_t family, const struct host_addresses *host,
-		  struct cidr *ret, struct err *err)
-{
-	struct ip_addr src = {0};
-	int r;
-
-	if (strncmp(method, "can-reach=", 10) == 0) {
-		r = host_source_towards(method + 10, family, &src, err);
-		if (r < 0)
-			return r;
-	}
-	return address_detect(method, family, host->v, host->n, &src, ret, err);
-}
-
-int node_find_address(const struct agent_args *args, uint8_t family, const struct cidr *stored,
-		      struct cidr *ret, struct err *err)
-{
-	const char *how = family == AF_INET ? args->ip : args->ip6;
-	const char *method = family == AF_INET ? args->ip_method : args->ip6_method;
-	_cleanup_(host_addresses_deinit) struct host_addresses host = {0};
-	int r;
-
-	*ret = *stored;
-	if (strcmp(how, "none") == 0)
-		return 0;
-	if (!*how && (stored->addr.family || family == AF_INET6))
-		return 0; /* kept; IPv6 is only detected when asked for */
-	r = host_addresses_read(&host, err);
-	if (r < 0)
-		return r;
-	if (*how && strcmp(how, "autodetect") != 0) {
-		r = literal_address(how, family, &host, ret, err);
-		return r < 0 ? err_prefix(err, r, "IP%s", family == AF_INET ? "" : "6") : 0;
-	}
-	r = detect(method, family, &host, ret, err);
-	if (r == ADDRESS_DETECT_E_NONE && stored->addr.family)
-		return 0;
-	return r > 0 ? -EADDRNOTAVAIL : r;
-}
-
-static void read_cidr(const char *text, struct cidr *ret)
-{
-	*ret = (struct cidr){0};
-	if (text && cidr_parse(text, ret, NULL) < 0)
-		*ret = (struct cidr){0};
-}
-
 static int check_unique(struct store *store, const char *name, const struct cidr *addr,
 			struct err *err)
 {
@@ -295,10 +225,10 @@ static int check_unique(struct store *store, const char *name, const struct cidr
 		    store_object_read(&list.v[i], &object, NULL) < 0)
 			continue;
 		bgp = as_node(object)->spec.bgp;
-		read_cidr(!bgp				 ? NULL
-			  : addr->addr.family == AF_INET ? bgp->ipv4_address
-							 : bgp->ipv6_address,
-			  &theirs);
+		node_address_read(!bgp				 ? NULL
+				  : addr->addr.family == AF_INET ? bgp->ipv4_address
+								 : bgp->ipv6_address,
+				  &theirs);
 		if (ip_equal(&theirs.addr, &addr->addr))
 			return err_set(err, -EADDRINUSE,
 				       "address %s is already node %s's; set IP to this node's own "
@@ -313,7 +243,7 @@ static int set_addresses(struct store *store, const struct agent_args *args, str
 {
 	for (unsigned int f = 0; f < 2; f++) {
 		uint8_t family = f == 0 ? AF_INET : AF_INET6;
-		struct cidr stored;
+		struct node_address_known known;
 		struct cidr found;
 		char **member;
 		int r;
@@ -321,15 +251,18 @@ static int set_addresses(struct store *store, const struct agent_args *args, str
 		if (!node->spec.bgp)
 			node->spec.bgp = XNEW(struct node_bgp);
 		member = f == 0 ? &node->spec.bgp->ipv4_address : &node->spec.bgp->ipv6_address;
-		read_cidr(*member, &stored);
-		r = node_find_address(args, family, &stored, &found, err);
+		node_address_read(*member, &known.stored);
+		known.told = node_internal_address(node, family);
+		r = node_find_address(args, family, &known, &found, err);
 		if (r < 0)
 			return r;
 		if (!found.addr.family)
 			continue;
-		r = check_unique(store, args->node_name, &found, err);
-		if (r < 0)
-			return r;
+		if (!args->no_address_check) {
+			r = check_unique(store, args->node_name, &found, err);
+			if (r < 0)
+				return r;
+		}
 		replace_str(member, xstrdup(cidr_format(&found).s));
 	}
 	return 0;
@@ -395,21 +328,26 @@ static int write_node_name(const struct agent_args *args, struct err *err)
 	return file_write_atomic(path, args->node_name, strlen(args->node_name), 0644, err);
 }
 
+int node_register(struct store *store, const struct agent_args *args, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < UPDATE_RETRIES; i++) {
+		r = update_node(store, args, err);
+		if (r <= 0)
+			return r;
+	}
+	return err_set(err, -EBUSY, "node %s is written by someone else all the time",
+		       args->node_name);
+}
+
 int node_startup(struct store *store, const struct agent_args *args, struct err *err)
 {
 	int r = ensure_defaults(store, args, err);
 
 	if (r == 0)
 		r = ensure_pools(store, args, err);
-	if (r < 0)
-		return r;
-	for (unsigned int i = 0; i < UPDATE_RETRIES; i++) {
-		r = update_node(store, args, err);
-		if (r <= 0)
-			break;
-	}
-	if (r > 0)
-		r = err_set(err, -EBUSY, "node %s is written by someone else all the time",
-			    args->node_name);
+	if (r == 0)
+		r = node_register(store, args, err);
 	return r < 0 ? r : write_node_name(args, err);
 }

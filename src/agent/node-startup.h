@@ -8,7 +8,6 @@
  */
 
 #include "agent/agent-args.h"
-#include "base/ip.h"
 
 struct store;
 
@@ -19,8 +18,7 @@ struct store;
 MUST_CHECK int node_startup(struct store *store, const struct agent_args *args, struct err *err);
 
 /*
- * The node's address of that family by IP/IP6 and the detection method. 'stored' is the one in the
- * Node object (family 0: none). 0: '*ret' set (family 0: the node is to have none).
+ * The Node object alone: made if it is not there, its addresses found anew as IP and IP6 say,
+ * written if anything changed. 0 or <0, as above.
  */
-MUST_CHECK int node_find_address(const struct agent_args *args, uint8_t family,
-				 const struct cidr *stored, struct cidr *ret, struct err *err);
+MUST_CHECK int node_register(struct store *store, const struct agent_args *args, struct err *err);

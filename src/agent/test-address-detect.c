@@ -93,6 +93,8 @@ static void test_methods(void **state)
 		{"cidr=fd01::/16", AF_INET6, NULL, "fd01::5/64"},
 		{"can-reach=8.8.8.8", AF_INET, "10.7.0.5", "10.7.0.5/16"},
 		{"can-reach=fd01::1", AF_INET6, "fd01::5", "fd01::5/64"},
+		{"kubernetes-internal-ip", AF_INET, "172.17.0.1", "172.17.0.1/16"},
+		{"kubernetes-internal-ip", AF_INET6, "fd00::5", "fd00::5/64"},
 	};
 
 	(void)state;
@@ -126,6 +128,7 @@ static void test_none_fits(void **state)
 		{"cidr=172.17.0.0/16", AF_INET, "cidr=172.17.0.0/16"},
 		{"cidr=192.168.0.0/16", AF_INET6, "no IPv6 address"},
 		{"can-reach=8.8.8.8", AF_INET, "can-reach=8.8.8.8"}, /* no route */
+		{"kubernetes-internal-ip", AF_INET, "InternalIP"},
 	};
 
 	(void)state;
@@ -148,9 +151,10 @@ static void test_refusals(void **state)
 		const char *method;
 		const char *word;
 	} cases[] = {
-		{"", "expected first-found, interface=, skip-interface=, cidr= or can-reach="},
+		{"", "expected first-found, interface=, skip-interface=, cidr=, can-reach= or "
+		     "kubernetes-internal-ip"},
 		{"first_found", "unknown method"},
-		{"kubernetes-internal-ip", "unknown method"},
+		{"kubernetes-internal-ips", "unknown method"},
 		{"interface=eth(", "\"eth(\" is not a regular expression"},
 		{"interface=eth0,[", "\"[\" is not a regular expression"},
 		{"skip-interface=*", "is not a regular expression"},

@@ -327,6 +327,70 @@ static void test_methods(void **state)
 	assert_string_equal(told(place, "node-a").v4, "192.168.0.5/24");
 }
 
+/* Writes an InternalIP into the Node, as the node controller of a cluster would. */
+static void tell_internal(struct place *place, const char *node, const char *const *addrs, size_t n)
+{
+	_cleanup_(model_freep) struct object *object = place_get(place, KIND_NODE, NULL, node);
+	_cleanup_free_ char *text = NULL;
+	struct store_op op = {.type = STORE_PUT, .kind = KIND_NODE, .name = node};
+	struct node_address_list *list = &as_node(object)->spec.addresses;
+
+	list->set = true;
+	for (size_t i = 0; i < n; i++) {
+		struct node_address *address = ARRAY_ADD(list->v, list->n);
+
+		address->address = xstrdup(addrs[i]);
+		address->type = xstrdup(i == 0 ? "ExternalIP" : "InternalIP");
+	}
+	text = store_object_text(object, &op.size);
+	op.value = text;
+	assert_int_equal(store_commit(place->store, &op, 1, NULL, NULL, NULL), 0);
+}
+
+static void test_internal_address(void **state)
+{
+	static const char *const told_addrs[] = {"192.168.0.5", "fd00::5", "192.168.1.5"};
+	static const char *const foreign[] = {"192.168.0.5", "203.0.113.1"};
+	struct place *place = *state;
+	struct agent_args args = args_of(place, "node-a");
+
+	args.ip = "none";
+	start(place, &args);
+	args.ip = args.ip6 = "autodetect";
+	args.ip_method = args.ip6_method = "kubernetes-internal-ip";
+	refuse(place, &args, "no IPv4 address of type InternalIP");
+	tell_internal(place, "node-a", told_addrs, ARRAY_SIZE(told_addrs));
+	start(place, &args);
+	assert_string_equal(told(place, "node-a").v4, "192.168.1.5/24");
+	assert_string_equal(told(place, "node-a").v6, "fd00::5/64");
+	/* One the host does not have is not taken. */
+	args.node_name = (char *)(uintptr_t) "node-b";
+	args.ip = args.ip6 = "none";
+	start(place, &args);
+	tell_internal(place, "node-b", foreign, ARRAY_SIZE(foreign));
+	args.ip = "autodetect";
+	refuse(place, &args, "that this host has");
+}
+
+static void test_names_and_checks(void **state)
+{
+	struct place *place = *state;
+	struct agent_args args = args_of(place, "node-a");
+
+	args.ip = "autodetect";
+	args.ip_method = "can-reach=localhost";
+	refuse(place, &args, "can-reach=localhost");
+	args.ip_method = "can-reach=no.such.host.invalid";
+	refuse(place, &args, "no.such.host.invalid has no IPv4 address");
+	args.ip_method = "first-found";
+	start(place, &args);
+	args.node_name = (char *)(uintptr_t) "node-b";
+	refuse(place, &args, "already node node-a's");
+	args.no_address_check = true;
+	start(place, &args);
+	assert_string_equal(told(place, "node-b").v4, told(place, "node-a").v4);
+}
+
 static void test_pools(void **state)
 {
 	struct place *place = *state;
@@ -415,6 +479,8 @@ int main(void)
 		TEST(test_no_address_at_all),
 		TEST(test_refusals),
 		TEST(test_methods),
+		TEST(test_internal_address),
+		TEST(test_names_and_checks),
 		TEST(test_pools),
 		TEST(test_own_pool),
 		TEST(test_bad_pools),

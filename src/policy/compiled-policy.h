@@ -147,7 +147,13 @@ struct compiled_policy *compiled_policy_free(struct compiled_policy *policy);
 CLEANUP_FUNC(struct compiled_policy *, compiled_policy_free);
 bool compiled_policy_equal(const struct compiled_policy *a, const struct compiled_policy *b);
 
+struct buf;
 struct object;
+
+/* In words, a line a rule, with what sets are made of instead of their ids. */
+void compiled_policy_dump(const struct compiled_policy *policy, struct buf *out);
+void compiled_rule_dump(const struct compiled_policy *policy, const struct compiled_rule *rule,
+			struct buf *out);
 
 /*
  * Compiles a policy of any kind (Kubernetes' ones too) or a Profile. A rule that can't be

@@ -335,3 +335,104 @@ bool selector_selects(const char *text, const struct str_map *labels)
 
 	return selector_compile(text, &selector, NULL) == 0 && selector_matches(selector, labels);
 }
+
+/* --- Clauses ---------------------------------------------------------------------------------- */
+
+void selector_clauses_deinit(struct selector_clauses *clauses)
+{
+	for (size_t i = 0; i < clauses->n; i++)
+		free(clauses->v[i].needs);
+	free(clauses->v);
+	*clauses = (struct selector_clauses){0};
+}
+
+static void add_need(struct selector_clause *clause, const char *label, const char *value)
+{
+	*ARRAY_ADD(clause->needs, clause->n_needs) = (struct selector_need){label, value};
+}
+
+static void add_term_clause(const struct node *node, struct selector_clauses *out)
+{
+	struct selector_clause *clause;
+
+	switch (node->op) {
+	case SELECTOR_ALL:
+	case SELECTOR_GLOBAL:
+	case SELECTOR_NOT_EQUAL:
+	case SELECTOR_NOT_IN:
+		return;
+	case SELECTOR_EQUAL:
+	case SELECTOR_IN:
+		clause = ARRAY_ADD(out->v, out->n);
+		for (size_t i = 0; i < node->n_values; i++)
+			add_need(clause, node->label, node->values[i]);
+		return;
+	case SELECTOR_HAS:
+	case SELECTOR_CONTAINS:
+	case SELECTOR_STARTS_WITH:
+	case SELECTOR_ENDS_WITH:
+		add_need(ARRAY_ADD(out->v, out->n), node->label, NULL);
+		return;
+	}
+}
+
+/* Fewer labels fall under values than under a mere presence, and under few than under many. */
+static bool is_narrower(const struct selector_clause *a, const struct selector_clause *b)
+{
+	size_t n_any_a = 0;
+	size_t n_any_b = 0;
+
+	for (size_t i = 0; i < a->n_needs; i++)
+		n_any_a += !a->needs[i].value;
+	for (size_t i = 0; i < b->n_needs; i++)
+		n_any_b += !b->needs[i].value;
+	return n_any_a != n_any_b ? n_any_a < n_any_b : a->n_needs < b->n_needs;
+}
+
+/* Adds the needs of the narrowest clause. False: there is none. */
+static bool merge_narrowest(const struct selector_clauses *clauses, struct selector_clause *out)
+{
+	const struct selector_clause *best = clauses->v;
+
+	for (size_t i = 1; i < clauses->n; i++) {
+		if (is_narrower(&clauses->v[i], best))
+			best = &clauses->v[i];
+	}
+	for (size_t i = 0; best && i < best->n_needs; i++)
+		add_need(out, best->needs[i].label, best->needs[i].value);
+	return best;
+}
+
+/* Recursion is bounded like that of node_matches(). */
+static void add_clauses(const struct selector *selector, uint32_t index,
+			struct selector_clauses *out)
+{
+	const struct node *node = &selector->nodes[index];
+	bool is_choice = node->type == NODE_OR && node->first != node->last;
+	struct selector_clause merged = {0};
+	bool complete = true;
+
+	if (node->negated)
+		return;
+	if (node->type == NODE_TERM) {
+		add_term_clause(node, out);
+		return;
+	}
+	for (uint32_t i = node->first; i != NONE && complete; i = selector->nodes[i].next) {
+		_cleanup_(selector_clauses_deinitp) struct selector_clauses operand = {0};
+
+		add_clauses(selector, i, is_choice ? &operand : out);
+		if (is_choice)
+			complete = merge_narrowest(&operand, &merged);
+	}
+	if (is_choice && complete)
+		*ARRAY_ADD(out->v, out->n) = merged;
+	else
+		free(merged.needs);
+}
+
+void selector_get_clauses(const struct selector *selector, struct selector_clauses *ret)
+{
+	*ret = (struct selector_clauses){0};
+	add_clauses(selector, 0, ret);
+}

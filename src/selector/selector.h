@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 
@@ -35,3 +36,25 @@ struct selector_id selector_id(const struct selector *selector);
 
 /* Compiled and used once. What is no selector selects nothing. */
 bool selector_selects(const char *text, const struct str_map *labels);
+
+/* --- What an index can be made of --------------------------------------------------------------- */
+
+/* The label is there, and has this value if one is named. */
+struct selector_need {
+	const char *label; /* borrowed from the selector, like 'value' */
+	const char *value; /* NULL: any */
+};
+/* Labels that the selector matches meet at least one of the needs; of none, it matches nothing. */
+struct selector_clause {
+	struct selector_need *needs;
+	size_t n_needs;
+};
+struct selector_clauses {
+	struct selector_clause *v;
+	size_t n; /* 0: it may match labels of every kind: all(), negations */
+};
+
+/* All the clauses that can be told by looking at it; the caller's to deinit. */
+void selector_get_clauses(const struct selector *selector, struct selector_clauses *ret);
+void selector_clauses_deinit(struct selector_clauses *clauses);
+CLEANUP_DEINIT(struct selector_clauses, selector_clauses_deinit);

@@ -203,6 +203,77 @@ static void test_oracle(void **state)
 	}
 }
 
+static bool meets(const struct selector_clause *clause, unsigned int world)
+{
+	for (size_t i = 0; i < clause->n_needs; i++) {
+		const struct selector_need *need = &clause->needs[i];
+		const char *value = value_in(world, need->label[0] == 'b');
+
+		if (value && (!need->value || strcmp(value, need->value) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* A world in which a clause is not met is one that the selector does not match. */
+static void test_clauses_are_needed(void **state)
+{
+	uint64_t random = 2;
+	unsigned int n_clauses = 0;
+
+	(void)state;
+	for (unsigned int n = 0; n < EXPRESSIONS; n++) {
+		_cleanup_buf_ struct buf text = BUF_INIT;
+		_cleanup_(selector_freep) struct selector *selector = NULL;
+		_cleanup_(selector_clauses_deinitp) struct selector_clauses clauses = {0};
+		uint32_t set = expression(&random, 4, &text);
+
+		assert_int_equal(selector_compile(buf_str(&text), &selector, NULL), 0);
+		selector_get_clauses(selector, &clauses);
+		for (size_t c = 0; c < clauses.n; c++) {
+			for (unsigned int i = 0; i < WORLDS; i++) {
+				if ((set >> i & 1) && !meets(&clauses.v[c], i))
+					fail_msg("%s in world %u", buf_str(&text), i);
+			}
+		}
+		n_clauses += (unsigned int)clauses.n;
+	}
+	assert_true(n_clauses > EXPRESSIONS / 4);
+}
+
+static void test_clauses_that_can_be_told(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+		size_t n_needs; /* of the first */
+	} cases[] = {
+		{"all()", 0, 0},
+		{"a != 'x'", 0, 0},
+		{"!(a == 'x')", 0, 0},
+		{"a == 'x' || has(b) || c != 'y'", 0, 0},
+		{"a == 'x'", 1, 1},
+		{"a in {'x', 'y'}", 1, 2},
+		{"a in {}", 1, 0},
+		{"has(a)", 1, 1},
+		{"a == 'x' && b == 'y' && c != 'z'", 2, 1},
+		{"a == 'x' || (has(b) && c in {'y', 'z'})", 1, 3},
+		{"(a == 'x' && (b == 'y')) && !has(c)", 2, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(selector_freep) struct selector *selector = NULL;
+		_cleanup_(selector_clauses_deinitp) struct selector_clauses clauses = {0};
+
+		assert_int_equal(selector_compile(cases[i].text, &selector, NULL), 0);
+		selector_get_clauses(selector, &clauses);
+		assert_int_equal(clauses.n, cases[i].n);
+		if (clauses.n)
+			assert_int_equal(clauses.v[0].n_needs, cases[i].n_needs);
+	}
+}
+
 static void test_text(void **state)
 {
 	static const struct {
@@ -271,6 +342,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_oracle),
+		cmocka_unit_test(test_clauses_are_needed),
+		cmocka_unit_test(test_clauses_that_can_be_told),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_id),
 		cmocka_unit_test(test_wrong),

@@ -28,8 +28,6 @@ struct pod_call {
 	const char **pools; /* to take addresses from; NULL: automatic */
 	char host_ifname[IFNAMSIZ];
 	struct pod_link link;
-	int wire_result; /* of an ADD: kernel's side */
-	struct err wire_err;
 
 	struct store_job store;
 	unsigned int n_waiting; /* DEL, undo: jobs not done yet */

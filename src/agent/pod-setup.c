@@ -3,10 +3,11 @@
 /*
  * ADD, DEL and CHECK, each a short chain of steps between the loop and the workers:
  *
- *	ADD	addresses from IPAM (store worker), or with the request from another plugin
- *		-> wire the pod, program its routes (loop), at the same time write the
- *		WorkloadEndpoint (store worker) -> answer
- *		any failure: unwire, forget the routes, release the addresses -> answer the error
+ *	ADD	addresses from IPAM, or with the request from another plugin, and with them the
+ *		WorkloadEndpoint, in one transaction (store worker)
+ *		-> wire the pod, program its routes (loop) -> answer
+ *		any failure: unwire, forget the routes, delete the endpoint and release the
+ *		addresses -> answer the error
  *	DEL	forget the routes (loop) -> delete the link (link remover), at the same time
  *		delete the WorkloadEndpoint and release the addresses (store worker)
  *		-> answer when both are done
@@ -39,6 +40,11 @@
 /* --- Results -----------------------------------------------------------------------------------
  */
 
+static unsigned int endpoint_n_addrs(unsigned int n)
+{
+	return MIN(n, (unsigned int)ENDPOINT_ADDRS_MAX);
+}
+
 static void finish_added(struct pod_call *pod)
 {
 	const struct endpoint *endpoint = pod->endpoint;
@@ -70,14 +76,25 @@ static void finish_assigned(struct pod_call *pod, const struct ipam_request *ipa
 /* --- The WorkloadEndpoint
  * ------------------------------------------------------------------------- */
 
-static struct object *make_endpoint_object(const struct pod_call *pod)
+/* Always the same for one container interface, so a repeated ADD gives the same. */
+static void pod_mac(const struct cni_request *request, uint8_t ret[MAC_SIZE])
+{
+	_cleanup_free_ char *text = xasprintf("%s/%s", request->container_id, request->ifname);
+	struct digest digest = digest_of(DIGEST_SHA1, text, strlen(text));
+
+	memcpy(ret, digest.bytes, MAC_SIZE);
+	ret[0] = (uint8_t)((ret[0] & 0xfc) | 0x02); /* one station, locally administered */
+}
+
+static struct object *make_endpoint_object(const struct pod_call *pod, const struct cidr *addrs,
+					   unsigned int n_addrs)
 {
 	const struct cni_request *request = pod->request;
-	const struct endpoint *endpoint = pod->endpoint;
 	const char *namespace = pod->namespace;
 	const char *orchestrator = request->pod_name ? "k8s" : "cni";
 	struct object *object = model_new(KIND_WORKLOAD_ENDPOINT, namespace, pod->name);
 	struct workload_endpoint_spec *spec = &as_workload_endpoint(object)->spec;
+	uint8_t mac[MAC_SIZE];
 
 	str_map_put(&object->meta.labels, "projectcalico.org/namespace", namespace);
 	str_map_put(&object->meta.labels, "projectcalico.org/orchestrator", orchestrator);
@@ -90,10 +107,14 @@ static struct object *make_endpoint_object(const struct pod_call *pod)
 	spec->pod = xstrdup(request->pod_name);
 	spec->workload = request->pod_name ? NULL : xstrdup(request->container_id);
 	spec->endpoint = xstrdup(request->ifname);
-	spec->interface_name = xstrdup(endpoint->host_ifname);
-	spec->mac = xstrdup(mac_format(endpoint->mac).s);
-	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
-		str_list_add(&spec->ip_networks, cidr_format(&endpoint->addrs[i]).s);
+	spec->interface_name = xstrdup(pod->host_ifname);
+	pod_mac(request, mac);
+	spec->mac = xstrdup(mac_format(mac).s);
+	for (unsigned int i = 0; i < n_addrs; i++) {
+		struct cidr host = cidr_host(&addrs[i].addr);
+
+		str_list_add(&spec->ip_networks, cidr_format(&host).s);
+	}
 	if (request->policy_k8s) {
 		_cleanup_free_ char *profile = xasprintf("kns.%s", namespace);
 
@@ -105,14 +126,15 @@ static struct object *make_endpoint_object(const struct pod_call *pod)
 	return object;
 }
 
-/* Always the same for one container interface, so a repeated ADD gives the same. */
-static void pod_mac(const struct cni_request *request, uint8_t ret[MAC_SIZE])
+/* In the store worker's thread: 'pod' stays as it is meanwhile, but for its text. */
+static void compose_endpoint(struct store_job *job, const struct ipam_request *ipam)
 {
-	_cleanup_free_ char *text = xasprintf("%s/%s", request->container_id, request->ifname);
-	struct digest digest = digest_of(DIGEST_SHA1, text, strlen(text));
+	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
+	_cleanup_(model_freep) struct object *object =
+		make_endpoint_object(pod, ipam->addrs, endpoint_n_addrs(ipam->n_addrs));
 
-	memcpy(ret, digest.bytes, MAC_SIZE);
-	ret[0] = (uint8_t)((ret[0] & 0xfc) | 0x02); /* one station, locally administered */
+	replace_str(&pod->text, store_object_text(object, &job->op.size));
+	job->op.value = pod->text;
 }
 
 /* --- Undoing an ADD
@@ -153,7 +175,7 @@ static void submit_release(struct pod_call *pod, bool delete_endpoint,
 			   void (*done)(struct store_job *job))
 {
 	pod->store = (struct store_job){
-		.op = {.type = delete_endpoint ? STORE_DELETE : STORE_EXPECT,
+		.op = {.type = delete_endpoint ? STORE_REMOVE : STORE_EXPECT,
 		       .kind = KIND_WORKLOAD_ENDPOINT,
 		       .namespace = pod->namespace,
 		       .name = pod->name},
@@ -184,74 +206,6 @@ static void undo(struct pod_call *pod, unsigned int code, const char *message)
 /* --- ADD
  * -------------------------------------------------------------------------------------------- */
 
-/* Wired and stored, or one of the two failed and all of it is undone. */
-static void add_written(struct store_job *job)
-{
-	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
-
-	if (pod->wire_result < 0) {
-		undo(pod, CNI_ERROR_INTERNAL, pod->wire_err.msg);
-	} else if (job->op_result != 0) {
-		(void)err_prefix(&job->err, 0, "can't write the endpoint to the datastore");
-		undo(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
-	} else {
-		pod->endpoint->revision = job->revision;
-		finish_added(pod);
-	}
-}
-
-static void write_endpoint(struct pod_call *pod)
-{
-	_cleanup_(model_freep) struct object *object = make_endpoint_object(pod);
-
-	pod->store = (struct store_job){
-		.op = {.type = STORE_PUT,
-		       .kind = KIND_WORKLOAD_ENDPOINT,
-		       .namespace = pod->namespace,
-		       .name = pod->name},
-		.done = add_written,
-	};
-	pod->text = store_object_text(object, &pod->store.op.size);
-	pod->store.op.value = pod->text;
-	store_worker_submit(pod->agent->store_worker, &pod->store);
-}
-
-static void profile_written(struct store_job *job)
-{
-	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
-
-	if (job->op_result != 0 && job->op_result != STORE_E_EXISTS) {
-		(void)err_prefix(&job->err, 0, "can't write the network's profile");
-		undo(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
-		return;
-	}
-	replace_str(&pod->agent->known_profile, xstrdup(pod->request->network));
-	replace_str(&pod->text, NULL);
-	write_endpoint(pod);
-}
-
-/* First the profile that the endpoint names, where it is not Kubernetes' and not known yet. */
-static void write_profile_and_endpoint(struct pod_call *pod)
-{
-	const struct cni_request *request = pod->request;
-	const char *known = pod->agent->known_profile;
-	_cleanup_(model_freep) struct object *object = NULL;
-
-	if (!request->policy_k8s && (!known || strcmp(known, request->network) != 0))
-		object = pod_profile_new(request);
-	if (!object) {
-		write_endpoint(pod);
-		return;
-	}
-	pod->store = (struct store_job){
-		.op = {.type = STORE_CREATE, .kind = KIND_PROFILE, .name = request->network},
-		.done = profile_written,
-	};
-	pod->text = store_object_text(object, &pod->store.op.size);
-	pod->store.op.value = pod->text;
-	store_worker_submit(pod->agent->store_worker, &pod->store);
-}
-
 static int wire(struct pod_call *pod, struct err *err)
 {
 	const struct cni_request *request = pod->request;
@@ -276,10 +230,11 @@ static int wire(struct pod_call *pod, struct err *err)
 	return r < 0 ? r : dataplane_add_endpoint(pod->agent->dataplane, endpoint, err);
 }
 
-/* With its addresses: the endpoint becomes this container's, in the kernel and the datastore. */
+/* The endpoint becomes this container's: with addresses, and in the datastore already. */
 static void attach(struct pod_call *pod, const struct cidr *addrs, unsigned int n)
 {
 	struct endpoint *endpoint = pod->endpoint;
+	struct err err = ERR_INIT;
 
 	/* What a former container of the same pod had goes now; its address with its own DEL. */
 	dataplane_remove_endpoint(pod->agent->dataplane, endpoint);
@@ -288,40 +243,77 @@ static void attach(struct pod_call *pod, const struct cidr *addrs, unsigned int 
 	replace_str(&endpoint->pod_ifname, xstrdup(pod->request->ifname));
 	memcpy(endpoint->host_ifname, pod->host_ifname, sizeof(endpoint->host_ifname));
 	pod_mac(pod->request, endpoint->mac);
-	endpoint->n_addrs = MIN(n, (unsigned int)ENDPOINT_ADDRS_MAX);
+	endpoint->n_addrs = endpoint_n_addrs(n);
 	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
 		endpoint->addrs[i] = cidr_host(&addrs[i].addr);
-	/* The disk works while the kernel does; add_written() is not called before this returns. */
-	write_profile_and_endpoint(pod);
-	pod->wire_result = wire(pod, &pod->wire_err);
+	endpoint->revision = pod->store.revision;
+	if (wire(pod, &err) < 0)
+		undo(pod, CNI_ERROR_INTERNAL, err.msg);
+	else
+		finish_added(pod);
 }
 
-static void not_assigned(struct pod_call *pod, const struct ipam_request *ipam)
+/* Before anything was assigned or written for this container. */
+static void add_failed(struct pod_call *pod, unsigned int code, const char *message)
 {
-	unsigned int code = ipam->result == IPAM_E_STORE ? CNI_ERROR_TRY_AGAIN : CNI_ERROR_INTERNAL;
-
 	/* This container's own former endpoint has lost its address already. */
 	if (pod_call_same_container(pod)) {
-		undo(pod, code, ipam->err.msg);
+		undo(pod, code, message);
 		return;
 	}
 	if (pod->endpoint && pod->endpoint_is_new) {
 		endpoint_remove(&pod->agent->endpoints, pod->endpoint);
 		pod->endpoint = NULL;
 	}
-	pod_call_finish_error(pod, code, ipam->err.msg);
+	pod_call_finish_error(pod, code, message);
 }
 
 static void add_assigned(struct store_job *job)
 {
 	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
+	const struct ipam_request *ipam = &job->ipam;
 
-	if (job->ipam.result != IPAM_OK)
-		not_assigned(pod, &job->ipam);
+	if (ipam->result != IPAM_OK)
+		add_failed(pod,
+			   ipam->result == IPAM_E_STORE ? CNI_ERROR_TRY_AGAIN : CNI_ERROR_INTERNAL,
+			   ipam->err.msg);
 	else if (pod->request->role == CNI_ROLE_IPAM)
-		finish_assigned(pod, &job->ipam);
+		finish_assigned(pod, ipam);
 	else
-		attach(pod, job->ipam.addrs, job->ipam.n_addrs);
+		attach(pod, ipam->addrs, ipam->n_addrs);
+}
+
+/* The addresses came with the request. */
+static void add_stored(struct store_job *job)
+{
+	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
+
+	if (job->op_result != 0) {
+		(void)err_prefix(&job->err, 0, "can't write the endpoint to the datastore");
+		undo(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
+		return;
+	}
+	attach(pod, pod->request->delegated->addrs, pod->request->delegated->n_addrs);
+}
+
+static struct store_op endpoint_op(const struct pod_call *pod)
+{
+	return (struct store_op){.type = STORE_PUT,
+				 .kind = KIND_WORKLOAD_ENDPOINT,
+				 .namespace = pod->namespace,
+				 .name = pod->name};
+}
+
+static void store_delegated(struct pod_call *pod)
+{
+	const struct cni_delegated *delegated = pod->request->delegated;
+	_cleanup_(model_freep) struct object *object =
+		make_endpoint_object(pod, delegated->addrs, endpoint_n_addrs(delegated->n_addrs));
+
+	pod->store = (struct store_job){.op = endpoint_op(pod), .done = add_stored};
+	replace_str(&pod->text, store_object_text(object, &pod->store.op.size));
+	pod->store.op.value = pod->text;
+	store_worker_submit(pod->agent->store_worker, &pod->store);
 }
 
 /* The pools of both families in one list; free() it. */
@@ -364,7 +356,9 @@ static void assign(struct pod_call *pod)
 
 	pod->pools = wanted_pools(request);
 	pod->store = (struct store_job){
-		.op = {.type = STORE_EXPECT},
+		.op = request->role == CNI_ROLE_IPAM ? (struct store_op){.type = STORE_EXPECT}
+						     : endpoint_op(pod),
+		.compose = compose_endpoint,
 		.has_ipam = true,
 		.ipam =
 			{
@@ -385,6 +379,49 @@ static void assign(struct pod_call *pod)
 	store_worker_submit(pod->agent->store_worker, &pod->store);
 }
 
+static void store_endpoint(struct pod_call *pod)
+{
+	if (pod->request->delegated)
+		store_delegated(pod);
+	else
+		assign(pod);
+}
+
+static void profile_written(struct store_job *job)
+{
+	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
+
+	if (job->op_result != 0 && job->op_result != STORE_E_EXISTS) {
+		(void)err_prefix(&job->err, 0, "can't write the network's profile");
+		add_failed(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
+		return;
+	}
+	replace_str(&pod->agent->known_profile, xstrdup(pod->request->network));
+	store_endpoint(pod);
+}
+
+/* First the profile that the endpoint names, where it is not Kubernetes' and not known yet. */
+static void store_profile_and_endpoint(struct pod_call *pod)
+{
+	const struct cni_request *request = pod->request;
+	const char *known = pod->agent->known_profile;
+	_cleanup_(model_freep) struct object *object = NULL;
+
+	if (!request->policy_k8s && (!known || strcmp(known, request->network) != 0))
+		object = pod_profile_new(request);
+	if (!object) {
+		store_endpoint(pod);
+		return;
+	}
+	pod->store = (struct store_job){
+		.op = {.type = STORE_CREATE, .kind = KIND_PROFILE, .name = request->network},
+		.done = profile_written,
+	};
+	replace_str(&pod->text, store_object_text(object, &pod->store.op.size));
+	pod->store.op.value = pod->text;
+	store_worker_submit(pod->agent->store_worker, &pod->store);
+}
+
 /* A former try of this very container left addresses behind: they go first. */
 static void add_released(struct store_job *job)
 {
@@ -399,7 +436,7 @@ static void add_released(struct store_job *job)
 		pod_call_finish_error(pod, CNI_ERROR_TRY_AGAIN, job->ipam.err.msg);
 		return;
 	}
-	assign(pod);
+	store_profile_and_endpoint(pod);
 }
 
 /* Makes the endpoint busy, if need be one that is empty, so that no other call gets at it. */
@@ -444,12 +481,10 @@ void pod_setup_add(struct pod_call *pod)
 		return;
 	}
 	hold_endpoint(pod);
-	if (request->delegated)
-		attach(pod, request->delegated->addrs, request->delegated->n_addrs);
-	else if (pod_call_same_container(pod) || request->had_del)
+	if (!request->delegated && (pod_call_same_container(pod) || request->had_del))
 		submit_release(pod, /* delete_endpoint= */ false, add_released);
 	else
-		assign(pod);
+		store_profile_and_endpoint(pod);
 }
 
 /* --- DEL
@@ -475,7 +510,7 @@ static void del_store_done(struct store_job *job)
 {
 	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
 
-	if (job->op.type == STORE_DELETE && job->op_result != 0)
+	if (job->op.type == STORE_REMOVE && job->op_result != 0)
 		one_deleted(pod, false, job->err.msg);
 	else
 		one_deleted(pod,

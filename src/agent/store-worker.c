@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Group commit. Object writes come before address requests because of what a crash in between
- * leaves: a deleted endpoint whose address is still assigned (freed by the next DEL or collection),
- * never a free address that a stored endpoint still claims.
+ * Group commit. An endpoint and its addresses are written and deleted as one, so that a crash leaves
+ * neither an address that no DEL of an endpoint will release nor a free address that a stored
+ * endpoint still claims.
  */
 
 #include "agent/store-worker.h"
@@ -35,59 +35,107 @@ static bool has_op(const struct store_job *job)
 	return job->op.type != STORE_EXPECT;
 }
 
-static void write_alone(struct store_worker *worker, struct store_job *job)
+/* Written together with its addresses, or for itself? */
+static bool is_alone(const struct store_job *job)
 {
-	job->op_result = store_commit(worker->store, &job->op, 1, &job->revision, NULL, &job->err);
-	if (job->op_result == STORE_E_NOT_FOUND && job->op.type == STORE_DELETE)
-		job->op_result = 0;
+	return has_op(job) && !job->op_done && (!job->has_ipam || job->op.type == STORE_REMOVE);
 }
 
 /* One transaction for all; if one of them does not hold, each for itself. */
 static void write_all(struct store_worker *worker, struct store_job **jobs, size_t n)
 {
+	struct store_job *writers[GROUP_MAX];
 	struct store_op ops[GROUP_MAX];
+	struct err err = ERR_INIT;
 	size_t n_ops = 0;
-	uint64_t revision;
+	uint64_t revision = 0;
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		if (has_op(jobs[i]))
-			ops[n_ops++] = jobs[i]->op;
+		if (!is_alone(jobs[i]))
+			continue;
+		writers[n_ops] = jobs[i];
+		ops[n_ops++] = jobs[i]->op;
 	}
 	if (!n_ops)
 		return;
-	r = n_ops > 1 ? store_commit(worker->store, ops, n_ops, &revision, NULL, NULL) : 1;
-	for (size_t i = 0; i < n; i++) {
-		if (!has_op(jobs[i]))
-			continue;
-		if (r == 0) {
-			jobs[i]->op_result = 0;
-			jobs[i]->revision = revision;
-		} else {
-			write_alone(worker, jobs[i]);
-		}
+	r = store_commit(worker->store, ops, n_ops, &revision, NULL, &err);
+	for (size_t i = 0; i < n_ops; i++) {
+		struct store_job *job = writers[i];
+
+		job->revision = revision;
+		job->op_result = r;
+		job->err = err;
+		if (r > 0 && n_ops > 1)
+			job->op_result = store_commit(worker->store, &job->op, 1, &job->revision,
+						      NULL, &job->err);
 	}
+}
+
+/* Address requests and the jobs they are of. */
+struct addresses {
+	struct ipam_request requests[GROUP_MAX];
+	struct store_job *owners[GROUP_MAX];
+	size_t n;
+};
+
+static struct store_job *owner_of(const struct addresses *addresses,
+				  const struct ipam_request *request)
+{
+	return addresses->owners[request - addresses->requests];
+}
+
+static bool make_companion(void *ctx, const struct ipam_request *request, struct store_op *ret)
+{
+	struct store_job *job = owner_of(ctx, request);
+
+	if (!has_op(job))
+		return false;
+	assert(job->op.type == STORE_PUT || job->op.type == STORE_REMOVE);
+	if (job->compose)
+		job->compose(job, request);
+	*ret = job->op;
+	return true;
+}
+
+static void companion_made(void *ctx, const struct ipam_request *request, uint64_t revision)
+{
+	struct store_job *job = owner_of(ctx, request);
+
+	job->op_done = true;
+	job->revision = revision;
 }
 
 static void serve_addresses(struct store_worker *worker, struct store_job **jobs, size_t n)
 {
-	struct ipam_request requests[GROUP_MAX];
-	struct store_job *owners[GROUP_MAX];
-	size_t n_requests = 0;
+	struct addresses addresses;
+	const struct ipam_companion companion = {
+		.make = make_companion, .made = companion_made, .ctx = &addresses};
+	int r;
 
+	addresses.n = 0;
 	for (size_t i = 0; i < n; i++) {
-		/* An endpoint that could not be deleted keeps its address. */
-		if (!jobs[i]->has_ipam || (has_op(jobs[i]) && jobs[i]->op_result != 0))
+		if (!jobs[i]->has_ipam)
 			continue;
-		owners[n_requests] = jobs[i];
-		requests[n_requests++] = jobs[i]->ipam;
+		addresses.owners[addresses.n] = jobs[i];
+		addresses.requests[addresses.n++] = jobs[i]->ipam;
 	}
-	if (!n_requests)
+	if (!addresses.n)
 		return;
-	/* The results say what failed, each for itself. */
-	(void)!ipam_writer_serve(worker->writer, requests, n_requests, NULL);
-	for (size_t i = 0; i < n_requests; i++)
-		owners[i]->ipam = requests[i];
+	ipam_writer_set_companion(worker->writer, &companion);
+	r = ipam_writer_serve(worker->writer, addresses.requests, addresses.n, NULL);
+	ipam_writer_set_companion(worker->writer, &(struct ipam_companion){.make = NULL});
+	for (size_t i = 0; i < addresses.n; i++) {
+		struct store_job *job = addresses.owners[i];
+
+		job->ipam = addresses.requests[i];
+		/* A datastore that is away is not asked a second time for the endpoint. */
+		if (r < 0 && has_op(job) && !job->op_done) {
+			job->op_result = r;
+			job->op_done = true;
+			job->err = job->ipam.err;
+		}
+	}
 }
 
 /*
@@ -128,8 +176,10 @@ static void run(struct worker_job *first, void *ctx)
 	do {
 		jobs[n++] = job_of(next);
 	} while (n < GROUP_MAX && (next = worker_take_same(worker->worker, first)));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		jobs[i]->op_result = 0;
+		jobs[i]->op_done = false;
+	}
 	if (reach_store(worker, jobs, n) < 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
@@ -137,8 +187,8 @@ static void run(struct worker_job *first, void *ctx)
 			jobs[i]->op_result = tunnel_addresses_ensure(
 				worker->store, worker->writer, worker->node_name, &jobs[i]->err);
 	}
-	write_all(worker, jobs, n);
 	serve_addresses(worker, jobs, n);
+	write_all(worker, jobs, n);
 	for (size_t i = 0; i < n; i++) {
 		if (jobs[i]->op_result < 0 ||
 		    (jobs[i]->has_ipam && jobs[i]->ipam.result == IPAM_E_STORE))

@@ -3,8 +3,9 @@
 
 /*
  * The agent's writes to the datastore: one worker thread with one store handle and the node's one
- * IPAM writer. All jobs that wait when it gets to work are served together: their object writes in
- * one transaction, then their address requests in one (group commit).
+ * IPAM writer. All jobs that wait when it gets to work are served together (group commit): in one
+ * transaction their address requests and the objects that go with them, in another the objects that
+ * go alone.
  */
 
 #include <systemd/sd-event.h>
@@ -22,16 +23,22 @@ struct store_worker;
 struct store_job {
 	struct worker_job job; /* private */
 
-	/* An object write; type STORE_EXPECT: none. A DELETE of what is not there is fine. */
-	struct store_op op; /* its strings are borrowed until done */
+	struct store_op op; /* an object write; STORE_EXPECT: none. Borrowed strings */
 	bool has_ipam;
-	struct ipam_request ipam;     /* after the write */
+	/*
+	 * With an 'op', which is a PUT or REMOVE: both or neither are written. A PUT is only for
+	 * addresses that are granted; a REMOVE is also written where there is nothing to release.
+	 */
+	struct ipam_request ipam;
+	/* Called in the worker's thread once 'ipam' is decided: fills in the value of 'op'. */
+	void (*compose)(struct store_job *job, const struct ipam_request *ipam);
 	bool ensure_tunnel_addresses; /* before all else */
 
 	void (*done)(struct store_job *job);
 
 	/* Results. */
-	int op_result; /* of the write: 0, STORE_E_CONFLICT, <0 */
+	int op_result; /* of the write: 0, STORE_E_*, <0 */
+	bool op_done;  /* private */
 	uint64_t revision;
 	struct err err; /* of write or tunnel addresses; the address request has its own */
 };

@@ -124,7 +124,7 @@ static void test_one_of_several_fails(void **state)
 		(void)prepare(bench, i, i == 3 ? STORE_CREATE : STORE_PUT);
 	bench->jobs[5].job.op.type = STORE_UPDATE; /* at a revision that never was */
 	bench->jobs[5].job.op.revision = 1;
-	bench->jobs[6].job.op.type = STORE_DELETE; /* what is not there is gone */
+	bench->jobs[6].job.op.type = STORE_REMOVE; /* what is not there is gone */
 	for (size_t i = 0; i < 8; i++)
 		submit(bench, &bench->jobs[i]);
 	wait_done(bench, 8);
@@ -164,37 +164,91 @@ static void test_addresses(void **state)
 	assert_int_equal(place_count(bench->place, KIND_IPAM_HANDLE), JOBS);
 }
 
-/* An address whose endpoint could not be deleted stays given. */
-static void test_release_waits_for_the_endpoint(void **state)
+static struct waiting *prepare_release(struct bench *bench, size_t i)
+{
+	struct waiting *waiting = prepare(bench, i, STORE_REMOVE);
+
+	waiting->job.has_ipam = true;
+	waiting->job.ipam =
+		(struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = waiting->handle};
+	return waiting;
+}
+
+static void compose(struct store_job *job, const struct ipam_request *ipam)
+{
+	struct waiting *waiting = CONTAINER_OF(job, struct waiting, job);
+	_cleanup_(model_freep) struct object *object =
+		model_new(KIND_WORKLOAD_ENDPOINT, "default", waiting->name);
+
+	assert_int_equal(ipam->n_addrs, 1);
+	str_list_add(&as_workload_endpoint(object)->spec.ip_networks,
+		     cidr_format(&ipam->addrs[0]).s);
+	replace_str(&waiting->text, store_object_text(object, &job->op.size));
+	job->op.value = waiting->text;
+}
+
+static void assert_endpoint_has_its_address(struct bench *bench, const struct waiting *waiting)
+{
+	_cleanup_(model_freep) struct object *object =
+		place_get(bench->place, KIND_WORKLOAD_ENDPOINT, "default", waiting->name);
+
+	assert_non_null(object);
+	assert_string_equal(as_workload_endpoint(object)->spec.ip_networks.v[0],
+			    cidr_format(&waiting->job.ipam.addrs[0]).s);
+}
+
+/* An endpoint and its address come and go in one transaction. */
+static void test_endpoint_with_address(void **state)
+{
+	struct bench *bench = *state;
+
+	for (size_t i = 0; i < JOBS; i++) {
+		ask_address(prepare(bench, i, STORE_PUT));
+		bench->jobs[i].job.compose = compose;
+		submit(bench, &bench->jobs[i]);
+	}
+	wait_done(bench, JOBS);
+	for (size_t i = 0; i < JOBS; i++) {
+		_cleanup_(store_object_deinitp) struct store_object handle = {.name = NULL};
+		struct waiting *waiting = &bench->jobs[i];
+
+		assert_int_equal(waiting->job.ipam.result, IPAM_OK);
+		assert_int_equal(waiting->job.op_result, 0);
+		assert_endpoint_has_its_address(bench, waiting);
+		assert_int_equal(store_get(bench->place->store, KIND_IPAM_HANDLE, NULL,
+					   waiting->handle, &handle, NULL),
+				 0);
+		assert_int_equal(handle.revision, waiting->job.revision);
+	}
+	for (size_t i = 0; i < JOBS; i++)
+		submit(bench, prepare_release(bench, i));
+	wait_done(bench, JOBS);
+	for (size_t i = 0; i < JOBS; i++)
+		assert_int_equal(bench->jobs[i].job.ipam.result, IPAM_OK);
+	assert_int_equal(place_count(bench->place, KIND_IPAM_HANDLE), 0);
+	assert_int_equal(place_count(bench->place, KIND_WORKLOAD_ENDPOINT), 0);
+}
+
+/* No endpoint without address; of an endpoint that never had one, what there is goes. */
+static void test_endpoint_without_address(void **state)
 {
 	struct bench *bench = *state;
 	struct waiting *waiting = prepare(bench, 0, STORE_PUT);
 
 	ask_address(waiting);
+	waiting->job.ipam.type = IPAM_ASSIGN_ADDRESS;
+	waiting->job.ipam.addr = (struct ip_addr){AF_INET, {192, 0, 2, 1}};
 	submit(bench, waiting);
 	wait_done(bench, 1);
-	assert_int_equal(waiting->job.ipam.result, IPAM_OK);
+	assert_int_equal(waiting->job.ipam.result, IPAM_E_NOT_IN_POOL);
+	assert_int_equal(place_count(bench->place, KIND_WORKLOAD_ENDPOINT), 0);
 
-	waiting = prepare(bench, 0, STORE_DELETE);
-	waiting->job.op.revision = 1;
-	waiting->job.has_ipam = true;
-	waiting->job.ipam =
-		(struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = waiting->handle};
-	submit(bench, waiting);
+	place_put(bench->place, model_new(KIND_WORKLOAD_ENDPOINT, "default", "node-a-0"));
+	submit(bench, prepare_release(bench, 0));
 	wait_done(bench, 1);
-	assert_int_equal(waiting->job.op_result, STORE_E_CONFLICT);
-	assert_int_not_equal(waiting->job.ipam.result, IPAM_OK);
-	assert_int_equal(place_count(bench->place, KIND_IPAM_HANDLE), 1);
-
-	waiting = prepare(bench, 0, STORE_DELETE);
-	waiting->job.has_ipam = true;
-	waiting->job.ipam =
-		(struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = waiting->handle};
-	submit(bench, waiting);
-	wait_done(bench, 1);
-	assert_int_equal(waiting->job.op_result, 0);
-	assert_int_equal(waiting->job.ipam.result, IPAM_OK);
-	assert_int_equal(place_count(bench->place, KIND_IPAM_HANDLE), 0);
+	assert_int_equal(bench->jobs[0].job.ipam.result, IPAM_E_NOT_FOUND);
+	assert_int_equal(bench->jobs[0].job.op_result, 0);
+	assert_int_equal(place_count(bench->place, KIND_WORKLOAD_ENDPOINT), 0);
 }
 
 /* Every job ends exactly once: done, or told that the agent stops. */
@@ -245,8 +299,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_group, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_of_several_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_release_waits_for_the_endpoint, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(test_endpoint_with_address, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_endpoint_without_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_with_jobs_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_store_that_is_not_there, setup, teardown),
 	};

@@ -19,6 +19,7 @@
 struct ipam_writer {
 	struct store *store;
 	struct ipam_plan *plan;
+	struct ipam_companion companion; /* 'make' NULL: there is none */
 	struct ipam_writer_counts counts;
 };
 
@@ -44,6 +45,11 @@ void ipam_writer_set_selects(struct ipam_writer *writer,
 			     bool (*selects)(const char *selector, const struct str_map *labels))
 {
 	ipam_plan_set_selects(writer->plan, selects);
+}
+
+void ipam_writer_set_companion(struct ipam_writer *writer, const struct ipam_companion *companion)
+{
+	writer->companion = *companion;
 }
 
 const struct ipam_writer_counts *ipam_writer_counts(const struct ipam_writer *writer)
@@ -129,53 +135,84 @@ static const enum store_op_type op_types[] = {
 };
 
 struct writing {
-	struct store_op *ops;
+	struct store_op *ops; /* those of the plan, then the companions */
 	struct buf *texts;
-	size_t n;
+	size_t n_texts;
+	const struct ipam_request **accompanied;
+	size_t n_accompanied;
 };
 
 static void writing_deinit(struct writing *writing)
 {
-	for (size_t i = 0; i < writing->n; i++)
+	for (size_t i = 0; i < writing->n_texts; i++)
 		buf_deinit(&writing->texts[i]);
 	free(writing->texts);
 	free(writing->ops);
+	free(writing->accompanied);
 }
 CLEANUP_DEINIT(struct writing, writing_deinit);
+
+static void prepare_op(const struct ipam_op *op, struct buf *text, struct store_op *ret)
+{
+	*ret = (struct store_op){.type = op_types[op->type],
+				 .kind = op->kind,
+				 .name = op->name,
+				 .revision = op->revision};
+	if (!op->object)
+		return;
+	model_write_json(op->object, text);
+	ret->value = buf_str(text);
+	ret->size = text->size;
+}
+
+static void prepare(struct ipam_writer *writer, const struct ipam_update *update,
+		    struct writing *ret)
+{
+	const struct ipam_companion *companion = &writer->companion;
+
+	*ret = (struct writing){
+		.ops = xcalloc(update->n_ops + update->n_deciding, sizeof(*ret->ops)),
+		.texts = xcalloc(update->n_ops, sizeof(*ret->texts)),
+		.n_texts = update->n_ops,
+	};
+	for (size_t i = 0; i < update->n_ops; i++)
+		prepare_op(&update->ops[i], &ret->texts[i], &ret->ops[i]);
+	for (size_t i = 0; companion->make && i < update->n_deciding; i++) {
+		if (companion->make(companion->ctx, update->deciding[i],
+				    &ret->ops[update->n_ops + ret->n_accompanied]))
+			*ARRAY_ADD(ret->accompanied, ret->n_accompanied) = update->deciding[i];
+	}
+}
+
+static void count_objects(struct ipam_writer *writer, const struct ipam_update *update)
+{
+	for (size_t i = 0; i < update->n_ops; i++)
+		writer->counts.n_objects += update->ops[i].type != IPAM_OP_EXPECT;
+}
 
 /* Gives an event: written, conflict or failed. */
 static int do_commit(struct ipam_writer *writer, const struct ipam_update *update,
 		     struct ipam_event *ret, struct err *err)
 {
-	_cleanup_(writing_deinitp) struct writing writing = {
-		.ops = xcalloc(update->n_ops, sizeof(*writing.ops)),
-		.texts = xcalloc(update->n_ops, sizeof(*writing.texts)),
-		.n = update->n_ops,
-	};
+	_cleanup_(writing_deinitp) struct writing writing = {.n_texts = 0};
 	int r;
 
-	for (size_t i = 0; i < update->n_ops; i++) {
-		const struct ipam_op *op = &update->ops[i];
-		struct store_op *to = &writing.ops[i];
-
-		*to = (struct store_op){.type = op_types[op->type],
-					.kind = op->kind,
-					.name = op->name,
-					.revision = op->revision};
-		if (!op->object)
-			continue;
-		model_write_json(op->object, &writing.texts[i]);
-		to->value = buf_str(&writing.texts[i]);
-		to->size = writing.texts[i].size;
-	}
-	r = store_commit(writer->store, writing.ops, writing.n, &ret->revision, &ret->failed, err);
+	prepare(writer, update, &writing);
+	r = store_commit(writer->store, writing.ops, writing.n_texts + writing.n_accompanied,
+			 &ret->revision, &ret->failed, err);
 	if (r < 0)
 		return r;
-	ret->type = r == 0 ? IPAM_EVENT_WRITTEN : IPAM_EVENT_CONFLICT;
 	writer->counts.n_commits += r == 0;
 	writer->counts.n_conflicts += r != 0;
-	for (size_t i = 0; r == 0 && i < update->n_ops; i++)
-		writer->counts.n_objects += update->ops[i].type != IPAM_OP_EXPECT;
+	if (r != 0) {
+		ret->type = IPAM_EVENT_CONFLICT;
+		return 0;
+	}
+	ret->type = IPAM_EVENT_WRITTEN;
+	count_objects(writer, update);
+	for (size_t i = 0; i < writing.n_accompanied; i++)
+		writer->companion.made(writer->companion.ctx, writing.accompanied[i],
+				       ret->revision);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "ipam/ipam-request.h"
 
 struct store;
+struct store_op;
 struct ipam_writer;
 
 /* 'node' is copied; 'store' is borrowed and used by nobody else meanwhile. */
@@ -24,6 +25,18 @@ CLEANUP_FUNC(struct ipam_writer *, ipam_writer_free);
 /* Another evaluator for the selectors of pools than the selector module's. */
 void ipam_writer_set_selects(struct ipam_writer *writer,
 			     bool (*selects)(const char *selector, const struct str_map *labels));
+
+/*
+ * What the caller wants written together with a request that is granted. 'make' is asked before
+ * each try and gives a STORE_PUT or STORE_REMOVE, borrowed until it is asked for that request
+ * again; false: nothing. 'made' is told that it was written, at that revision.
+ */
+struct ipam_companion {
+	bool (*make)(void *ctx, const struct ipam_request *request, struct store_op *ret);
+	void (*made)(void *ctx, const struct ipam_request *request, uint64_t revision);
+	void *ctx;
+};
+void ipam_writer_set_companion(struct ipam_writer *writer, const struct ipam_companion *companion);
 
 /*
  * Serves all requests; each has its own result. <0 only if the store is unreachable (the results

@@ -58,6 +58,8 @@ struct ipam_plan {
 	size_t n_reads;
 	struct ipam_op *ops;
 	size_t n_ops;
+	const struct ipam_request **deciding; /* by that commit */
+	size_t n_deciding;
 };
 
 /* Asks for a read, once. Gives IPAM_ATTEMPT_READ. */

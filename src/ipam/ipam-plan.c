@@ -25,9 +25,10 @@
 #define CONFIG_NAME "default"
 /*
  * Entries touched beyond which no further request is begun before the commit: with what one request
- * may add, a commit stays within the 128 operations that etcd takes unless told otherwise.
+ * may add, and a companion for each, a commit stays within the 128 operations that etcd takes
+ * unless told otherwise.
  */
-#define TOUCHED_FULL 40u
+#define TOUCHED_FULL 32u
 
 struct ipam_plan *ipam_plan_new(const char *node)
 {
@@ -70,6 +71,9 @@ static void clear_ops(struct ipam_plan *plan)
 	free(plan->ops);
 	plan->ops = NULL;
 	plan->n_ops = 0;
+	free(plan->deciding);
+	plan->deciding = NULL;
+	plan->n_deciding = 0;
 }
 
 static void clear_world(struct ipam_plan *plan)
@@ -523,6 +527,12 @@ static void make_ops(struct ipam_plan *plan)
 	plan->n_ops = view->n_touched;
 	for (size_t i = 0; i < plan->n_ops; i++)
 		plan->ops[i] = op_of(view->touched[i]);
+	for (size_t i = 0; i < plan->n_slots; i++) {
+		const struct ipam_slot *slot = &plan->slots[i];
+
+		if (slot->decided && !slot->done && slot->request->result == IPAM_OK)
+			*ARRAY_ADD(plan->deciding, plan->n_deciding) = slot->request;
+	}
 }
 
 /* Keeps what the next batch can use: this node's own blocks, and who owns the others. */
@@ -560,7 +570,12 @@ static void proceed(struct ipam_plan *plan, struct ipam_update *ret)
 	if (plan->view.n_touched) {
 		make_ops(plan);
 		*ret = (struct ipam_update){
-			.next = IPAM_NEXT_COMMIT, .ops = plan->ops, .n_ops = plan->n_ops};
+			.next = IPAM_NEXT_COMMIT,
+			.ops = plan->ops,
+			.n_ops = plan->n_ops,
+			.deciding = plan->deciding,
+			.n_deciding = plan->n_deciding,
+		};
 		return;
 	}
 	assert(!open);

@@ -90,6 +90,9 @@ struct ipam_update {
 	size_t n_reads;
 	const struct ipam_op *ops;
 	size_t n_ops;
+	/* COMMIT: the requests that are granted if it holds, with their results. */
+	const struct ipam_request *const *deciding;
+	size_t n_deciding;
 };
 
 /* 'node' is copied. Selectors are those of the selector module; 'selects' evaluates others. */

@@ -105,7 +105,7 @@ def test_endpoint_can_t_be_written(lab):
     with _rule(lab, "INSERT ON object WHEN NEW.kind = 'workloadendpoints'"):
         answer = pod.try_add()
         assert answer.json["code"] == 11
-        _refused(lab, answer, before, "can't write the endpoint", "store.db")
+        _refused(lab, answer, before, "store.db")
     pod.add()
     assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
 

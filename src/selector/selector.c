@@ -314,6 +314,52 @@ bool selector_matches(const struct selector *selector, const struct str_map *lab
 	return node_matches(selector, 0, labels);
 }
 
+static void explain_term(const struct node *node, const struct str_map *labels, struct buf *out)
+{
+	const char *value = *node->label ? str_map_find(labels, node->label) : NULL;
+
+	buf_adds(out, node->negated ? "!" : "");
+	write_term(node, out);
+	if (node->op == SELECTOR_ALL || node->op == SELECTOR_GLOBAL)
+		return;
+	if (!value)
+		buf_addf(out, " (there is no label %s)", node->label);
+	else if (node->op != SELECTOR_EQUAL || strcmp(value, node->values[0]) != 0)
+		buf_addf(out, " (it is \"%s\")", value);
+}
+
+/*
+ * An operand that settles its group alone stands for it; where none does, all of them are the
+ * reason.
+ */
+static void explain_node(const struct selector *selector, uint32_t index,
+			 const struct str_map *labels, struct buf *out)
+{
+	const struct node *node = &selector->nodes[index];
+	bool settles = node->type == NODE_OR;
+
+	if (node->type == NODE_TERM) {
+		explain_term(node, labels, out);
+		return;
+	}
+	for (uint32_t i = node->first; i != NONE; i = selector->nodes[i].next) {
+		if (node_matches(selector, i, labels) == settles) {
+			explain_node(selector, i, labels, out);
+			return;
+		}
+	}
+	for (uint32_t i = node->first; i != NONE; i = selector->nodes[i].next) {
+		buf_adds(out, i == node->first ? "" : " and ");
+		explain_node(selector, i, labels, out);
+	}
+}
+
+void selector_explain(const struct selector *selector, const struct str_map *labels,
+		      struct buf *out)
+{
+	explain_node(selector, 0, labels, out);
+}
+
 const char *selector_text(const struct selector *selector)
 {
 	return selector->text;

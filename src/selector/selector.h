@@ -22,6 +22,14 @@ CLEANUP_FUNC(struct selector *, selector_free);
 /* "!=" and "not in" hold for an absent label; every other comparison does not. */
 bool selector_matches(const struct selector *selector, const struct str_map *labels);
 
+struct buf;
+/*
+ * Appends which terms decide selector_matches(), each with what the labels say of it:
+ * 'app == "web" (it is "db")', 'has(x) and y != "z" (there is no label y)'.
+ */
+void selector_explain(const struct selector *selector, const struct str_map *labels,
+		      struct buf *out);
+
 /*
  * Its text in Calico's one spelling (blanks, quotes, sets in order), from which ids are made.
  * Borrowed.

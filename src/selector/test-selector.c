@@ -338,6 +338,36 @@ static void test_wrong(void **state)
 	assert_false(selector_selects("a == 'b'", &none));
 }
 
+static void test_explain(void **state)
+{
+	static const char *const cases[][2] = {
+		{"a == 'x'", "a == \"x\""},
+		{"a == 'y'", "a == \"y\" (it is \"x\")"},
+		{"b == 'y'", "b == \"y\" (there is no label b)"},
+		{"b != 'y' && a == 'z'", "a == \"z\" (it is \"x\")"},
+		{"a == 'y' || b == 'y'",
+		 "a == \"y\" (it is \"x\") and b == \"y\" (there is no label b)"},
+		{"a == 'y' || a in {'x'}", "a in {\"x\"} (it is \"x\")"},
+		{"!has(b) && all()", "!has(b) (there is no label b) and all()"},
+		{"!(a == 'x' && b != 'x')", "a == \"x\" and b != \"x\" (there is no label b)"},
+		{"", "all()"},
+	};
+	struct str_map labels = {.v = NULL};
+
+	(void)state;
+	str_map_put(&labels, "a", "x");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(selector_freep) struct selector *selector = NULL;
+		_cleanup_buf_ struct buf why = BUF_INIT;
+
+		assert_int_equal(selector_compile(cases[i][0], &selector, NULL), 0);
+		selector_explain(selector, &labels, &why);
+		assert_string_equal(buf_str(&why), cases[i][1]);
+	}
+	(void)str_map_remove(&labels, "a");
+	free(labels.v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_id),
 		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_explain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * networking.k8s.io/v1 NetworkPolicy as its own text says it, without turning it into a policy of
+ * Calico first: a second opinion on that conversion. Of what has labels only pods count. A rule
+ * allows when the peer is in its list, or there is no list, and so is the port.
+ */
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/parse.h"
+#include "policy/policy-match.h"
+
+#define ORCHESTRATOR_KUBERNETES "k8s"
+#define PROTOCOL_TCP		"TCP"
+
+const struct staged_kubernetes_network_policy_spec *kubernetes_spec(const struct object *object)
+{
+	return &as_staged_kubernetes_network_policy(object)->spec;
+}
+
+static bool is_among(const struct str_list *values, const char *value)
+{
+	for (size_t i = 0; i < values->n; i++)
+		if (strcmp(values->v[i], value) == 0)
+			return true;
+	return false;
+}
+
+static bool expression_matches(const struct label_expression *expression,
+			       const struct str_map *labels)
+{
+	const char *value = str_map_find(labels, expression->key);
+	const char *operator= expression->operator? expression->operator: "";
+
+	if (strcmp(operator, "In") == 0)
+		return value && is_among(&expression->values, value);
+	if (strcmp(operator, "NotIn") == 0)
+		return !value || !is_among(&expression->values, value);
+	if (strcmp(operator, "Exists") == 0)
+		return value;
+	if (strcmp(operator, "DoesNotExist") == 0)
+		return !value;
+	return false;
+}
+
+/* All of it must hold; the empty selector selects everything. */
+static bool labels_match(const struct label_selector *selector, const struct str_map *labels,
+			 const char *field, struct buf *why)
+{
+	for (size_t i = 0; i < selector->match_labels.n; i++) {
+		const struct str_pair *wanted = &selector->match_labels.v[i];
+		const char *value = str_map_find(labels, wanted->key);
+
+		if (value && strcmp(value, wanted->value) == 0)
+			continue;
+		if (why)
+			buf_addf(why, "%s.matchLabels %s: %s (%s%s)", field, wanted->key,
+				 wanted->value, value ? "it is " : "there is no such label",
+				 value ? value : "");
+		return false;
+	}
+	for (size_t i = 0; i < selector->match_expressions.n; i++) {
+		const struct label_expression *expression = &selector->match_expressions.v[i];
+		const char *value = str_map_find(labels, expression->key);
+
+		if (expression_matches(expression, labels))
+			continue;
+		if (why)
+			buf_addf(why, "%s.matchExpressions %s %s (%s%s)", field, expression->key,
+				 expression->operator? expression->operator: "",
+				 value ? "it is " : "there is no such label", value ? value : "");
+		return false;
+	}
+	return true;
+}
+
+static bool is_pod(const struct world_peer *peer)
+{
+	const char *orchestrator = str_map_find(&peer->labels, LABEL_ORCHESTRATOR);
+
+	return peer->type == WORLD_WORKLOAD && orchestrator &&
+	       strcmp(orchestrator, ORCHESTRATOR_KUBERNETES) == 0;
+}
+
+static bool in_namespace(const struct world_peer *peer, const char *namespace)
+{
+	const char *own = str_map_find(&peer->labels, LABEL_NAMESPACE);
+
+	return own && namespace && strcmp(own, namespace) == 0;
+}
+
+bool kubernetes_selects(const struct world_policy *policy, const struct world_peer *peer,
+			struct buf *why)
+{
+	if (!is_pod(peer) || !in_namespace(peer, policy->object->meta.namespace)) {
+		if (why)
+			buf_addf(why, "it is for pods of namespace %s",
+				 policy->object->meta.namespace);
+		return false;
+	}
+	if (!labels_match(&kubernetes_spec(policy->object)->pod_selector, &peer->labels,
+			  "podSelector", why))
+		return false;
+	if (why)
+		buf_adds(why, "podSelector");
+	return true;
+}
+
+/* --- Peers ---------------------------------------------------------------------------------- */
+
+static bool block_holds(const struct ip_block *block, const struct ip_addr *addr)
+{
+	struct cidr cidr;
+
+	if (!block->cidr || cidr_parse(block->cidr, &cidr, NULL) < 0 || !cidr_contains(&cidr, addr))
+		return false;
+	for (size_t i = 0; i < block->except.n; i++)
+		if (cidr_parse(block->except.v[i], &cidr, NULL) == 0 && cidr_contains(&cidr, addr))
+			return false;
+	return true;
+}
+
+/* Pods by their labels, in the policy's own namespace unless another is asked for. */
+static bool peer_is(const struct kubernetes_peer *wanted, const char *namespace,
+		    const struct world_peer *peer, struct buf *why)
+{
+	if (!is_pod(peer))
+		return false;
+	if (wanted->namespace_selector) {
+		if (!labels_match(wanted->namespace_selector, &peer->namespace_labels,
+				  "namespaceSelector", why))
+			return false;
+	} else if (!in_namespace(peer, namespace)) {
+		if (why)
+			buf_addf(why, "it is not in namespace %s", namespace);
+		return false;
+	}
+	return !wanted->pod_selector ||
+	       labels_match(wanted->pod_selector, &peer->labels, "podSelector", why);
+}
+
+static bool peer_matches(struct policy_world *world, const struct kubernetes_peer *wanted,
+			 const char *namespace, const struct ip_addr *addr, struct buf *why)
+{
+	size_t n;
+	const struct world_peer *peers = policy_world_peers(world, &n);
+
+	if (wanted->ip_block)
+		return block_holds(wanted->ip_block, addr);
+	if (!wanted->pod_selector && !wanted->namespace_selector)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (world_peer_holds(&peers[i], addr) && peer_is(wanted, namespace, &peers[i], why))
+			return true;
+	return false;
+}
+
+/* --- Ports ---------------------------------------------------------------------------------- */
+
+static bool is_named_port(struct policy_world *world, const char *name, const struct packet *packet)
+{
+	size_t n;
+	const struct world_peer *peers = policy_world_peers(world, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_pod(&peers[i]) || !world_peer_holds(&peers[i], &packet->destination))
+			continue;
+		for (size_t k = 0; k < peers[i].n_ports; k++)
+			if (strcmp(peers[i].ports[k].name, name) == 0 &&
+			    peers[i].ports[k].protocol == packet->protocol &&
+			    peers[i].ports[k].port == packet->destination_port)
+				return true;
+	}
+	return false;
+}
+
+static bool port_matches(struct policy_world *world, const struct kubernetes_port *wanted,
+			 const struct packet *packet)
+{
+	struct int_or_string protocol = {.s = wanted->protocol ? wanted->protocol
+							       : (char *)(uintptr_t)PROTOCOL_TCP};
+	uint64_t first;
+
+	if (protocol_number(&protocol) != packet->protocol)
+		return false;
+	if (!wanted->port.s)
+		return true;
+	if (parse_u64(wanted->port.s, 1, UINT16_MAX, &first, NULL) < 0)
+		return is_named_port(world, wanted->port.s, packet);
+	if (!wanted->end_port.set)
+		return packet->destination_port == first;
+	return packet->destination_port >= first && packet->destination_port <= wanted->end_port.v;
+}
+
+bool kubernetes_rule_matches(struct policy_world *world, const struct world_policy *policy,
+			     enum policy_direction direction, size_t index,
+			     const struct packet *packet, struct buf *why)
+{
+	const struct staged_kubernetes_network_policy_spec *spec = kubernetes_spec(policy->object);
+	bool in = direction == POLICY_INGRESS;
+	const struct kubernetes_rule *rule = in ? &spec->ingress.v[index] : &spec->egress.v[index];
+	const struct ip_addr *addr = in ? &packet->source : &packet->destination;
+	const char *namespace = policy->object->meta.namespace;
+	bool port = rule->ports.n == 0;
+	bool peer = rule->peers.n == 0;
+
+	for (size_t i = 0; i < rule->ports.n && !port; i++)
+		port = port_matches(world, &rule->ports.v[i], packet);
+	if (!port) {
+		if (why)
+			buf_addf(why, "ports: %s port %u is none of them",
+				 protocol_format(packet->protocol).s, packet->destination_port);
+		return false;
+	}
+	for (size_t i = 0; i < rule->peers.n && !peer; i++) {
+		_cleanup_buf_ struct buf reason = BUF_INIT;
+
+		peer = peer_matches(world, &rule->peers.v[i], namespace, addr, &reason);
+		if (why && !peer && reason.size)
+			buf_addf(why, "%s%s[%zu]: %s", why->size ? "; " : "", in ? "from" : "to", i,
+				 buf_str(&reason));
+	}
+	if (why && peer) {
+		buf_reset(why);
+		buf_adds(why, rule->peers.n ? "peer and port" : "any peer, the port");
+	} else if (why && !why->size) {
+		buf_addf(why, "%s: %s is none of them", in ? "from" : "to", ip_format(addr).s);
+	}
+	return peer;
+}

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The world of policy: a heap of objects, and what is derived from all of them at once (peers in
+ * world-peer.c, the order of policies here). 'stale' says that the derived half is to be made anew.
+ * Selectors that were compiled once stay, whatever changes: their text is all they depend on.
+ */
+
+#include "policy/policy-world.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "model/felix-config.h"
+#include "model/felix-configuration.h"
+#include "policy/world-peer.h"
+#include "selector/selector.h"
+
+struct compiled_selector {
+	char *text;
+	struct selector *selector; /* NULL: the text is none */
+	UT_hash_handle hh;
+};
+
+struct service {
+	char *namespace;
+	char *name;
+	struct world_service_member *members;
+	size_t n;
+};
+
+struct node_settings {
+	const char *node;
+	struct felix_configuration *settings;
+};
+
+struct policy_world {
+	struct object **objects;
+	size_t n_objects;
+	struct service *services;
+	size_t n_services;
+	struct compiled_selector *selectors; /* by text */
+	bool stale;
+	struct world_peer *peers;
+	size_t n_peers;
+	struct world_tier *tiers;
+	size_t n_tiers;
+	struct node_settings *settings;
+	size_t n_settings;
+};
+
+struct policy_world *policy_world_new(void)
+{
+	return XNEW(struct policy_world);
+}
+
+static void forget_derived(struct policy_world *world)
+{
+	for (size_t i = 0; i < world->n_peers; i++)
+		world_peer_deinit(&world->peers[i]);
+	for (size_t i = 0; i < world->n_tiers; i++)
+		free(world->tiers[i].policies);
+	for (size_t i = 0; i < world->n_settings; i++)
+		(void)model_free(&world->settings[i].settings->object);
+	free(world->peers);
+	free(world->tiers);
+	free(world->settings);
+	world->peers = NULL;
+	world->tiers = NULL;
+	world->settings = NULL;
+	world->n_peers = world->n_tiers = world->n_settings = 0;
+	world->stale = true;
+}
+
+static void service_deinit(struct service *service)
+{
+	free(service->namespace);
+	free(service->name);
+	free(service->members);
+}
+
+struct policy_world *policy_world_free(struct policy_world *world)
+{
+	struct compiled_selector *compiled;
+	struct compiled_selector *next;
+
+	if (!world)
+		return NULL;
+	forget_derived(world);
+	for (size_t i = 0; i < world->n_objects; i++)
+		(void)model_free(world->objects[i]);
+	for (size_t i = 0; i < world->n_services; i++)
+		service_deinit(&world->services[i]);
+	HASH_ITER(hh, world->selectors, compiled, next)
+	{
+		HASH_DEL(world->selectors, compiled);
+		(void)selector_free(compiled->selector);
+		free(compiled->text);
+		free(compiled);
+	}
+	free(world->objects);
+	free(world->services);
+	free(world);
+	return NULL;
+}
+
+/* --- Selectors --------------------------------------------------------------------------------- */
+
+static const struct selector *selector_get(struct policy_world *world, const char *key,
+					   const char *text)
+{
+	struct compiled_selector *compiled;
+
+	HASH_FIND_STR(world->selectors, key, compiled);
+	if (compiled)
+		return compiled->selector;
+	compiled = XNEW(struct compiled_selector);
+	compiled->text = xstrdup(key);
+	if (selector_compile(text, &compiled->selector, NULL) < 0)
+		compiled->selector = NULL;
+	HASH_ADD_KEYPTR(hh, world->selectors, compiled->text, strlen(compiled->text), compiled);
+	return compiled->selector;
+}
+
+const struct selector *policy_world_selector(struct policy_world *world, const char *text)
+{
+	return selector_get(world, text, text);
+}
+
+/* Appends 'text' with each 'from' replaced. */
+static void add_replaced(struct buf *out, const char *text, const char *from, const char *to)
+{
+	const char *at;
+
+	while ((at = strstr(text, from))) {
+		buf_add(out, text, (size_t)(at - text));
+		buf_adds(out, to);
+		text = at + strlen(from);
+	}
+	buf_adds(out, text);
+}
+
+const struct selector *policy_world_namespace_selector(struct policy_world *world, const char *text)
+{
+	const struct selector *plain = policy_world_selector(world, text);
+	_cleanup_buf_ struct buf all = BUF_INIT;
+	_cleanup_buf_ struct buf global = BUF_INIT;
+
+	if (!plain)
+		return NULL;
+	add_replaced(&all, selector_text(plain), "all()", "has(" LABEL_ANY_NAMESPACE ")");
+	add_replaced(&global, buf_str(&all), "global()", "!has(" LABEL_ANY_NAMESPACE ")");
+	return selector_get(world, buf_str(&global), buf_str(&global));
+}
+
+/* --- Objects ----------------------------------------------------------------------------------- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static size_t object_index(const struct policy_world *world, enum kind kind, const char *namespace,
+			   const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < world->n_objects; i++) {
+		const struct object *object = world->objects[i];
+
+		if (object->desc->kind == kind && same_text(object->meta.name, name) &&
+		    same_text(object->meta.namespace, namespace))
+			break;
+	}
+	return i;
+}
+
+static struct policy_spec *calico_spec(const struct object *object)
+{
+	switch ((int)object->desc->kind) {
+	case KIND_NETWORK_POLICY:
+	case KIND_GLOBAL_NETWORK_POLICY:
+	case KIND_STAGED_NETWORK_POLICY:
+	case KIND_STAGED_GLOBAL_NETWORK_POLICY:
+		return &as_policy(object)->spec;
+	default:
+		return NULL;
+	}
+}
+
+static int check_selector(const char *text, const char *field, struct err *err)
+{
+	_cleanup_(selector_freep) struct selector *selector = NULL;
+	int r = text ? selector_compile(text, &selector, err) : 0;
+
+	return r < 0 ? err_prefix(err, r, "%s", field) : 0;
+}
+
+/* Only what a policy can't be placed without: whom it is for, and which way. */
+static int check_policy(const struct policy_spec *spec, struct err *err)
+{
+	int r = check_selector(spec->selector, "spec.selector", err);
+
+	if (r == 0)
+		r = check_selector(spec->namespace_selector, "spec.namespaceSelector", err);
+	if (r == 0)
+		r = check_selector(spec->service_account_selector, "spec.serviceAccountSelector",
+				   err);
+	for (size_t i = 0; r == 0 && i < spec->types.n; i++)
+		if (strcmp(spec->types.v[i], "Ingress") != 0 &&
+		    strcmp(spec->types.v[i], "Egress") != 0)
+			r = err_set(err, -EINVAL,
+				    "spec.types[%zu]: \"%.40s\" is neither Ingress nor Egress", i,
+				    spec->types.v[i]);
+	return r;
+}
+
+int policy_world_put(struct policy_world *world, const struct object *object, struct err *err)
+{
+	const struct policy_spec *spec = calico_spec(object);
+	int r = spec ? check_policy(spec, err) : 0;
+	struct object *copy;
+	size_t i;
+
+	if (r < 0)
+		return err_prefix(err, r, "%s/%s", object->desc->name,
+				  object->meta.name ? object->meta.name : "");
+	forget_derived(world);
+	i = object_index(world, object->desc->kind, object->meta.namespace, object->meta.name);
+	copy = model_copy(object);
+	if (i < world->n_objects) {
+		(void)model_free(world->objects[i]);
+		world->objects[i] = copy;
+	} else {
+		*ARRAY_ADD(world->objects, world->n_objects) = copy;
+	}
+	return 0;
+}
+
+void policy_world_remove(struct policy_world *world, enum kind kind, const char *namespace,
+			 const char *name)
+{
+	struct object **kept = NULL;
+	size_t n = 0;
+	size_t gone = object_index(world, kind, namespace, name);
+
+	if (gone == world->n_objects)
+		return;
+	forget_derived(world);
+	/* An array that ARRAY_ADD() grows is never shortened in place. */
+	for (size_t i = 0; i < world->n_objects; i++)
+		if (i != gone)
+			*ARRAY_ADD(kept, n) = world->objects[i];
+	(void)model_free(world->objects[gone]);
+	free(world->objects);
+	world->objects = kept;
+	world->n_objects = n;
+}
+
+const struct object *policy_world_find(const struct policy_world *world, enum kind kind,
+				       const char *namespace, const char *name)
+{
+	size_t i = object_index(world, kind, namespace, name);
+
+	return i < world->n_objects ? world->objects[i] : NULL;
+}
+
+const struct object *const *policy_world_objects(const struct policy_world *world, size_t *ret_n)
+{
+	*ret_n = world->n_objects;
+	return (const struct object *const *)world->objects;
+}
+
+/* --- Services ---------------------------------------------------------------------------------- */
+
+static struct service *service_find(const struct policy_world *world, const char *namespace,
+				    const char *name)
+{
+	for (size_t i = 0; i < world->n_services; i++)
+		if (strcmp(world->services[i].namespace, namespace) == 0 &&
+		    strcmp(world->services[i].name, name) == 0)
+			return &world->services[i];
+	return NULL;
+}
+
+void policy_world_set_service(struct policy_world *world, const char *namespace, const char *name,
+			      const struct world_service_member *members, size_t n)
+{
+	struct service *service = service_find(world, namespace, name);
+
+	if (!service) {
+		service = ARRAY_ADD(world->services, world->n_services);
+		service->namespace = xstrdup(namespace);
+		service->name = xstrdup(name);
+	}
+	free(service->members);
+	service->members = NULL;
+	service->n = 0;
+	for (size_t i = 0; i < n; i++)
+		*ARRAY_ADD(service->members, service->n) = members[i];
+}
+
+bool policy_world_serves(const struct policy_world *world, const char *namespace, const char *name,
+			 const struct world_service_member *member, bool any_port)
+{
+	const struct service *service = service_find(world, namespace, name);
+
+	for (size_t i = 0; service && i < service->n; i++) {
+		const struct world_service_member *m = &service->members[i];
+
+		if (ip_equal(&m->addr, &member->addr) &&
+		    (any_port || (m->protocol == member->protocol && m->port == member->port)))
+			return true;
+	}
+	return false;
+}
+
+/* --- The order of policies --------------------------------------------------------------------- */
+
+/* Tiers that are there without being made, and what they do at their end. */
+static const struct {
+	const char *name;
+	double order;
+	bool pass;
+} standing_tiers[] = {
+	{"kube-admin", 1000, true},
+	{TIER_DEFAULT, TIER_DEFAULT_ORDER, false},
+	{"kube-baseline", 10000000, true},
+};
+
+static void tier_describe(const struct policy_world *world, struct world_tier *tier)
+{
+	tier->object = policy_world_find(world, KIND_TIER, NULL, tier->name);
+	tier->order = INFINITY;
+	for (size_t i = 0; i < ARRAY_SIZE(standing_tiers); i++) {
+		if (strcmp(standing_tiers[i].name, tier->name) == 0) {
+			tier->known = true;
+			tier->order = standing_tiers[i].order;
+			tier->pass = standing_tiers[i].pass;
+		}
+	}
+	if (tier->object) {
+		const struct tier_spec *spec = &as_tier(tier->object)->spec;
+
+		tier->known = true;
+		tier->pass = spec->default_action == TIER_DEFAULT_ACTION_PASS;
+		tier->order = spec->order.set ? spec->order.v : INFINITY;
+	}
+}
+
+static struct world_tier *tier_get(struct policy_world *world, const char *name)
+{
+	struct world_tier *tier;
+
+	for (size_t i = 0; i < world->n_tiers; i++)
+		if (strcmp(world->tiers[i].name, name) == 0)
+			return &world->tiers[i];
+	tier = ARRAY_ADD(world->tiers, world->n_tiers);
+	tier->name = name;
+	tier_describe(world, tier);
+	return tier;
+}
+
+static bool calico_policy(const struct object *object, struct world_policy *ret)
+{
+	const struct policy_spec *spec = calico_spec(object);
+
+	if (!spec)
+		return false;
+	*ret = (struct world_policy){
+		.syntax = WORLD_POLICY_CALICO,
+		.object = object,
+		.order = spec->order.set ? spec->order.v : INFINITY,
+		.tier = spec->tier && *spec->tier ? spec->tier : TIER_DEFAULT,
+		.staged = object->desc->kind == KIND_STAGED_NETWORK_POLICY ||
+			  object->desc->kind == KIND_STAGED_GLOBAL_NETWORK_POLICY,
+		.do_not_track = spec->do_not_track.v,
+		.pre_dnat = spec->pre_dnat.v,
+		.apply_on_forward = spec->apply_on_forward.v,
+		.directions = policy_directions(spec),
+	};
+	/* What is staged to be deleted says nothing of packets. */
+	return !ret->staged || spec->staged_action != STAGED_ACTION_DELETE;
+}
+
+/* Kubernetes: what is for egress is only so if the policy says so in its types. */
+static bool kubernetes_policy(const struct object *object, struct world_policy *ret)
+{
+	const struct staged_kubernetes_network_policy_spec *spec;
+
+	if (object->desc->kind != KIND_STAGED_KUBERNETES_NETWORK_POLICY)
+		return false;
+	spec = &as_staged_kubernetes_network_policy(object)->spec;
+	*ret = (struct world_policy){
+		.syntax = WORLD_POLICY_KUBERNETES,
+		.object = object,
+		.order = KUBERNETES_POLICY_ORDER,
+		.tier = TIER_DEFAULT,
+		.staged = true,
+		.directions = spec->policy_types.n ? 0 : POLICY_INGRESS,
+	};
+	for (size_t i = 0; i < spec->policy_types.n; i++)
+		ret->directions |= strcmp(spec->policy_types.v[i], "Egress") == 0 ? POLICY_EGRESS
+										  : POLICY_INGRESS;
+	return spec->staged_action != STAGED_ACTION_DELETE;
+}
+
+static int compare_orders(double a, double b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int compare_tiers(const void *first, const void *second)
+{
+	const struct world_tier *a = first;
+	const struct world_tier *b = second;
+	int r = a->known == b->known ? compare_orders(a->order, b->order) : a->known ? -1 : 1;
+
+	return r ? r : strcmp(a->name, b->name);
+}
+
+/* "name/namespace/kind", by which policies of the same order follow each other. */
+static char *sort_text(const struct object *object)
+{
+	return xasprintf("%s/%s/%s", object->meta.name ? object->meta.name : "",
+			 object->meta.namespace ? object->meta.namespace : "", object->desc->name);
+}
+
+static int compare_policies(const void *first, const void *second)
+{
+	const struct world_policy *a = first;
+	const struct world_policy *b = second;
+	_cleanup_free_ char *text_a = sort_text(a->object);
+	_cleanup_free_ char *text_b = sort_text(b->object);
+	int r = compare_orders(a->order, b->order);
+
+	return r ? r : strcmp(text_a, text_b);
+}
+
+static void derive_tiers(struct policy_world *world)
+{
+	for (size_t i = 0; i < world->n_objects; i++) {
+		struct world_policy policy;
+		struct world_tier *tier;
+
+		if (world->objects[i]->desc->kind == KIND_TIER)
+			(void)tier_get(world, world->objects[i]->meta.name);
+		if (!calico_policy(world->objects[i], &policy) &&
+		    !kubernetes_policy(world->objects[i], &policy))
+			continue;
+		tier = tier_get(world, policy.tier);
+		*ARRAY_ADD(tier->policies, tier->n_policies) = policy;
+	}
+	if (world->n_tiers)
+		qsort(world->tiers, world->n_tiers, sizeof(*world->tiers), compare_tiers);
+	for (size_t i = 0; i < world->n_tiers; i++)
+		if (world->tiers[i].n_policies)
+			qsort(world->tiers[i].policies, world->tiers[i].n_policies,
+			      sizeof(*world->tiers[i].policies), compare_policies);
+}
+
+static void derive_peers(struct policy_world *world)
+{
+	for (size_t i = 0; i < world->n_objects; i++) {
+		struct world_peer peer;
+
+		if (world_peer_make(world, world->objects[i], &peer))
+			*ARRAY_ADD(world->peers, world->n_peers) = peer;
+	}
+}
+
+static void derive(struct policy_world *world)
+{
+	if (!world->stale)
+		return;
+	derive_tiers(world);
+	derive_peers(world);
+	world->stale = false;
+}
+
+const struct world_tier *policy_world_tiers(struct policy_world *world, size_t *ret_n)
+{
+	derive(world);
+	*ret_n = world->n_tiers;
+	return world->tiers;
+}
+
+const struct world_peer *policy_world_peers(struct policy_world *world, size_t *ret_n)
+{
+	derive(world);
+	*ret_n = world->n_peers;
+	return world->peers;
+}
+
+const struct world_peer *policy_world_peer(struct policy_world *world, const struct object *object)
+{
+	derive(world);
+	for (size_t i = 0; i < world->n_peers; i++)
+		if (world->peers[i].object == object)
+			return &world->peers[i];
+	return NULL;
+}
+
+/* --- Settings ---------------------------------------------------------------------------------- */
+
+static const struct felix_configuration *find_settings(const struct policy_world *world,
+						       const char *name)
+{
+	const struct object *object =
+		policy_world_find(world, KIND_FELIX_CONFIGURATION, NULL, name);
+
+	return object ? as_felix_configuration(object) : NULL;
+}
+
+const struct felix_configuration *policy_world_settings(struct policy_world *world,
+							const char *node)
+{
+	_cleanup_free_ char *node_name = xasprintf(FELIX_CONFIGURATION_NODE "%s", node);
+	struct felix_configuration *resolved = NULL;
+	struct node_settings *settings;
+
+	derive(world);
+	for (size_t i = 0; i < world->n_settings; i++)
+		if (strcmp(world->settings[i].node, node) == 0)
+			return world->settings[i].settings;
+	/* What can't be understood is as if it were not there: the built-in holds. */
+	if (felix_config_resolve(find_settings(world, FELIX_CONFIGURATION_DEFAULT),
+				 find_settings(world, node_name), NULL, &resolved, NULL) < 0 &&
+	    felix_config_resolve(NULL, NULL, NULL, &resolved, NULL) < 0)
+		abort();
+	settings = ARRAY_ADD(world->settings, world->n_settings);
+	settings->node = node;
+	settings->settings = resolved;
+	return resolved;
+}

@@ -146,8 +146,10 @@ static void print_top_nodes(const struct check *check)
 /* --- The problems -------------------------------------------------------------------------------
  */
 
-static bool is_in_use(const struct ipam_allocation *allocation)
+static bool is_in_use(const struct ipam_audit *audit, const struct ipam_allocation *allocation)
 {
+	if (allocation->holder == IPAM_HOLDER_RESERVE)
+		return ipam_audit_has_node(audit, allocation->node);
 	return allocation->n_users > 0 || allocation->holder == IPAM_HOLDER_COOLING ||
 	       (allocation->handle &&
 		(strcmp(allocation->handle, "windows-reserved-ipam-handle") == 0 ||
@@ -163,7 +165,7 @@ static void find_unused(struct check *check)
 		const struct ipam_allocation *allocation = &check->audit->allocations[i];
 		_cleanup_free_ char *text = NULL;
 
-		if (is_in_use(allocation))
+		if (is_in_use(check->audit, allocation))
 			continue;
 		n++;
 		text = attributes_text(allocation);
@@ -283,7 +285,7 @@ static json_t *allocation_json(const struct ipam_audit *audit,
 	set_text(object, "node", allocation->node);
 	set_text(object, "type", str_map_find(allocation->attrs, "type"));
 	set_text(object, "creationTimestamp", str_map_find(allocation->attrs, "timestamp"));
-	(void)json_object_set_new(object, "inUse", json_boolean(is_in_use(allocation)));
+	(void)json_object_set_new(object, "inUse", json_boolean(is_in_use(audit, allocation)));
 	if (allocation->borrowed)
 		(void)json_object_set_new(object, "borrowed", json_true());
 	for (size_t i = 0; i < allocation->n_users; i++)
@@ -391,6 +393,7 @@ static void print_request(const struct ipam_request *request)
 		break;
 	case IPAM_ASSIGN_AUTO:
 	case IPAM_ASSIGN_ADDRESS:
+	case IPAM_HAND_OVER:
 	case IPAM_RELEASE_HANDLE:
 		break;
 	}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Assignment: automatic ones from the blocks that were found, and of one given address. */
+/*
+ * Assignment: automatic ones from the blocks that were found, of one given address, and of one that
+ * another handle of the node keeps for it.
+ */
 
 #include <string.h>
 
@@ -136,7 +139,8 @@ static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request
 		attempt = ipam_plan_drop_unselected(plan, pools, n_pools, family);
 	if (attempt != IPAM_ATTEMPT_READY)
 		return attempt;
-	attempt = ipam_plan_find_blocks(plan, pools, n_pools, n, family, ret);
+	attempt = ipam_plan_find_blocks(plan, pools, n_pools, n, family, request->own_blocks_only,
+					ret);
 	if (attempt == IPAM_ATTEMPT_READY && ret->code != IPAM_OK)
 		return ipam_plan_decide(request, ret->code, "%s", ret->err.msg);
 	return attempt;
@@ -274,6 +278,67 @@ enum ipam_attempt ipam_plan_assign_address(struct ipam_plan *plan, struct ipam_r
 					ip_format(&request->addr).s);
 	ipam_view_touch(&plan->view, block);
 	ipam_plan_count(plan, handle, &cidr, 1);
+	add_address(request, &request->addr, block);
+	return ipam_plan_decide(request, IPAM_OK, "%s", "");
+}
+
+/* --- An address that was kept ------------------------------------------------------------------ */
+
+/* READY and a code not OK, or true: decided. */
+static bool holds_other(struct ipam_request *request, const struct ipam_entry *block)
+{
+	unsigned int ordinal;
+	const char *name;
+
+	if (!block || block->corrupt) {
+		(void)ipam_plan_decide(request, block ? IPAM_E_STORE : IPAM_E_NOT_FOUND, "%s",
+				       block ? block->corrupt : "the address's block is gone");
+		return true;
+	}
+	ordinal = (unsigned int)ip_distance(&block->cidr.addr, &request->addr);
+	name = ipam_block_handle(block->block, ordinal);
+	if (name && strcmp(name, request->handle) == 0) {
+		add_address(request, &request->addr, block);
+		(void)ipam_plan_decide(request, IPAM_OK, "%s", "");
+		return true;
+	}
+	if (name && strcmp(name, request->from) == 0)
+		return false;
+	(void)ipam_plan_decide(request, IPAM_E_TAKEN,
+			       "%s is not kept under %.128s any more; it belongs to %.128s",
+			       ip_format(&request->addr).s, request->from, name ? name : "nobody");
+	return true;
+}
+
+enum ipam_attempt ipam_plan_hand_over(struct ipam_plan *plan, struct ipam_request *request)
+{
+	const struct ipam_cooldown at_once = {.seconds = 0};
+	_cleanup_(attrs_deinit) struct attrs attrs = {0};
+	struct ipam_owner owner = {.handle = request->handle, .attrs = &attrs.map};
+	struct ipam_entry *handle;
+	struct ipam_entry *from;
+	struct ipam_entry *block;
+	enum ipam_attempt attempt = get_handle(plan, request, &handle);
+	int r;
+
+	if (attempt == IPAM_ATTEMPT_READY && !handle)
+		return attempt;
+	from = ipam_view_get(&plan->view, KIND_IPAM_HANDLE, request->from);
+	attempt = MAX(attempt, ipam_plan_refresh(plan, from));
+	attempt = MAX(attempt, ipam_plan_find_block(plan, &request->addr, &block));
+	if (attempt == IPAM_ATTEMPT_READY && block)
+		attempt = ipam_plan_refresh(plan, block);
+	if (attempt != IPAM_ATTEMPT_READY || holds_other(request, block))
+		return attempt;
+	make_attrs(plan, request, &attrs);
+	ipam_view_touch(&plan->view, block);
+	r = ipam_block_release_address(block->block, &request->addr, request->from, &at_once);
+	assert(r == 0);
+	r = ipam_block_claim_address(block->block, &owner, &request->addr);
+	assert(r == 0);
+	ipam_plan_count(plan, handle, &block->cidr, 1);
+	if (from->object)
+		ipam_plan_count(plan, from, &block->cidr, -1);
 	add_address(request, &request->addr, block);
 	return ipam_plan_decide(request, IPAM_OK, "%s", "");
 }

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "ipam/ipam-affinity.h"
 #include "ipam/ipam-block.h"
+#include "ipam/ipam-name.h"
 #include "ipam/ipam-pool.h"
 #include "model/kinds.h"
 
@@ -113,6 +114,8 @@ static enum ipam_holder holder_of(const struct ipam_allocation *allocation)
 		return IPAM_HOLDER_COOLING;
 	if (type && strstr(type, "unnelAddress"))
 		return IPAM_HOLDER_TUNNEL;
+	if (type && strcmp(type, IPAM_RESERVE_TYPE) == 0)
+		return IPAM_HOLDER_RESERVE;
 	if (str_map_find(allocation->attrs, "pod") && str_map_find(allocation->attrs, "namespace"))
 		return IPAM_HOLDER_POD;
 	return IPAM_HOLDER_OTHER;

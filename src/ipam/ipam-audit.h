@@ -23,6 +23,7 @@ struct str_map;
 enum ipam_holder {
 	IPAM_HOLDER_POD,
 	IPAM_HOLDER_TUNNEL,
+	IPAM_HOLDER_RESERVE, /* kept by a node for pods that come while the datastore is away */
 	IPAM_HOLDER_OTHER,   /* reserved, a load balancer's, unknown: not judged here */
 	IPAM_HOLDER_COOLING, /* nobody: released, and not to be given again yet */
 };

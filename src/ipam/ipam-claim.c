@@ -387,7 +387,7 @@ static enum ipam_attempt look_beyond(struct ipam_plan *plan, const struct search
 
 enum ipam_attempt ipam_plan_find_blocks(struct ipam_plan *plan, const struct ipam_pool **pools,
 					size_t n_pools, unsigned int n, uint8_t family,
-					struct ipam_sources *ret)
+					bool own_only, struct ipam_sources *ret)
 {
 	struct search search = {.pools = pools, .n_pools = n_pools, .n = n, .family = family};
 	enum ipam_attempt attempt;
@@ -399,5 +399,9 @@ enum ipam_attempt ipam_plan_find_blocks(struct ipam_plan *plan, const struct ipa
 	attempt = refresh_own(plan, &search);
 	if (attempt != IPAM_ATTEMPT_READY)
 		return attempt;
+	if (own_only) {
+		too_little(plan, &search, false, ret);
+		return IPAM_ATTEMPT_READY;
+	}
 	return look_beyond(plan, &search, ret);
 }

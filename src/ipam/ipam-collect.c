@@ -144,6 +144,7 @@ static bool is_leaked(const struct ipam_audit *audit, const struct ipam_allocati
 	case IPAM_HOLDER_POD:
 		return allocation->n_users == 0;
 	case IPAM_HOLDER_TUNNEL:
+	case IPAM_HOLDER_RESERVE:
 		return !ipam_audit_has_node(audit, allocation->node);
 	case IPAM_HOLDER_OTHER:
 	case IPAM_HOLDER_COOLING:

@@ -24,5 +24,12 @@ struct ipam_node_hash {
 };
 struct ipam_node_hash ipam_node_hash(const char *node);
 
+/*
+ * Addresses a node has in reserve, for pods that come while the datastore is away: the attribute
+ * "type", and what a handle begins with before the node's name.
+ */
+#define IPAM_RESERVE_TYPE   "koratReserve"
+#define IPAM_RESERVE_PREFIX "korat-reserve-"
+
 /* FNV-1, 32 bits: where a node begins to look for a block. */
 uint32_t ipam_fnv1(const char *s);

@@ -92,7 +92,7 @@ enum ipam_attempt ipam_plan_claim_block(struct ipam_plan *plan, struct ipam_entr
 					struct ipam_entry *block, bool *ret_usable);
 enum ipam_attempt ipam_plan_find_blocks(struct ipam_plan *plan, const struct ipam_pool **pools,
 					size_t n_pools, unsigned int n, uint8_t family,
-					struct ipam_sources *ret);
+					bool own_only, struct ipam_sources *ret);
 
 /*
  * One step towards the end of a claim on that empty block. READY: nothing more to do; then
@@ -127,3 +127,11 @@ enum ipam_attempt ipam_plan_assign_auto(struct ipam_plan *plan, struct ipam_requ
 enum ipam_attempt ipam_plan_assign_address(struct ipam_plan *plan, struct ipam_request *request);
 enum ipam_attempt ipam_plan_release_handle(struct ipam_plan *plan, struct ipam_request *request);
 enum ipam_attempt ipam_plan_release_address(struct ipam_plan *plan, struct ipam_request *request);
+enum ipam_attempt ipam_plan_hand_over(struct ipam_plan *plan, struct ipam_request *request);
+
+/*
+ * The block that holds the address: by the pool's block size, else whichever holds it, since the
+ * pool may be gone or have been made anew with another size. READY and NULL: there is none.
+ */
+enum ipam_attempt ipam_plan_find_block(struct ipam_plan *plan, const struct ip_addr *addr,
+				       struct ipam_entry **ret);

@@ -450,6 +450,8 @@ static enum ipam_attempt attempt(struct ipam_plan *plan, struct ipam_request *re
 		return ipam_plan_assign_auto(plan, request);
 	case IPAM_ASSIGN_ADDRESS:
 		return ipam_plan_assign_address(plan, request);
+	case IPAM_HAND_OVER:
+		return ipam_plan_hand_over(plan, request);
 	case IPAM_RELEASE_HANDLE:
 		return ipam_plan_release_handle(plan, request);
 	case IPAM_RELEASE_ADDRESS:

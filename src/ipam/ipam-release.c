@@ -113,12 +113,8 @@ enum ipam_attempt ipam_plan_release_handle(struct ipam_plan *plan, struct ipam_r
 
 /* --- One address ----------------------------------------------------------------------------- */
 
-/*
- * The block that holds the address: by the pool's block size, else whichever holds it, since the
- * pool may be gone or have been made anew with another size. READY and NULL: there is none.
- */
-static enum ipam_attempt find_block(struct ipam_plan *plan, const struct ip_addr *addr,
-				    struct ipam_entry **ret)
+enum ipam_attempt ipam_plan_find_block(struct ipam_plan *plan, const struct ip_addr *addr,
+				       struct ipam_entry **ret)
 {
 	const struct ipam_pool *pool = ipam_pools_find(plan->pools, plan->n_pools, addr);
 
@@ -156,7 +152,7 @@ enum ipam_attempt ipam_plan_release_address(struct ipam_plan *plan, struct ipam_
 {
 	struct ipam_entry *block;
 	struct ipam_entry *handle = NULL;
-	enum ipam_attempt attempt = find_block(plan, &request->addr, &block);
+	enum ipam_attempt attempt = ipam_plan_find_block(plan, &request->addr, &block);
 	unsigned int ordinal;
 	const char *name;
 

@@ -18,6 +18,7 @@ enum ipam_use { IPAM_USE_WORKLOAD, IPAM_USE_TUNNEL, IPAM_USE_LOAD_BALANCER };
 enum ipam_request_type {
 	IPAM_ASSIGN_AUTO,    /* n_v4 and n_v6 addresses from this node's blocks */
 	IPAM_ASSIGN_ADDRESS, /* exactly 'addr' */
+	IPAM_HAND_OVER, /* 'addr' of handle 'from' becomes 'handle''s, which it may be already */
 	IPAM_RELEASE_HANDLE, /* every address of 'handle' */
 	IPAM_RELEASE_ADDRESS,
 	IPAM_REPAIR_HANDLE,	 /* its counts become what the blocks have */
@@ -31,7 +32,7 @@ enum ipam_result_code {
 	IPAM_E_NO_POOL = 1, /* no enabled pool selects this node for this use */
 	IPAM_E_FULL,	    /* every candidate pool is full */
 	IPAM_E_BLOCK_LIMIT, /* this node has as many blocks as it may */
-	IPAM_E_TAKEN,	    /* the explicit address is in use */
+	IPAM_E_TAKEN,	    /* the explicit address is in use; to hand over: by another handle */
 	IPAM_E_RESERVED,    /* by an IPReservation */
 	IPAM_E_NOT_IN_POOL,
 	IPAM_E_NOT_FOUND, /* release of what is not assigned; a success for CNI DEL */
@@ -61,6 +62,8 @@ struct ipam_request {
 	 * its label kubernetes.io/metadata.name and projectcalico.org/name.
 	 */
 	const struct str_map *namespace_labels;
+	bool own_blocks_only; /* ASSIGN_AUTO: no new block, none of another node */
+	const char *from;     /* HAND_OVER */
 
 	/* RELEASE_ADDRESS: only if it was assigned at that sequence number of its block. */
 	bool has_sequence;

@@ -372,6 +372,99 @@ static void test_virtual(void **state)
 	ipam_plan_free(plan);
 }
 
+static struct ipam_request hand_over(struct fixture *f, struct ipam_plan *plan,
+				     const struct ip_addr *addr, const char *handle)
+{
+	struct ipam_request request = {.type = IPAM_HAND_OVER,
+				       .addr = *addr,
+				       .from = "kept",
+				       .handle = handle,
+				       .namespace = "default",
+				       .pod = "p1",
+				       .now = NOW};
+
+	world_serve(&f->world, plan, &request, 1, NOW);
+	return request;
+}
+
+/* One transaction: at no time is the address free, or two handles'. */
+static void test_hand_over(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request kept = assign(f, f->a, "kept", 2, NOW);
+	struct ip_addr addr = kept.addrs[0].addr;
+	struct ipam_request request = hand_over(f, f->a, &addr, "pod-1");
+	const struct ipam_block_spec *block;
+	const struct int_map *kept_map;
+	uint64_t revision;
+
+	expect(&kept, IPAM_OK, 2);
+	expect(&request, IPAM_OK, 1);
+	assert_true(ip_equal(&request.addrs[0].addr, &addr));
+	block = &as_ipam_block(world_first(&f->world, KIND_IPAM_BLOCK)->object)->spec;
+	assert_int_equal(block->unallocated.n, 2);
+	kept_map = &as_ipam_handle(world_find(&f->world, KIND_IPAM_HANDLE, "kept")->object)
+			    ->spec.block;
+	assert_int_equal(kept_map->n, 1);
+	assert_int_equal(kept_map->v[0].value, 1);
+	/* Once more is the same, and writes nothing. */
+	revision = f->world.revision;
+	request = hand_over(f, f->a, &addr, "pod-1");
+	expect(&request, IPAM_OK, 1);
+	assert_int_equal(f->world.revision, revision);
+	/* What another has got is not taken from him. */
+	request = hand_over(f, f->a, &addr, "pod-2");
+	expect(&request, IPAM_E_TAKEN, 0);
+	assert_non_null(strstr(request.err.msg, "belongs to pod-1"));
+	/* With the last one its handle goes, and the other's release frees both. */
+	request = hand_over(f, f->a, &kept.addrs[1].addr, "pod-1");
+	expect(&request, IPAM_OK, 1);
+	assert_null(world_find(&f->world, KIND_IPAM_HANDLE, "kept"));
+	request = (struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = "pod-1"};
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_OK, 0);
+	request = hand_over(f, f->a, &addr, "pod-3");
+	expect(&request, IPAM_E_TAKEN, 0);
+	assert_non_null(strstr(request.err.msg, "belongs to nobody"));
+}
+
+/* With a view that is old: the datastore knows better. */
+static void test_hand_over_behind(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request kept = assign(f, f->a, "kept", 1, NOW);
+	struct ipam_request request = {.type = IPAM_RELEASE_HANDLE, .handle = "kept"};
+
+	world_serve(&f->world, f->b, &request, 1, NOW);
+	expect(&request, IPAM_OK, 0);
+	request = assign(f, f->b, "other", 8, NOW);
+	expect(&request, IPAM_OK, 8);
+	request = hand_over(f, f->a, &kept.addrs[0].addr, "pod-1");
+	expect(&request, IPAM_E_TAKEN, 0);
+	assert_non_null(strstr(request.err.msg, "belongs to other"));
+}
+
+static void test_own_blocks_only(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request request = {
+		.type = IPAM_ASSIGN_AUTO, .handle = "kept", .n_v4 = 2, .own_blocks_only = true};
+
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_E_FULL, 0);
+	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 0);
+	request = assign(f, f->a, "pod-1", 1, NOW);
+	request = (struct ipam_request){
+		.type = IPAM_ASSIGN_AUTO, .handle = "kept", .n_v4 = 3, .own_blocks_only = true};
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_OK, 3);
+	request = (struct ipam_request){
+		.type = IPAM_ASSIGN_AUTO, .handle = "kept", .n_v4 = 1, .own_blocks_only = true};
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_E_FULL, 0);
+	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +482,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_virtual, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_automatic_blocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_six, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hand_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hand_over_behind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_blocks_only, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

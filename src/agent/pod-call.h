@@ -28,6 +28,9 @@ struct pod_call {
 	const char **pools; /* to take addresses from; NULL: automatic */
 	char host_ifname[IFNAMSIZ];
 	struct pod_link link;
+	bool link_made; /* or failed to be, with 'link_result' and 'link_err' */
+	int link_result;
+	struct err link_err;
 
 	struct store_job store;
 	unsigned int n_waiting; /* DEL, undo: jobs not done yet */

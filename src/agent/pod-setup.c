@@ -4,8 +4,8 @@
  * ADD, DEL and CHECK, each a short chain of steps between the loop and the workers:
  *
  *	ADD	addresses from IPAM, or with the request from another plugin, and with them the
- *		WorkloadEndpoint, in one transaction (store worker)
- *		-> wire the pod, program its routes (loop) -> answer
+ *		WorkloadEndpoint, in one transaction (store worker), and meanwhile the veth pair
+ *		(loop) -> configure both ends, program the routes (loop) -> answer
  *		any failure: unwire, forget the routes, delete the endpoint and release the
  *		addresses -> answer the error
  *	DEL	forget the routes (loop) -> delete the link (link remover), at the same time
@@ -206,14 +206,11 @@ static void undo(struct pod_call *pod, unsigned int code, const char *message)
 /* --- ADD
  * -------------------------------------------------------------------------------------------- */
 
-static int wire(struct pod_call *pod, struct err *err)
+static struct pod_link link_of(const struct pod_call *pod)
 {
 	const struct cni_request *request = pod->request;
-	struct endpoint *endpoint = pod->endpoint;
-	int r;
-
-	pod->link = (struct pod_link){
-		.host_ifname = endpoint->host_ifname,
+	struct pod_link link = {
+		.host_ifname = pod->host_ifname,
 		.pod_ifname = request->ifname,
 		.netns_fd = pod->netns_fd,
 		.mtu = request->mtu ? request->mtu : dataplane_pod_mtu(pod->agent->dataplane),
@@ -221,12 +218,34 @@ static int wire(struct pod_call *pod, struct err *err)
 		.allow_ip_forwarding = request->allow_ip_forwarding,
 		.routes = request->routes,
 		.n_routes = request->n_routes,
-		.n_addrs = endpoint->n_addrs,
 		.has_pod_mac = true,
 	};
+
+	pod_mac(request, link.pod_mac);
+	return link;
+}
+
+/* While the datastore works, as add_assigned() and add_stored() are not called before this ends. */
+static void make_link(struct pod_call *pod)
+{
+	pod->link = link_of(pod);
+	pod->link_made = true;
+	pod->link_result =
+		pod_link_create(dataplane_nl(pod->agent->dataplane), &pod->link, &pod->link_err);
+}
+
+static int wire(struct pod_call *pod, struct err *err)
+{
+	struct endpoint *endpoint = pod->endpoint;
+	int r;
+
+	if (!pod->link_made)
+		make_link(pod);
+	if (pod->link_result < 0)
+		return err_set(err, pod->link_result, "%s", pod->link_err.msg);
+	pod->link.n_addrs = endpoint->n_addrs;
 	memcpy(pod->link.addrs, endpoint->addrs, sizeof(*endpoint->addrs) * endpoint->n_addrs);
-	memcpy(pod->link.pod_mac, endpoint->mac, MAC_SIZE);
-	r = pod_link_attach(dataplane_nl(pod->agent->dataplane), &pod->link, err);
+	r = pod_link_configure(dataplane_nl(pod->agent->dataplane), &pod->link, err);
 	return r < 0 ? r : dataplane_add_endpoint(pod->agent->dataplane, endpoint, err);
 }
 
@@ -259,6 +278,12 @@ static void add_failed(struct pod_call *pod, unsigned int code, const char *mess
 	/* This container's own former endpoint has lost its address already. */
 	if (pod_call_same_container(pod)) {
 		undo(pod, code, message);
+		return;
+	}
+	if (pod->link_made && pod->link_result == 0) {
+		pod->code = code;
+		(void)err_set(&pod->err, 0, "%s", message);
+		submit_unlink(pod, undo_unlink_done);
 		return;
 	}
 	if (pod->endpoint && pod->endpoint_is_new) {
@@ -334,17 +359,8 @@ static const char **wanted_pools(const struct cni_request *request)
 
 static bool still_wired(struct pod_call *pod, struct err *err)
 {
-	pod->link = (struct pod_link){
-		.host_ifname = pod->endpoint->host_ifname,
-		.pod_ifname = pod->request->ifname,
-		.netns_fd = pod->netns_fd,
-		.mtu = pod->request->mtu ? pod->request->mtu
-					 : dataplane_pod_mtu(pod->agent->dataplane),
-		.allow_ip_forwarding = pod->request->allow_ip_forwarding,
-		.routes = pod->request->routes,
-		.n_routes = pod->request->n_routes,
-		.n_addrs = pod->endpoint->n_addrs,
-	};
+	pod->link = link_of(pod);
+	pod->link.n_addrs = pod->endpoint->n_addrs;
 	memcpy(pod->link.addrs, pod->endpoint->addrs,
 	       sizeof(*pod->link.addrs) * pod->endpoint->n_addrs);
 	return pod_link_check(dataplane_nl(pod->agent->dataplane), &pod->link, err) == 0;
@@ -385,6 +401,9 @@ static void store_endpoint(struct pod_call *pod)
 		store_delegated(pod);
 	else
 		assign(pod);
+	/* A former container of the same pod keeps its link until this one has its address. */
+	if (pod->endpoint_is_new)
+		make_link(pod);
 }
 
 static void profile_written(struct store_job *job)

@@ -376,22 +376,38 @@ static int add_pair(struct nl *host, const struct pod_link *link, struct err *er
 		     : r;
 }
 
-int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err)
+static bool is_valid(const struct pod_link *link)
+{
+	return cni_ifname_valid(link->host_ifname) && cni_ifname_valid(link->pod_ifname) &&
+	       link->netns_fd >= 0 && link->n_addrs <= ARRAY_SIZE(link->addrs);
+}
+
+int pod_link_create(struct nl *host, const struct pod_link *link, struct err *err)
+{
+	struct pod_link copy = *link;
+	_cleanup_(visit_deinit) struct visit visit = {.link = &copy, .self = -1};
+	int r;
+
+	if (!is_valid(link))
+		return err_set(err, -EINVAL, "wiring a pod: bad names, namespace or addresses");
+	r = visit_prepare(&visit, err);
+	if (r == 0)
+		r = add_pair(host, link, err);
+	return r < 0 ? err_prefix(err, r, "veth %s", link->host_ifname) : 0;
+}
+
+int pod_link_configure(struct nl *host, struct pod_link *link, struct err *err)
 {
 	_cleanup_(visit_deinit) struct visit visit = {
 		.link = link, .self = -1, .run = configure_pod};
 	struct err undo = ERR_INIT;
 	int r;
 
-	if (!cni_ifname_valid(link->host_ifname) || !cni_ifname_valid(link->pod_ifname) ||
-	    link->netns_fd < 0 || link->n_addrs > ARRAY_SIZE(link->addrs))
+	if (!is_valid(link))
 		return err_set(err, -EINVAL, "wiring a pod: bad names, namespace or addresses");
 	r = visit_prepare(&visit, err);
 	if (r == 0)
-		r = add_pair(host, link, err);
-	if (r < 0)
-		return err_prefix(err, r, "veth %s", link->host_ifname);
-	r = configure_host(host, link, err);
+		r = configure_host(host, link, err);
 	if (r == 0)
 		r = visit_pod(&visit, err);
 	if (r == 0)
@@ -402,6 +418,13 @@ int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err)
 		log_error_limited("half a pod's wire stays", "interface", link->host_ifname,
 				  "error", undo.msg);
 	return err_prefix(err, r, "wiring %s", link->host_ifname);
+}
+
+int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err)
+{
+	int r = pod_link_create(host, link, err);
+
+	return r < 0 ? r : pod_link_configure(host, link, err);
 }
 
 int pod_link_detach(struct nl *host, const char *host_ifname, struct err *err)
@@ -547,8 +570,7 @@ int pod_link_check(struct nl *host, const struct pod_link *link, struct err *err
 	_cleanup_(visit_deinit) struct visit visit = {.link = &copy, .self = -1, .run = check_pod};
 	int r;
 
-	if (!cni_ifname_valid(link->host_ifname) || !cni_ifname_valid(link->pod_ifname) ||
-	    link->netns_fd < 0 || link->n_addrs > ARRAY_SIZE(link->addrs))
+	if (!is_valid(link))
 		return err_set(err, -EINVAL, "checking a pod: bad names, namespace or addresses");
 	r = visit_prepare(&visit, err);
 	if (r == 0)

@@ -34,6 +34,14 @@ struct pod_link {
  */
 MUST_CHECK int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err);
 
+/*
+ * The same in two steps: first the pair, which is half of the work and needs no address yet, so
+ * that it can be done while somebody else finds one; then all else. A failure of either leaves
+ * nothing behind.
+ */
+MUST_CHECK int pod_link_create(struct nl *host, const struct pod_link *link, struct err *err);
+MUST_CHECK int pod_link_configure(struct nl *host, struct pod_link *link, struct err *err);
+
 /* Not there (host end, pod end or namespace) is 0. */
 MUST_CHECK int pod_link_detach(struct nl *host, const char *host_ifname, struct err *err);
 

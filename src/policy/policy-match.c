@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -23,20 +24,31 @@
 #define PROTOCOL_ICMPV6 58
 #define PROTOCOL_SCTP	132
 
+static const struct {
+	uint8_t number;
+	const char *name;
+} protocols[] = {{PROTOCOL_ICMP, "ICMP"}, {PROTOCOL_TCP, "TCP"},       {PROTOCOL_UDP, "UDP"},
+		 {PROTOCOL_SCTP, "SCTP"}, {PROTOCOL_ICMPV6, "ICMPv6"}, {136, "UDPLite"}};
+
 struct protocol_str protocol_format(uint8_t protocol)
 {
-	static const struct {
-		uint8_t number;
-		const char *name;
-	} names[] = {{PROTOCOL_ICMP, "ICMP"}, {PROTOCOL_TCP, "TCP"},	   {PROTOCOL_UDP, "UDP"},
-		     {PROTOCOL_SCTP, "SCTP"}, {PROTOCOL_ICMPV6, "ICMPv6"}, {136, "UDPLite"}};
 	struct protocol_str text;
 
 	(void)snprintf(text.s, sizeof(text.s), "%u", protocol);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].number == protocol)
-			(void)snprintf(text.s, sizeof(text.s), "%s", names[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		if (protocols[i].number == protocol)
+			(void)snprintf(text.s, sizeof(text.s), "%s", protocols[i].name);
 	return text;
+}
+
+uint8_t protocol_find(const char *text)
+{
+	struct int_or_string number = {.s = (char *)(uintptr_t)text};
+
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		if (strcasecmp(text, protocols[i].name) == 0)
+			return protocols[i].number;
+	return protocol_number(&number);
 }
 
 /* A rule on its way through the packet. */
@@ -80,7 +92,7 @@ PRINTF_LIKE(2, 3) static bool failed(const struct match *match, const char *form
 /* --- Can it be understood -----------------------------------------------------------------------
  */
 
-static bool has_ports(uint8_t protocol)
+bool protocol_has_ports(uint8_t protocol)
 {
 	return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP;
 }
@@ -119,7 +131,7 @@ static bool side_unreadable(const struct match *match, const char *side,
 			if (cidr_parse(nets[k]->v[i], &cidr, NULL) < 0)
 				return !failed(match, "%s: %s is no prefix", side, nets[k]->v[i]);
 	for (size_t k = 0; k < ARRAY_SIZE(ports); k++) {
-		if (ports[k]->n && !has_ports(protocol))
+		if (ports[k]->n && !protocol_has_ports(protocol))
 			return !failed(match, "%s: ports need the protocol TCP, UDP or SCTP", side);
 		for (size_t i = 0; i < ports[k]->n; i++)
 			if (!ports[k]->v[i].s ||

@@ -141,10 +141,10 @@ static bool in_failsafe(const struct proto_port_list *ports, const struct packet
 			uint16_t port, const struct ip_addr *other)
 {
 	for (size_t i = 0; i < ports->n; i++) {
-		struct int_or_string protocol = {.s = ports->v[i].protocol};
+		const char *protocol = ports->v[i].protocol ? ports->v[i].protocol : "";
 		struct cidr net;
 
-		if (protocol_number(&protocol) != packet->protocol || ports->v[i].port.v != port)
+		if (protocol_find(protocol) != packet->protocol || ports->v[i].port.v != port)
 			continue;
 		if (!ports->v[i].net ||
 		    (cidr_parse(ports->v[i].net, &net, NULL) == 0 && cidr_contains(&net, other)))

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "policy/policy-match.h"
 
 #define PREFIX_NAMESPACE "pcns."
 #define PREFIX_ACCOUNT	 "pcsa."
@@ -56,8 +57,7 @@ static void add_nets(struct world_peer *peer, const struct str_list *nets)
 static void add_port(struct world_peer *peer, const char *name, const char *protocol,
 		     const struct opt_int *port)
 {
-	struct int_or_string text = {.s = (char *)(uintptr_t)protocol};
-	uint8_t number = protocol_number(&text);
+	uint8_t number = protocol ? protocol_find(protocol) : 0;
 
 	if (name && number && port->set && port->v > 0 && port->v <= UINT16_MAX)
 		*ARRAY_ADD(peer->ports, peer->n_ports) = (struct world_port){

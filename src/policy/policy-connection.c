@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The way of a packet through hosts, in the order of the hooks that it passes: before connection
+ * tracking, before translation, forwarded or delivered. A host's own doNotTrack and preDNAT policies
+ * that allow a packet spare it the host's later ones; a workload's policies are never spared.
+ */
+
+#include "policy/policy-connection.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/felix-configuration.h"
+
+#define PROTOCOL_IPIP 4
+#define PROTOCOL_UDP  17
+
+void connection_trace_deinit(struct connection_trace *trace)
+{
+	for (size_t i = 0; i < trace->n_stations; i++) {
+		verdict_trace_deinit(&trace->stations[i].trace);
+		free(trace->stations[i].note);
+	}
+	free(trace->stations);
+	*trace = (struct connection_trace){.stations = NULL};
+}
+
+/* A packet on its way. */
+struct journey {
+	struct policy_world *world;
+	const struct connection_end *from;
+	const struct connection_end *to;
+	struct packet packet;
+	bool tunnelled;
+	bool accepted; /* by an early policy of the host it is on */
+	bool denied;
+	struct connection_trace *trace;
+};
+
+/* --- Stations ----------------------------------------------------------------------------------
+ */
+
+PRINTF_LIKE(4, 5)
+static void note(struct journey *journey, const char *node, enum verdict verdict,
+		 const char *format, ...)
+{
+	struct connection_station *station;
+	va_list args;
+
+	if (journey->denied)
+		return;
+	station = ARRAY_ADD(journey->trace->stations, journey->trace->n_stations);
+	station->node = node;
+	station->verdict = verdict;
+	va_start(args, format);
+	station->note = xvasprintf(format, args);
+	va_end(args);
+	journey->denied = verdict == VERDICT_DENY;
+}
+
+static bool is_silent(const struct verdict_trace *trace)
+{
+	for (size_t i = 0; i < trace->n_tiers; i++)
+		if (trace->tiers[i].applies)
+			return false;
+	return trace->verdict == VERDICT_NONE;
+}
+
+/* Stations where no policy is for the packet are left out. */
+static void visit(struct journey *journey, const struct world_peer *peer,
+		  enum policy_direction direction, enum verdict_stage stage)
+{
+	struct connection_station station = {.node = NULL};
+
+	if (!peer || journey->denied)
+		return;
+	station.node = peer->node;
+	station.verdict = policy_verdict(journey->world, peer, direction, stage, &journey->packet,
+					 &station.trace);
+	if (is_silent(&station.trace)) {
+		verdict_trace_deinit(&station.trace);
+		return;
+	}
+	*ARRAY_ADD(journey->trace->stations, journey->trace->n_stations) = station;
+	if (station.verdict == VERDICT_DENY)
+		journey->denied = true;
+	if (station.verdict == VERDICT_ALLOW &&
+	    (stage == VERDICT_STAGE_UNTRACKED || stage == VERDICT_STAGE_PRE_DNAT))
+		journey->accepted = true;
+}
+
+/* --- Host endpoints ----------------------------------------------------------------------------
+ */
+
+static const struct world_peer *wildcard_of(struct policy_world *world, const char *node)
+{
+	size_t n;
+	const struct world_peer *peers = policy_world_peers(world, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (peers[i].type == WORLD_HOST && peers[i].is_wildcard &&
+		    strcmp(peers[i].node, node) == 0)
+			return &peers[i];
+	return NULL;
+}
+
+/* Does the Node say that this interface has the address? */
+static bool interface_has(const struct policy_world *world, const char *node, const char *interface,
+			  const struct ip_addr *addr)
+{
+	const struct object *object = policy_world_find(world, KIND_NODE, NULL, node);
+	const struct node_interface_list *interfaces =
+		object ? &as_node(object)->spec.interfaces : NULL;
+
+	for (size_t i = 0; interface && interfaces && i < interfaces->n; i++) {
+		const struct node_interface *v = &interfaces->v[i];
+
+		for (size_t k = 0; v->name && strcmp(v->name, interface) == 0 && k < v->addresses.n;
+		     k++) {
+			struct cidr cidr;
+
+			if (cidr_parse(v->addresses.v[k], &cidr, NULL) == 0 &&
+			    ip_equal(&cidr.addr, addr))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The host endpoint of the interface by which a node is reached; see the header. */
+static const struct world_peer *host_endpoint_of(const struct journey *journey, const char *node)
+{
+	const struct world_peer *wildcard = wildcard_of(journey->world, node);
+	const struct world_peer *only = NULL;
+	struct cidr own = {.len = 0};
+	bool has_own = node_address(journey->world, node, journey->packet.source.family, &own);
+	size_t n_named = 0;
+	size_t n;
+	const struct world_peer *peers = policy_world_peers(journey->world, &n);
+
+	if (journey->tunnelled)
+		return wildcard;
+	for (size_t i = 0; i < n; i++) {
+		if (peers[i].type != WORLD_HOST || peers[i].is_wildcard ||
+		    strcmp(peers[i].node, node) != 0)
+			continue;
+		if (has_own && (world_peer_holds(&peers[i], &own.addr) ||
+				interface_has(journey->world, node, peers[i].interface, &own.addr)))
+			return &peers[i];
+		only = &peers[i];
+		n_named++;
+	}
+	return wildcard ? wildcard : n_named == 1 ? only : NULL;
+}
+
+/* The one that was asked for by its name, at its own node. */
+static const struct world_peer *end_endpoint(const struct journey *journey,
+					     const struct connection_end *end)
+{
+	return end->peer ? end->peer : host_endpoint_of(journey, end->node);
+}
+
+/* --- Pools -------------------------------------------------------------------------------------
+ */
+
+static const struct ip_pool_spec *pool_of(const struct policy_world *world,
+					  const struct ip_addr *addr)
+{
+	size_t n;
+	const struct object *const *objects = policy_world_objects(world, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct cidr cidr;
+
+		if (objects[i]->desc->kind == KIND_IP_POOL && as_ip_pool(objects[i])->spec.cidr &&
+		    cidr_parse(as_ip_pool(objects[i])->spec.cidr, &cidr, NULL) == 0 &&
+		    cidr_contains(&cidr, addr))
+			return &as_ip_pool(objects[i])->spec;
+	}
+	return NULL;
+}
+
+static bool encapsulates(enum encap_mode mode, bool same_subnet)
+{
+	return mode == ENCAP_MODE_ALWAYS || (mode == ENCAP_MODE_CROSS_SUBNET && !same_subnet);
+}
+
+/* Between nodes, what goes to a pod. */
+static bool is_tunnelled(const struct journey *journey)
+{
+	const struct connection_end *from = journey->from;
+	const struct connection_end *to = journey->to;
+	const struct ip_pool_spec *pool = pool_of(journey->world, &to->addr);
+	uint8_t family = to->addr.family;
+	struct cidr a;
+	struct cidr b;
+	bool same_subnet;
+
+	if (!pool || to->type != END_WORKLOAD || from->type == END_OUTSIDE ||
+	    strcmp(from->node, to->node) == 0)
+		return false;
+	same_subnet = node_address(journey->world, from->node, family, &a) &&
+		      node_address(journey->world, to->node, family, &b) &&
+		      cidr_contains(&a, &b.addr);
+	return encapsulates(pool->ipip_mode, same_subnet) ||
+	       encapsulates(pool->vxlan_mode, same_subnet);
+}
+
+/* What leaves the pools takes the node's address, if the pool says so. */
+static void translate(struct journey *journey)
+{
+	const struct ip_pool_spec *pool = pool_of(journey->world, &journey->from->addr);
+	const char *node = journey->from->node;
+	const char *excluded =
+		policy_world_settings(journey->world, node)->spec.nat_outgoing_exclusions;
+	struct cidr own;
+
+	if (!pool || !pool->nat_outgoing.v || pool_of(journey->world, &journey->to->addr) ||
+	    !node_address(journey->world, node, journey->packet.source.family, &own))
+		return;
+	if (journey->to->type == END_HOST && excluded && strcmp(excluded, "IPPoolsAndHostIPs") == 0)
+		return;
+	journey->packet.source = own.addr;
+	note(journey, node, VERDICT_NONE,
+	     "the source becomes %s on the way out: its pool has natOutgoing",
+	     ip_format(&own.addr).s);
+}
+
+/* --- Parts of the way --------------------------------------------------------------------------
+ */
+
+/* A workload may not send what its host would take for its own tunnel's. */
+static bool is_forged_tunnel(const struct journey *journey)
+{
+	const struct felix_configuration_spec *settings =
+		&policy_world_settings(journey->world, journey->from->node)->spec;
+
+	if (journey->packet.protocol == PROTOCOL_IPIP)
+		return !settings->allow_ipip_packets_from_workloads.v;
+	return journey->packet.protocol == PROTOCOL_UDP &&
+	       journey->packet.destination_port == settings->vxlan_port.v &&
+	       !settings->allow_vxlan_packets_from_workloads.v;
+}
+
+static void workload_to_own_host(struct journey *journey)
+{
+	const char *node = journey->to->node;
+	const char *action =
+		policy_world_settings(journey->world, node)->spec.default_endpoint_to_host_action;
+
+	if (strcmp(action, "Drop") == 0)
+		note(journey, node, VERDICT_DENY,
+		     "defaultEndpointToHostAction is Drop: no workload reaches its own host");
+	else if (strcmp(action, "Accept") == 0)
+		note(journey, node, VERDICT_ALLOW, "defaultEndpointToHostAction is Accept");
+	else
+		note(journey, node, VERDICT_ALLOW,
+		     "defaultEndpointToHostAction is Return: left to the host's own rules, which "
+		     "are not looked at here");
+}
+
+static void leave_workload(struct journey *journey)
+{
+	const struct connection_end *from = journey->from;
+	const struct world_peer *wildcard = wildcard_of(journey->world, from->node);
+	bool stays = journey->to->node && strcmp(from->node, journey->to->node) == 0;
+
+	visit(journey, wildcard, POLICY_INGRESS, VERDICT_STAGE_PRE_DNAT);
+	if (!journey->accepted && !(stays && journey->to->type == END_HOST))
+		visit(journey, wildcard, POLICY_INGRESS, VERDICT_STAGE_FORWARD);
+	if (is_forged_tunnel(journey))
+		note(journey, from->node, VERDICT_DENY,
+		     "a workload may not send packets of a tunnel; allowIPIPPacketsFromWorkloads "
+		     "and allowVXLANPacketsFromWorkloads let it");
+	visit(journey, from->peer, POLICY_EGRESS, VERDICT_STAGE_NORMAL);
+	if (stays)
+		return;
+	visit(journey, host_endpoint_of(journey, from->node), POLICY_EGRESS, VERDICT_STAGE_FORWARD);
+	translate(journey);
+}
+
+static void leave_host(struct journey *journey)
+{
+	const struct world_peer *peer = end_endpoint(journey, journey->from);
+
+	if (!peer) {
+		note(journey, journey->from->node, VERDICT_NONE,
+		     "node %s has no host endpoint there: what it sends is not restricted",
+		     journey->from->node);
+		return;
+	}
+	if (!peer->is_wildcard)
+		visit(journey, peer, POLICY_EGRESS, VERDICT_STAGE_UNTRACKED);
+	if (!journey->accepted)
+		visit(journey, peer, POLICY_EGRESS, VERDICT_STAGE_NORMAL);
+}
+
+static void arrive(struct journey *journey)
+{
+	const struct connection_end *to = journey->to;
+	const struct world_peer *peer = to->type == END_HOST ? end_endpoint(journey, to)
+							     : host_endpoint_of(journey, to->node);
+
+	journey->accepted = false;
+	if (!peer && to->type == END_HOST)
+		note(journey, to->node, VERDICT_NONE,
+		     "node %s has no host endpoint there: what it gets is not restricted",
+		     to->node);
+	if (peer && !peer->is_wildcard)
+		visit(journey, peer, POLICY_INGRESS, VERDICT_STAGE_UNTRACKED);
+	if (!journey->accepted)
+		visit(journey, peer, POLICY_INGRESS, VERDICT_STAGE_PRE_DNAT);
+	if (!journey->accepted)
+		visit(journey, peer, POLICY_INGRESS,
+		      to->type == END_HOST ? VERDICT_STAGE_NORMAL : VERDICT_STAGE_FORWARD);
+}
+
+static void enter_workload(struct journey *journey)
+{
+	const struct connection_end *to = journey->to;
+
+	visit(journey, to->peer, POLICY_INGRESS, VERDICT_STAGE_NORMAL);
+	visit(journey, wildcard_of(journey->world, to->node), POLICY_EGRESS, VERDICT_STAGE_FORWARD);
+}
+
+/* What stays on one host. */
+static void travel_inside(struct journey *journey)
+{
+	const struct connection_end *from = journey->from;
+	const struct connection_end *to = journey->to;
+
+	if (from->type == END_WORKLOAD) {
+		leave_workload(journey);
+		if (to->type == END_WORKLOAD)
+			enter_workload(journey);
+		else
+			workload_to_own_host(journey);
+		return;
+	}
+	note(journey, to->node, VERDICT_ALLOW,
+	     to->type == END_WORKLOAD
+		     ? "a host always reaches its own workloads: probes depend on it"
+		     : "it stays inside the host");
+}
+
+/* The address that a host sends from into a tunnel is the tunnel's. */
+static void take_tunnel_address(struct journey *journey)
+{
+	const struct object *object =
+		policy_world_find(journey->world, KIND_NODE, NULL, journey->from->node);
+	const struct ip_pool_spec *pool = pool_of(journey->world, &journey->to->addr);
+	const struct node_spec *spec = object ? &as_node(object)->spec : NULL;
+	const char *text = NULL;
+	struct cidr cidr;
+
+	if (!spec || !pool)
+		return;
+	if (journey->to->addr.family == AF_INET6)
+		text = spec->ipv6_vxlan_tunnel_addr;
+	else if (pool->vxlan_mode == ENCAP_MODE_ALWAYS ||
+		 pool->vxlan_mode == ENCAP_MODE_CROSS_SUBNET)
+		text = spec->ipv4_vxlan_tunnel_addr;
+	else
+		text = spec->bgp ? spec->bgp->ipv4_ipip_tunnel_addr : NULL;
+	if (text && cidr_parse(text, &cidr, NULL) == 0)
+		journey->packet.source = cidr.addr;
+}
+
+enum verdict connection_verdict(struct policy_world *world, const struct connection_end *from,
+				const struct connection_end *to, const struct packet *packet,
+				struct connection_trace *ret)
+{
+	struct journey journey = {
+		.world = world, .from = from, .to = to, .packet = *packet, .trace = ret};
+
+	*ret = (struct connection_trace){.stations = NULL};
+	journey.packet.source = from->addr;
+	journey.packet.destination = to->addr;
+	journey.tunnelled = is_tunnelled(&journey);
+	if (from->node && to->node && strcmp(from->node, to->node) == 0) {
+		travel_inside(&journey);
+	} else {
+		if (from->type == END_HOST && journey.tunnelled)
+			take_tunnel_address(&journey);
+		if (from->type == END_WORKLOAD)
+			leave_workload(&journey);
+		else if (from->type == END_HOST)
+			leave_host(&journey);
+		if (to->type != END_OUTSIDE)
+			arrive(&journey);
+		if (to->type == END_WORKLOAD)
+			enter_workload(&journey);
+	}
+	ret->verdict = journey.denied ? VERDICT_DENY : VERDICT_ALLOW;
+	return ret->verdict;
+}

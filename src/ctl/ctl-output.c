@@ -39,7 +39,7 @@ static void write_yaml(const struct ctl_items *items, const struct ctl_output *o
 		return;
 	}
 	if (output->is_list)
-		buf_addf(out, "apiVersion: projectcalico.org/v3\nitems:%s\n",
+		buf_addf(out, "apiVersion: %s\nitems:%s\n", kind_api_version(output->desc),
 			 items->n ? "" : " []");
 	for (size_t i = 0; i < items->n; i++) {
 		_cleanup_buf_ struct buf text = BUF_INIT;
@@ -49,7 +49,7 @@ static void write_yaml(const struct ctl_items *items, const struct ctl_output *o
 	}
 	if (output->is_list)
 		buf_addf(out, "kind: %sList\nmetadata:\n  resourceVersion: \"%" PRIu64 "\"\n",
-			 output->desc->name, output->revision);
+			 kind_api_kind(output->desc), output->revision);
 }
 
 static void write_json(const struct ctl_items *items, const struct ctl_output *output,
@@ -65,10 +65,11 @@ static void write_json(const struct ctl_items *items, const struct ctl_output *o
 	}
 	if (output->is_list)
 		buf_addf(out,
-			 "{\n  \"kind\": \"%sList\",\n  \"apiVersion\": "
-			 "\"projectcalico.org/v3\",\n  \"metadata\": {\n    "
-			 "\"resourceVersion\": \"%" PRIu64 "\"\n  },\n  \"items\": [",
-			 output->desc->name, output->revision);
+			 "{\n  \"kind\": \"%sList\",\n  \"apiVersion\": \"%s\",\n  "
+			 "\"metadata\": {\n    \"resourceVersion\": \"%" PRIu64
+			 "\"\n  },\n  \"items\": [",
+			 kind_api_kind(output->desc), kind_api_version(output->desc),
+			 output->revision);
 	else
 		buf_addc(out, '[');
 	for (size_t i = 0; i < items->n; i++) {

@@ -25,7 +25,7 @@ static const struct field_desc condition_fields[] = {
 	 .type = FIELD_STRING,
 	 .flags = FIELD_REQUIRED,
 	 .offset = offsetof(struct condition, type),
-	 .doc = "What the condition is about: Allocatable."},
+	 .doc = "What the condition is about, as Allocatable of a pool."},
 	{.name = "status",
 	 .type = FIELD_STRING,
 	 .offset = offsetof(struct condition, status),
@@ -34,7 +34,7 @@ static const struct field_desc condition_fields[] = {
 	{.name = "reason",
 	 .type = FIELD_STRING,
 	 .offset = offsetof(struct condition, reason),
-	 .doc = "Why, in one word: OK, CIDROverlap, Terminating, PoolDisabled."},
+	 .doc = "Why, in one word; of a pool OK, CIDROverlap, Terminating, PoolDisabled."},
 	{.name = "message",
 	 .type = FIELD_STRING,
 	 .offset = offsetof(struct condition, message),
@@ -49,7 +49,7 @@ static const struct field_desc condition_fields[] = {
 	 .offset = offsetof(struct condition, observed_generation),
 	 .doc = "Generation of the object the condition was made from."},
 };
-static const struct struct_desc condition_desc = STRUCT_DESC(condition, condition_fields);
+const struct struct_desc condition_desc = STRUCT_DESC(condition, condition_fields);
 
 static const char *const ipip_old_modes[] = {"always", "cross-subnet", NULL};
 static const struct field_desc ip_pool_ipip_fields[] = {

@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "model/felix-configuration.h"
+#include "model/kinds-kubernetes.h"
 #include "model/kinds-networking.h"
 #include "model/kinds-policy.h"
 
@@ -36,6 +37,13 @@ static const struct kind_desc *const kinds[KIND_COUNT_] = {
 	[KIND_NETWORK_SET] = &kind_network_set,
 	[KIND_GLOBAL_NETWORK_SET] = &kind_global_network_set,
 	[KIND_KUBE_CONTROLLERS_CONFIGURATION] = &kind_kube_controllers_configuration,
+	[KIND_KUBERNETES_NETWORK_POLICY] = &kind_kubernetes_network_policy,
+	[KIND_KUBERNETES_CLUSTER_NETWORK_POLICY] = &kind_kubernetes_cluster_network_policy,
+	[KIND_KUBERNETES_SERVICE] = &kind_kubernetes_service,
+	[KIND_KUBERNETES_ENDPOINT_SLICE] = &kind_kubernetes_endpoint_slice,
+	[KIND_NAMESPACE] = &kind_namespace,
+	[KIND_SERVICE_ACCOUNT] = &kind_service_account,
+	[KIND_POD] = &kind_pod,
 };
 
 const struct kind_desc *kind_get(enum kind kind)
@@ -60,6 +68,25 @@ const struct kind_desc *kind_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (kinds[i] && is_called(kinds[i], name))
+			return kinds[i];
+	return NULL;
+}
+
+const char *kind_api_version(const struct kind_desc *desc)
+{
+	return desc->api_version ? desc->api_version : MODEL_API_VERSION;
+}
+
+const char *kind_api_kind(const struct kind_desc *desc)
+{
+	return desc->api_kind ? desc->api_kind : desc->name;
+}
+
+const struct kind_desc *kind_find_api(const char *api_version, const char *api_kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i] && strcmp(api_kind, kind_api_kind(kinds[i])) == 0 &&
+		    strcmp(api_version, kind_api_version(kinds[i])) == 0)
 			return kinds[i];
 	return NULL;
 }

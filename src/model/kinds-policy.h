@@ -131,7 +131,7 @@ enum policy_direction {
  */
 unsigned int policy_directions(const struct policy_spec *spec);
 
-/* --- StagedKubernetesNetworkPolicy (the syntax of networking.k8s.io/v1) ---------------------- */
+/* --- Policies in the syntax of networking.k8s.io/v1 ------------------------------------------ */
 
 struct label_expression {
 	char *key;
@@ -164,6 +164,11 @@ struct kubernetes_peer_list {
 	bool set;
 };
 
+struct kubernetes_policy_status {
+	struct condition_list conditions;
+};
+extern const struct struct_desc kubernetes_policy_status_desc;
+
 struct kubernetes_port {
 	char *protocol; /* TCP, UDP, SCTP; NULL: TCP */
 	struct int_or_string port;
@@ -185,17 +190,23 @@ struct kubernetes_rule_list {
 	bool set;
 };
 
-struct staged_kubernetes_network_policy_spec {
-	enum staged_action staged_action;
+/* One struct for both kinds: Kubernetes' NetworkPolicy and its staged form. */
+struct kubernetes_policy_spec {
+	enum staged_action staged_action; /* staged kind */
 	struct label_selector pod_selector;
 	struct kubernetes_rule_list ingress;
 	struct kubernetes_rule_list egress;
 	struct str_list policy_types;
 };
-struct staged_kubernetes_network_policy {
+struct kubernetes_policy {
 	struct object object;
-	struct staged_kubernetes_network_policy_spec spec;
+	struct kubernetes_policy_spec spec;
+	struct kubernetes_policy_status *status; /* unstaged kind */
 };
+
+extern const struct struct_desc label_selector_desc;
+/* Rules across its fields. -EINVAL: 'err' begins with the field's name. */
+MUST_CHECK int label_selector_validate(const struct label_selector *selector, struct err *err);
 
 /* --- Tier, Profile, NetworkSet, GlobalNetworkSet --------------------------------------------- */
 
@@ -388,6 +399,14 @@ static inline struct policy *as_policy(const struct object *object)
 	return (struct policy *)(void *)(uintptr_t)object;
 }
 
+/* KubernetesNetworkPolicy or StagedKubernetesNetworkPolicy. */
+static inline struct kubernetes_policy *as_kubernetes_policy(const struct object *object)
+{
+	assert(object->desc->kind == KIND_KUBERNETES_NETWORK_POLICY ||
+	       object->desc->kind == KIND_STAGED_KUBERNETES_NETWORK_POLICY);
+	return (struct kubernetes_policy *)(void *)(uintptr_t)object;
+}
+
 /* NetworkSet or GlobalNetworkSet. */
 static inline struct network_set *as_network_set(const struct object *object)
 {
@@ -395,8 +414,6 @@ static inline struct network_set *as_network_set(const struct object *object)
 	return (struct network_set *)(void *)(uintptr_t)object;
 }
 
-KIND_CAST(as_staged_kubernetes_network_policy, staged_kubernetes_network_policy,
-	  KIND_STAGED_KUBERNETES_NETWORK_POLICY);
 KIND_CAST(as_tier, tier, KIND_TIER);
 KIND_CAST(as_profile, profile, KIND_PROFILE);
 KIND_CAST(as_host_endpoint, host_endpoint, KIND_HOST_ENDPOINT);

@@ -113,6 +113,8 @@ struct condition_list {
 	bool set;
 };
 
+extern const struct struct_desc condition_desc;
+
 struct ip_pool_ipip { /* older form of ipip_mode; model_default() moves it there */
 	struct opt_bool enabled;
 	char *mode; /* always, cross-subnet */

@@ -380,6 +380,16 @@ static int check_protocol(const char *value, struct err *err)
 		value);
 }
 
+static int check_label_value(const char *value, struct err *err)
+{
+	if (!*value || is_port_name(value))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "\"%.64s\" is not the value of a label: up to 63 of A-Z, a-z, 0-9, \"-\", "
+		       "\"_\" and \".\", beginning and ending with a letter or digit",
+		       value);
+}
+
 static int check_label_key(const char *value, struct err *err)
 {
 	const char *slash = strchr(value, '/');
@@ -483,6 +493,7 @@ static int (*const checkers[])(const char *value, struct err *err) = {
 	[CHECK_PORT] = check_port,
 	[CHECK_PROTOCOL] = check_protocol,
 	[CHECK_LABEL_KEY] = check_label_key,
+	[CHECK_LABEL_VALUE] = check_label_value,
 	[CHECK_REGEX] = check_regex,
 	[CHECK_CLUSTER_ID] = check_cluster_id,
 };

@@ -100,6 +100,14 @@ struct kind_desc {
 	const char *singular;	    /* "ippool" */
 	const char *const *aliases; /* NULL-terminated, may be NULL */
 	bool namespaced;
+	/* Of Kubernetes' kinds, what texts call them; NULL: projectcalico.org/v3, and 'name'. */
+	const char *api_version;
+	const char *api_kind;
+	/*
+	 * Only the fields we use are described: every other is kept and written back, whatever the
+	 * mode of reading.
+	 */
+	bool open;
 	/*
 	 * Objects lie over each other ("default", then node.NAME): what one leaves absent the one
 	 * below says. So only "default" is defaulted.
@@ -194,6 +202,7 @@ enum field_check {
 	CHECK_PORT,	 /* number, "a:b" range or name */
 	CHECK_PROTOCOL,	 /* name or 1..255 */
 	CHECK_LABEL_KEY,
+	CHECK_LABEL_VALUE, /* up to 63 characters, may be empty */
 	CHECK_REGEX,
 	CHECK_CLUSTER_ID, /* IPv4 form, of a route reflector */
 };

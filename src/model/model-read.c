@@ -460,12 +460,29 @@ int reader_struct(struct model_reader *reader, const struct path_step *path,
 	return 0;
 }
 
-static int find_kind(struct model_reader *reader, const json_t *json, const struct kind_desc **ret)
+/* A kind whose apiVersion and kind the text does not say together. */
+static int unknown_kind(struct model_reader *reader, const char *version, const char *kind)
+{
+	const struct path_step kind_step = {.key = "kind"}, version_step = {.key = "apiVersion"};
+	const struct kind_desc *near = kind_find(kind);
+
+	if (!near)
+		return reader_fail(reader, &kind_step, "no kind \"%.*s\" in %.*s", SHOWN_TEXT_MAX,
+				   kind, SHOWN_TEXT_MAX, version);
+	if (strcmp(version, kind_api_version(near)) == 0)
+		return reader_fail(reader, &kind_step, "no kind \"%.*s\"; did you mean %s?",
+				   SHOWN_TEXT_MAX, kind, kind_api_kind(near));
+	return reader_fail(reader, &version_step, "expected %s, found the text \"%.*s\"",
+			   kind_api_version(near), SHOWN_TEXT_MAX, version);
+}
+
+/* What the text says its kind and version are. */
+static int read_head(struct model_reader *reader, const json_t *json, const char **ret_kind,
+		     const char **ret_version)
 {
 	const struct path_step kind_step = {.key = "kind"}, version_step = {.key = "apiVersion"};
 	const json_t *kind = json_object_get(json, "kind");
 	const json_t *version = json_object_get(json, "apiVersion");
-	const char *text = json_string_value(version);
 
 	if (!json_is_object(json))
 		return expected(reader, NULL, "an object with apiVersion and kind", json);
@@ -478,21 +495,28 @@ static int find_kind(struct model_reader *reader, const json_t *json, const stru
 	if (!version && reader->mode == MODEL_STRICT)
 		return reader_fail(reader, &version_step,
 				   "is missing; expected " MODEL_API_VERSION);
-	if (version && (!text || strcmp(text, MODEL_API_VERSION) != 0) &&
-	    (reader->mode == MODEL_STRICT || !text ||
-	     strcmp(text, "crd.projectcalico.org/v1") != 0))
+	if (version && !json_is_string(version))
 		return expected(reader, &version_step, MODEL_API_VERSION, version);
-	*ret = kind_find(json_string_value(kind));
-	/* Files and datastores spell a kind one way; aliases are for the command line. */
-	if (*ret && strcmp((*ret)->name, json_string_value(kind)) != 0 &&
-	    !((*ret)->kind == KIND_IPAM_CONFIGURATION &&
-	      strcmp(json_string_value(kind), "IPAMConfig") == 0))
-		return reader_fail(reader, &kind_step, "no kind \"%.*s\"; did you mean %s?",
-				   SHOWN_TEXT_MAX, json_string_value(kind), (*ret)->name);
-	if (!*ret)
-		return reader_fail(reader, &kind_step, "no kind \"%.*s\" in " MODEL_API_VERSION,
-				   SHOWN_TEXT_MAX, json_string_value(kind));
+	*ret_kind = json_string_value(kind);
+	*ret_version = version ? json_string_value(version) : MODEL_API_VERSION;
+	if (reader->mode == MODEL_LENIENT && strcmp(*ret_version, "crd.projectcalico.org/v1") == 0)
+		*ret_version = MODEL_API_VERSION;
 	return 0;
+}
+
+/* Files and datastores spell a kind one way; aliases are for the command line. */
+static int find_kind(struct model_reader *reader, const json_t *json, const struct kind_desc **ret)
+{
+	const char *kind = NULL;
+	const char *version = NULL;
+	int r = read_head(reader, json, &kind, &version);
+
+	if (r < 0)
+		return r;
+	*ret = kind_find_api(version, kind);
+	if (!*ret && strcmp(kind, "IPAMConfig") == 0 && strcmp(version, MODEL_API_VERSION) == 0)
+		*ret = kind_get(KIND_IPAM_CONFIGURATION);
+	return *ret ? 0 : unknown_kind(reader, version, kind);
 }
 
 int reader_object(struct model_reader *reader, const json_t *json, struct object **ret)
@@ -500,6 +524,7 @@ int reader_object(struct model_reader *reader, const json_t *json, struct object
 	const struct path_step meta_step = {.key = "metadata"};
 	_cleanup_(model_freep) struct object *object = NULL;
 	const struct kind_desc *desc = NULL;
+	const enum model_mode mode = reader->mode;
 	const json_t *meta;
 	int r;
 
@@ -510,6 +535,8 @@ int reader_object(struct model_reader *reader, const json_t *json, struct object
 	assert(desc);
 	object = xcalloc(1, desc->size);
 	object->desc = desc;
+	if (desc->open)
+		reader->mode = MODEL_LENIENT;
 	meta = json_object_get(json, "metadata");
 	if (meta && !json_is_null(meta)) {
 		if (!json_is_object(meta))
@@ -520,6 +547,7 @@ int reader_object(struct model_reader *reader, const json_t *json, struct object
 		r = reader_struct(reader, NULL, desc->root, json, object);
 	object->unknown = reader->unknown;
 	reader->unknown = NULL;
+	reader->mode = mode;
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(object);

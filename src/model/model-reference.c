@@ -52,6 +52,8 @@ static const char *check_words(enum field_check check)
 		return "a port, a range `a:b`, or a port's name";
 	case CHECK_PROTOCOL:
 		return "TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite or a number from 1 to 255";
+	case CHECK_LABEL_VALUE:
+		return "the value of a label";
 	case CHECK_LABEL_KEY:
 		return "the key of a label";
 	case CHECK_REGEX:
@@ -162,13 +164,14 @@ void model_write_reference(const struct kind_desc *desc, struct buf *out)
 	buf_addf(out, "# %s\n\n", desc->name);
 	if (desc->doc)
 		buf_addf(out, "%s\n\n", desc->doc);
-	buf_addf(out,
-		 "- `apiVersion: " MODEL_API_VERSION "`, `kind: %s`\n- %s\n- on the command line: "
-		 "`%s`, `%s`",
-		 desc->name, desc->namespaced ? "lives in a namespace" : "of the whole cluster",
-		 desc->singular, desc->plural);
+	buf_addf(out, "- `apiVersion: %s`, `kind: %s`\n- %s\n- on the command line: `%s`, `%s`",
+		 kind_api_version(desc), kind_api_kind(desc),
+		 desc->namespaced ? "lives in a namespace" : "of the whole cluster", desc->singular,
+		 desc->plural);
 	for (size_t i = 0; desc->aliases && desc->aliases[i]; i++)
 		buf_addf(out, ", `%s`", desc->aliases[i]);
+	if (desc->open)
+		buf_adds(out, "\n- fields that are not listed here are kept as they are");
 	buf_adds(out,
 		 "\n\n| Field | Type | Default | Allowed | Meaning |\n|---|---|---|---|---|\n");
 	add_struct("metadata.", &model_meta_desc, desc->namespaced ? NULL : "namespace", out);

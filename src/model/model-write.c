@@ -174,8 +174,8 @@ json_t *model_to_json(const struct object *object)
 	json_t *root = json_object(), *meta = json_object(), *kept;
 	const char *name;
 
-	json_object_set_new(root, "kind", json_string(object->desc->name));
-	json_object_set_new(root, "apiVersion", json_string(MODEL_API_VERSION));
+	json_object_set_new(root, "kind", json_string(kind_api_kind(object->desc)));
+	json_object_set_new(root, "apiVersion", json_string(kind_api_version(object->desc)));
 	struct_write_json(&model_meta_desc, object, meta);
 	json_object_set_new(root, "metadata", meta);
 	struct_write_json(object->desc->root, object, root);

@@ -62,6 +62,13 @@ enum kind {
 	KIND_GLOBAL_NETWORK_SET,
 	KIND_KUBE_CONTROLLERS_CONFIGURATION,
 	KIND_CALICO_NODE_STATUS,
+	KIND_KUBERNETES_NETWORK_POLICY,
+	KIND_KUBERNETES_CLUSTER_NETWORK_POLICY,
+	KIND_KUBERNETES_SERVICE,
+	KIND_KUBERNETES_ENDPOINT_SLICE,
+	KIND_NAMESPACE,
+	KIND_SERVICE_ACCOUNT,
+	KIND_POD,
 	KIND_COUNT_,
 };
 
@@ -73,7 +80,7 @@ enum model_mode {
 };
 
 /*
- * One object from JSON text. The text's own kind decides the type. 'where' ("pool.yaml",
+ * One object from JSON text. The text's own apiVersion and kind decide the type. 'where' ("pool.yaml",
  * "datastore") begins every message, followed by the field's path and what was expected there.
  * 0: '*ret' given. <0: nothing made. Does not validate; see model_validate().
  */
@@ -89,8 +96,9 @@ MUST_CHECK int model_read_yaml(const char *text, size_t size, const char *where,
 			       struct object ***ret, size_t *ret_n, struct err *err);
 
 /*
- * The same from a tree that is already parsed (borrowed). Of apiVersion both projectcalico.org/v3
- * and, with MODEL_LENIENT, crd.projectcalico.org/v1 are taken.
+ * The same from a tree that is already parsed (borrowed). Of Calico's kinds the apiVersion is
+ * projectcalico.org/v3 or, with MODEL_LENIENT, crd.projectcalico.org/v1; Kubernetes' kinds have
+ * their own (kind_api_version()).
  */
 MUST_CHECK int model_from_json(const struct json_t *json, enum model_mode mode, const char *where,
 			       struct object **ret, struct err *err);
@@ -136,6 +144,12 @@ const struct kind_desc *kind_get(enum kind kind);
 const struct kind_desc *kind_find(const char *name);
 /* By exact plural in lower case, as in a datastore path. NULL: no such kind. */
 const struct kind_desc *kind_find_plural(const char *plural);
+
+/* By what a text says; exact. NULL: no such kind. */
+const struct kind_desc *kind_find_api(const char *api_version, const char *api_kind);
+/* What a text says: "networking.k8s.io/v1" and "NetworkPolicy" of a KubernetesNetworkPolicy. */
+const char *kind_api_version(const struct kind_desc *desc);
+const char *kind_api_kind(const struct kind_desc *desc);
 
 /* The reference of one kind in Markdown: fields, types, defaults, allowed values, words. */
 void model_write_reference(const struct kind_desc *desc, struct buf *out);

@@ -64,6 +64,7 @@ static const struct {
 	{CHECK_LABEL_KEY,
 	 {"app", "a.b/c_D", "X"},
 	 {"", "/", "a/", "/a", "a/b/c", "A/b", "a b", "-a"}},
+	{CHECK_LABEL_VALUE, {"", "a", "A.b_c-D", "1"}, {"-a", "a.", "a b", "a/b", "a'b"}},
 	{CHECK_REGEX,
 	 {"^((en|wl)[Popsx].*|(eth|wlan).*)", "", "a{3}"},
 	 {"(", "[", "*", "a{65}", "(a{9}){9}", "a{1,9999999999999999999999}"}},

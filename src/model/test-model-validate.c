@@ -270,6 +270,13 @@ static void test_kinds_are_found(void **state)
 		{"pol", KIND_NETWORK_POLICY},
 		{"netsets", KIND_NETWORK_SET},
 		{"nodestatus", KIND_CALICO_NODE_STATUS},
+		{"knp", KIND_KUBERNETES_NETWORK_POLICY},
+		{"clusternetworkpolicies", KIND_KUBERNETES_CLUSTER_NETWORK_POLICY},
+		{"svc", KIND_KUBERNETES_SERVICE},
+		{"endpointslices", KIND_KUBERNETES_ENDPOINT_SLICE},
+		{"ns", KIND_NAMESPACE},
+		{"sa", KIND_SERVICE_ACCOUNT},
+		{"pods", KIND_POD},
 		{"pro", KIND_PROFILE},
 		{"sgnp", KIND_STAGED_GLOBAL_NETWORK_POLICY},
 		{"sknp", KIND_STAGED_KUBERNETES_NETWORK_POLICY},
@@ -287,7 +294,13 @@ static void test_kinds_are_found(void **state)
 			print_error("no kind %s\n", names[i].name);
 		assert_ptr_equal(kind_find(names[i].name), kind_get(names[i].kind));
 	}
-	assert_null(kind_find("pods"));
+	assert_null(kind_find("podz"));
+	assert_ptr_equal(kind_find_api("networking.k8s.io/v1", "NetworkPolicy"),
+			 kind_get(KIND_KUBERNETES_NETWORK_POLICY));
+	assert_ptr_equal(kind_find_api("projectcalico.org/v3", "NetworkPolicy"),
+			 kind_get(KIND_NETWORK_POLICY));
+	assert_null(kind_find_api("projectcalico.org/v3", "KubernetesNetworkPolicy"));
+	assert_null(kind_find_api("v1", "NetworkPolicy"));
 	assert_ptr_equal(kind_find_plural("ippools"), kind_get(KIND_IP_POOL));
 	assert_null(kind_find_plural("IPPools"));
 }

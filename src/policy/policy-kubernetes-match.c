@@ -15,9 +15,9 @@
 #define ORCHESTRATOR_KUBERNETES "k8s"
 #define PROTOCOL_TCP		"TCP"
 
-const struct staged_kubernetes_network_policy_spec *kubernetes_spec(const struct object *object)
+const struct kubernetes_policy_spec *kubernetes_spec(const struct object *object)
 {
-	return &as_staged_kubernetes_network_policy(object)->spec;
+	return &as_kubernetes_policy(object)->spec;
 }
 
 static bool is_among(const struct str_list *values, const char *value)
@@ -198,7 +198,7 @@ bool kubernetes_rule_matches(struct policy_world *world, const struct world_poli
 			     enum policy_direction direction, size_t index,
 			     const struct packet *packet, struct buf *why)
 {
-	const struct staged_kubernetes_network_policy_spec *spec = kubernetes_spec(policy->object);
+	const struct kubernetes_policy_spec *spec = kubernetes_spec(policy->object);
 	bool in = direction == POLICY_INGRESS;
 	const struct kubernetes_rule *rule = in ? &spec->ingress.v[index] : &spec->egress.v[index];
 	const struct ip_addr *addr = in ? &packet->source : &packet->destination;

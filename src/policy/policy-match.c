@@ -514,7 +514,7 @@ static const struct rule_list *rules_of(const struct world_policy *policy,
 
 size_t policy_rules(const struct world_policy *policy, enum policy_direction direction)
 {
-	const struct staged_kubernetes_network_policy_spec *spec;
+	const struct kubernetes_policy_spec *spec;
 
 	if (policy->syntax == WORLD_POLICY_CALICO)
 		return rules_of(policy, direction)->n;

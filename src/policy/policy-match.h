@@ -58,4 +58,4 @@ bool kubernetes_selects(const struct world_policy *policy, const struct world_pe
 bool kubernetes_rule_matches(struct policy_world *world, const struct world_policy *policy,
 			     enum policy_direction direction, size_t index,
 			     const struct packet *packet, struct buf *why);
-const struct staged_kubernetes_network_policy_spec *kubernetes_spec(const struct object *object);
+const struct kubernetes_policy_spec *kubernetes_spec(const struct object *object);

@@ -392,17 +392,18 @@ static bool calico_policy(const struct object *object, struct world_policy *ret)
 /* Kubernetes: what is for egress is only so if the policy says so in its types. */
 static bool kubernetes_policy(const struct object *object, struct world_policy *ret)
 {
-	const struct staged_kubernetes_network_policy_spec *spec;
+	const struct kubernetes_policy_spec *spec;
 
-	if (object->desc->kind != KIND_STAGED_KUBERNETES_NETWORK_POLICY)
+	if (object->desc->kind != KIND_STAGED_KUBERNETES_NETWORK_POLICY &&
+	    object->desc->kind != KIND_KUBERNETES_NETWORK_POLICY)
 		return false;
-	spec = &as_staged_kubernetes_network_policy(object)->spec;
+	spec = &as_kubernetes_policy(object)->spec;
 	*ret = (struct world_policy){
 		.syntax = WORLD_POLICY_KUBERNETES,
 		.object = object,
 		.order = KUBERNETES_POLICY_ORDER,
 		.tier = TIER_DEFAULT,
-		.staged = true,
+		.staged = object->desc->kind == KIND_STAGED_KUBERNETES_NETWORK_POLICY,
 		.directions = spec->policy_types.n ? 0 : POLICY_INGRESS,
 	};
 	for (size_t i = 0; i < spec->policy_types.n; i++)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* StagedKubernetesNetworkPolicy: a policy in the syntax of networking.k8s.io/v1, on trial. */
+/*
+ * KubernetesNetworkPolicy, which is NetworkPolicy of networking.k8s.io/v1, and its form on trial.
+ * Both have the same fields; the rules are those of Kubernetes' API server.
+ */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,61 +12,25 @@
 #include "base/ip.h"
 #include "base/macros.h"
 #include "base/parse.h"
-#include "model/kinds-policy.h"
+#include "model/kinds-kubernetes.h"
 #include "model/model-check.h"
+
+#define PORT_NAME_MAX 15
 
 static const char *const staged_actions[] = {"Set", "Delete", "Learn", "Ignore", NULL};
 static const char *const directions[] = {"Ingress", "Egress", NULL};
-static const char *const operators[] = {"In", "NotIn", "Exists", "DoesNotExist", NULL};
 static const char *const protocols[] = {"TCP", "UDP", "SCTP", NULL};
-static const struct field_desc label_expression_fields[] = {
-	{.name = "key",
-	 .type = FIELD_STRING,
-	 .flags = FIELD_REQUIRED,
-	 .check = CHECK_LABEL_KEY,
-	 .offset = offsetof(struct label_expression, key),
-	 .doc = "Key of the label."},
-	{.name = "operator",
-	 .type = FIELD_STRING,
-	 .flags = FIELD_REQUIRED,
-	 .offset = offsetof(struct label_expression, operator),
-	 .values = operators,
-	 .doc = "How the label's value relates to values."},
-	{.name = "values",
-	 .type = FIELD_STRING,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct label_expression, values),
-	 .doc = "Values, with In and NotIn."},
-};
-static const struct struct_desc label_expression_desc =
-	STRUCT_DESC(label_expression, label_expression_fields);
-
-static const struct field_desc label_selector_fields[] = {
-	{.name = "matchLabels",
-	 .type = FIELD_STR_MAP,
-	 .offset = offsetof(struct label_selector, match_labels),
-	 .doc = "Labels and their values, all of them."},
-	{.name = "matchExpressions",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct label_selector, match_expressions),
-	 .sub = &label_expression_desc,
-	 .doc = "Conditions on labels, all of them."},
-};
-static const struct struct_desc label_selector_desc =
-	STRUCT_DESC(label_selector, label_selector_fields);
-
 static const struct field_desc ip_block_fields[] = {
 	{.name = "cidr",
 	 .type = FIELD_STRING,
 	 .flags = FIELD_REQUIRED,
-	 .check = CHECK_CIDR,
+	 .check = CHECK_IP_CIDR,
 	 .offset = offsetof(struct ip_block, cidr),
 	 .doc = "The prefix."},
 	{.name = "except",
 	 .type = FIELD_STRING,
 	 .flags = FIELD_LIST,
-	 .check = CHECK_CIDR,
+	 .check = CHECK_IP_CIDR,
 	 .offset = offsetof(struct ip_block, except),
 	 .doc = "Prefixes within it that are left out."},
 };
@@ -136,91 +103,103 @@ static const struct field_desc kubernetes_egress_fields[] = {
 static const struct struct_desc kubernetes_egress_desc =
 	STRUCT_DESC(kubernetes_rule, kubernetes_egress_fields);
 
-static const struct field_desc staged_kubernetes_network_policy_spec_fields[] = {
+/* What both kinds have in their spec. */
+#define SPEC_ROWS                                                                                  \
+	{.name = "podSelector",                                                                    \
+	 .type = FIELD_OBJECT,                                                                     \
+	 .flags = FIELD_EMBEDDED,                                                                  \
+	 .offset = offsetof(struct kubernetes_policy_spec, pod_selector),                          \
+	 .sub = &label_selector_desc,                                                              \
+	 .doc = "Pods of the namespace that the policy applies to; {}: all."},                     \
+		{.name = "ingress",                                                                \
+		 .type = FIELD_OBJECT,                                                             \
+		 .flags = FIELD_LIST,                                                              \
+		 .offset = offsetof(struct kubernetes_policy_spec, ingress),                       \
+		 .sub = &kubernetes_ingress_desc,                                                  \
+		 .max = RULES_MAX,                                                                 \
+		 .doc = "Packets to the pods that are allowed."},                                  \
+		{.name = "egress",                                                                 \
+		 .type = FIELD_OBJECT,                                                             \
+		 .flags = FIELD_LIST,                                                              \
+		 .offset = offsetof(struct kubernetes_policy_spec, egress),                        \
+		 .sub = &kubernetes_egress_desc,                                                   \
+		 .max = RULES_MAX,                                                                 \
+		 .doc = "Packets from the pods that are allowed."},                                \
+	{                                                                                          \
+		.name = "policyTypes", .type = FIELD_STRING, .flags = FIELD_LIST,                  \
+		.offset = offsetof(struct kubernetes_policy_spec, policy_types),                   \
+		.values = directions,                                                              \
+		.doc = "Directions the policy applies to; absent: Ingress, "                       \
+		       "and Egress too where there are egress rules."                              \
+	}
+
+static const struct field_desc kubernetes_spec_fields[] = {SPEC_ROWS};
+static const struct struct_desc kubernetes_spec_desc =
+	STRUCT_DESC(kubernetes_policy_spec, kubernetes_spec_fields);
+
+static const struct field_desc staged_spec_fields[] = {
 	{.name = "stagedAction",
 	 .type = FIELD_ENUM,
-	 .offset = offsetof(struct staged_kubernetes_network_policy_spec, staged_action),
+	 .offset = offsetof(struct kubernetes_policy_spec, staged_action),
 	 .values = staged_actions,
 	 .def = "\"Set\"",
 	 .doc = "What committing this does to the policy of its name."},
-	{.name = "podSelector",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_EMBEDDED,
-	 .offset = offsetof(struct staged_kubernetes_network_policy_spec, pod_selector),
-	 .sub = &label_selector_desc,
-	 .doc = "Pods of the namespace that the policy applies to; {}: all."},
-	{.name = "ingress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct staged_kubernetes_network_policy_spec, ingress),
-	 .sub = &kubernetes_ingress_desc,
-	 .max = RULES_MAX,
-	 .doc = "Packets to the pods that are allowed."},
-	{.name = "egress",
-	 .type = FIELD_OBJECT,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct staged_kubernetes_network_policy_spec, egress),
-	 .sub = &kubernetes_egress_desc,
-	 .max = RULES_MAX,
-	 .doc = "Packets from the pods that are allowed."},
-	{.name = "policyTypes",
-	 .type = FIELD_STRING,
-	 .flags = FIELD_LIST,
-	 .offset = offsetof(struct staged_kubernetes_network_policy_spec, policy_types),
-	 .values = directions,
-	 .doc = "Directions the policy applies to; absent: Ingress."},
+	SPEC_ROWS,
 };
-static const struct struct_desc staged_kubernetes_network_policy_spec_desc = STRUCT_DESC(
-	staged_kubernetes_network_policy_spec, staged_kubernetes_network_policy_spec_fields);
+static const struct struct_desc staged_spec_desc =
+	STRUCT_DESC(kubernetes_policy_spec, staged_spec_fields);
 
-static const struct field_desc staged_kubernetes_network_policy_fields[] = {
-	{.name = "spec",
+static const struct field_desc status_fields[] = {
+	{.name = "conditions",
 	 .type = FIELD_OBJECT,
-	 .flags = FIELD_EMBEDDED,
-	 .offset = offsetof(struct staged_kubernetes_network_policy, spec),
-	 .sub = &staged_kubernetes_network_policy_spec_desc,
-	 .doc = "What is wanted."},
+	 .flags = FIELD_LIST | FIELD_READ_ONLY,
+	 .offset = offsetof(struct kubernetes_policy_status, conditions),
+	 .sub = &condition_desc,
+	 .doc = "How those who enforce the policy fare."},
 };
-static const struct struct_desc staged_kubernetes_network_policy_desc =
-	STRUCT_DESC(staged_kubernetes_network_policy, staged_kubernetes_network_policy_fields);
+const struct struct_desc kubernetes_policy_status_desc =
+	STRUCT_DESC(kubernetes_policy_status, status_fields);
 
-static int check_expression(const struct label_expression *expression, struct err *err)
-{
-	bool wants = strcmp(expression->operator, "In") == 0 ||
-		     strcmp(expression->operator, "NotIn") == 0;
-
-	if (wants == (expression->values.n > 0))
-		return 0;
-	return err_set(err, -EINVAL,
-		       wants ? "values: %s needs one at least" : "values: %s has none",
-		       expression->operator);
-}
-
-static int check_label_selector(const struct label_selector *selector, struct err *err)
-{
-	for (size_t i = 0; i < selector->match_labels.n; i++) {
-		int r = model_check(CHECK_LABEL_KEY, selector->match_labels.v[i].key, err);
-
-		if (r < 0)
-			return err_prefix(err, r, "matchLabels");
+#define KUBERNETES_SPEC(desc)                                                                      \
+	{                                                                                          \
+		.name = "spec", .type = FIELD_OBJECT, .flags = FIELD_EMBEDDED,                     \
+		.offset = offsetof(struct kubernetes_policy, spec), .sub = &(desc),                \
+		.doc = "What is wanted."                                                           \
 	}
-	for (size_t i = 0; i < selector->match_expressions.n; i++) {
-		int r = check_expression(&selector->match_expressions.v[i], err);
 
-		if (r < 0)
-			return err_prefix(err, r, "matchExpressions[%zu]", i);
-	}
-	return 0;
+static const struct field_desc kubernetes_policy_fields[] = {
+	KUBERNETES_SPEC(kubernetes_spec_desc),
+	{.name = "status",
+	 .type = FIELD_OBJECT,
+	 .flags = FIELD_READ_ONLY,
+	 .offset = offsetof(struct kubernetes_policy, status),
+	 .sub = &kubernetes_policy_status_desc,
+	 .doc = "What is so."},
+};
+static const struct struct_desc kubernetes_policy_desc =
+	STRUCT_DESC(kubernetes_policy, kubernetes_policy_fields);
+
+static const struct field_desc staged_policy_fields[] = {KUBERNETES_SPEC(staged_spec_desc)};
+static const struct struct_desc staged_policy_desc =
+	STRUCT_DESC(kubernetes_policy, staged_policy_fields);
+
+/* Unlike elsewhere an address alone is none. */
+static int parse_block(const char *text, struct cidr *ret, struct err *err)
+{
+	if (!strchr(text, '/'))
+		return err_set(err, -EINVAL, "\"%.64s\" has no prefix length; write %.64s/%s", text,
+			       text, strchr(text, ':') ? "128" : "32");
+	return cidr_parse(text, ret, err);
 }
 
 static int check_block(const struct ip_block *block, struct err *err)
 {
 	struct cidr outer;
 	struct cidr inner;
-	int r = cidr_parse(block->cidr, &outer, err);
+	int r = parse_block(block->cidr, &outer, err);
 
 	for (size_t i = 0; r == 0 && i < block->except.n; i++) {
-		r = cidr_parse(block->except.v[i], &inner, err);
+		r = parse_block(block->except.v[i], &inner, err);
 		if (r == 0 && (!cidr_covers(&outer, &inner) || outer.len >= inner.len))
 			r = err_set(err, -EINVAL, "except[%zu]: %s is not a part of %s", i,
 				    block->except.v[i], block->cidr);
@@ -241,16 +220,34 @@ static int check_peer(const struct kubernetes_peer *peer, struct err *err)
 		return r < 0 ? err_prefix(err, r, "ipBlock") : 0;
 	}
 	if (peer->pod_selector) {
-		r = check_label_selector(peer->pod_selector, err);
+		r = label_selector_validate(peer->pod_selector, err);
 		if (r < 0)
 			return err_prefix(err, r, "podSelector");
 	}
 	if (peer->namespace_selector) {
-		r = check_label_selector(peer->namespace_selector, err);
+		r = label_selector_validate(peer->namespace_selector, err);
 		if (r < 0)
 			return err_prefix(err, r, "namespaceSelector");
 	}
 	return 0;
+}
+
+/* A port's name as containers have it. */
+static bool is_port_name(const char *name)
+{
+	size_t len = strlen(name);
+	bool has_letter = false;
+
+	if (len > PORT_NAME_MAX || name[0] == '-' || name[len - 1] == '-' || strstr(name, "--"))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		bool is_letter = name[i] >= 'a' && name[i] <= 'z';
+
+		has_letter |= is_letter;
+		if (!is_letter && (name[i] < '0' || name[i] > '9') && name[i] != '-')
+			return false;
+	}
+	return has_letter;
 }
 
 static int check_kubernetes_port(const struct kubernetes_port *port, struct err *err)
@@ -266,6 +263,12 @@ static int check_kubernetes_port(const struct kubernetes_port *port, struct err 
 	r = model_check_port(port->port.s, &first, &last, err);
 	if (r < 0)
 		return err_prefix(err, r, "port");
+	if (r == 1 && !is_port_name(port->port.s))
+		return err_set(
+			err, -EINVAL,
+			"port: \"%.64s\" is not the name of a port: up to 15 of a-z, 0-9 and "
+			"\"-\" with a letter among them",
+			port->port.s);
 	if (r == 0 && !port->port.is_int)
 		return err_set(err, -EINVAL,
 			       "port: \"%s\" is a text; write a number without quotes, or a name",
@@ -294,11 +297,10 @@ static int check_kubernetes_rule(const struct kubernetes_rule *rule, const char 
 	return 0;
 }
 
-static int staged_kubernetes_validate(const struct object *object, struct err *err)
+static int kubernetes_policy_validate(const struct object *object, struct err *err)
 {
-	const struct staged_kubernetes_network_policy_spec *spec =
-		&as_staged_kubernetes_network_policy(object)->spec;
-	int r = check_label_selector(&spec->pod_selector, err);
+	const struct kubernetes_policy_spec *spec = &as_kubernetes_policy(object)->spec;
+	int r = label_selector_validate(&spec->pod_selector, err);
 
 	if (r < 0)
 		return err_prefix(err, r, "spec.podSelector");
@@ -315,13 +317,43 @@ static int staged_kubernetes_validate(const struct object *object, struct err *e
 	return 0;
 }
 
-static const struct kind_column staged_kubernetes_columns[] = {
+/* As Kubernetes' API server does when a policy is created. */
+static void kubernetes_policy_fill(struct object *object)
+{
+	struct kubernetes_policy_spec *spec = &as_kubernetes_policy(object)->spec;
+
+	if (spec->policy_types.n > 0)
+		return;
+	str_list_add(&spec->policy_types, "Ingress");
+	if (spec->egress.n > 0)
+		str_list_add(&spec->policy_types, "Egress");
+}
+
+static const struct kind_column kubernetes_columns[] = {
 	{.title = "NAME", .path = "metadata.name"},
 	{.title = "PODSELECTOR", .path = "spec.podSelector", .wide = true},
 	{.title = NULL},
 };
 
+static const char *const kubernetes_aliases[] = {"knp", "knps", NULL};
 static const char *const staged_kubernetes_aliases[] = {"sknp", "sknps", "skpol", "skpols", NULL};
+
+const struct kind_desc kind_kubernetes_network_policy = {
+	.kind = KIND_KUBERNETES_NETWORK_POLICY,
+	.name = "KubernetesNetworkPolicy",
+	.plural = "kubernetesnetworkpolicies",
+	.singular = "kubernetesnetworkpolicy",
+	.aliases = kubernetes_aliases,
+	.namespaced = true,
+	.api_version = "networking.k8s.io/v1",
+	.api_kind = "NetworkPolicy",
+	.size = sizeof(struct kubernetes_policy),
+	.root = &kubernetes_policy_desc,
+	.doc = "Kubernetes' own NetworkPolicy: what the pods of a namespace may receive and send.",
+	.fill = kubernetes_policy_fill,
+	.validate = kubernetes_policy_validate,
+	.columns = kubernetes_columns,
+};
 
 const struct kind_desc kind_staged_kubernetes_network_policy = {
 	.kind = KIND_STAGED_KUBERNETES_NETWORK_POLICY,
@@ -330,9 +362,9 @@ const struct kind_desc kind_staged_kubernetes_network_policy = {
 	.singular = "stagedkubernetesnetworkpolicy",
 	.aliases = staged_kubernetes_aliases,
 	.namespaced = true,
-	.size = sizeof(struct staged_kubernetes_network_policy),
-	.root = &staged_kubernetes_network_policy_desc,
+	.size = sizeof(struct kubernetes_policy),
+	.root = &staged_policy_desc,
 	.doc = "A Kubernetes NetworkPolicy on trial: flow logs show what it would do.",
-	.validate = staged_kubernetes_validate,
-	.columns = staged_kubernetes_columns,
+	.validate = kubernetes_policy_validate,
+	.columns = kubernetes_columns,
 };

@@ -166,9 +166,9 @@ int addr_delete(struct nl *nl, int ifindex, const struct cidr *cidr, struct err 
 			  ifindex);
 }
 
-/* Deletes all of 'family' but 'keep' and IPv6 link-local ones, which are the kernel's. */
-static int addr_delete_others(struct nl *nl, uint8_t family, int ifindex, const struct cidr *keep,
-			      bool *ret_any, struct err *err)
+/* Deletes those of 'family' that are stale, but 'keep' and IPv6 link-local ones, the kernel's. */
+static int addr_delete_stale(struct nl *nl, uint8_t family, int ifindex, const struct cidr *keep,
+			     const struct addr_stale *stale, bool *ret_any, struct err *err)
 {
 	_cleanup_(if_addr_list_deinit) struct if_addr_list list = {0};
 	int r = addr_dump(nl, family, ifindex, &list, err);
@@ -176,7 +176,7 @@ static int addr_delete_others(struct nl *nl, uint8_t family, int ifindex, const 
 	for (size_t i = 0; r >= 0 && i < list.n; i++) {
 		const struct cidr *cidr = &list.v[i].cidr;
 
-		if (cidr_equal(cidr, keep))
+		if (cidr_equal(cidr, keep) || !stale->is_stale(cidr, stale->ctx))
 			continue;
 		if (family == AF_INET6 && ip_is_link_local(&cidr->addr))
 			continue;
@@ -186,7 +186,8 @@ static int addr_delete_others(struct nl *nl, uint8_t family, int ifindex, const 
 	return r;
 }
 
-int addr_ensure_only(struct nl *nl, int ifindex, const struct cidr *cidr, struct err *err)
+int addr_ensure(struct nl *nl, int ifindex, const struct cidr *cidr, const struct addr_stale *stale,
+		struct err *err)
 {
 	static const struct cidr none = {.len = 0};
 	uint8_t family = cidr->addr.family;
@@ -194,13 +195,15 @@ int addr_ensure_only(struct nl *nl, int ifindex, const struct cidr *cidr, struct
 	int r = 0;
 
 	if (!family) {
-		r = addr_delete_others(nl, AF_INET, ifindex, &none, &deleted, err);
-		return r < 0 ? r : addr_delete_others(nl, AF_INET6, ifindex, &none, &deleted, err);
+		r = addr_delete_stale(nl, AF_INET, ifindex, &none, stale, &deleted, err);
+		return r < 0 ? r
+			     : addr_delete_stale(nl, AF_INET6, ifindex, &none, stale, &deleted,
+						 err);
 	}
 	r = addr_add(nl, ifindex, cidr, err);
 	if (r < 0)
 		return r;
-	r = addr_delete_others(nl, family, ifindex, cidr, &deleted, err);
+	r = addr_delete_stale(nl, family, ifindex, cidr, stale, &deleted, err);
 	/* Deleting a primary IPv4 address takes its secondary ones along. */
 	if (r < 0 || !deleted)
 		return r;

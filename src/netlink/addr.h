@@ -23,6 +23,14 @@ MUST_CHECK int addr_dump(struct nl *nl, uint8_t family, int ifindex, struct if_a
 /* Already there is 0. IPv6 without duplicate address detection. */
 MUST_CHECK int addr_add(struct nl *nl, int ifindex, const struct cidr *cidr, struct err *err);
 MUST_CHECK int addr_delete(struct nl *nl, int ifindex, const struct cidr *cidr, struct err *err);
-/* Leaves exactly 'cidr' of its family (link-local excepted) on the interface; family 0: none. */
-MUST_CHECK int addr_ensure_only(struct nl *nl, int ifindex, const struct cidr *cidr,
-				struct err *err);
+/* Which addresses are ours of earlier; those of others stay. */
+struct addr_stale {
+	bool (*is_stale)(const struct cidr *cidr, void *ctx);
+	void *ctx;
+};
+/*
+ * Of its family, 'cidr' is on the interface and none that is stale (link-local ones excepted);
+ * family 0: none that is stale, of any family.
+ */
+MUST_CHECK int addr_ensure(struct nl *nl, int ifindex, const struct cidr *cidr,
+			   const struct addr_stale *stale, struct err *err);

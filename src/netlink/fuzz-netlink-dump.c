@@ -18,11 +18,13 @@ static void read_message(const struct nlmsghdr *message)
 	struct if_addr addr;
 	struct route route;
 	struct link link;
+	struct link_conf conf;
 
 	(void)(monitor_event_from_message(message, &event) == 0);
 	(void)(neigh_from_message(message, &neigh) == 0);
 	(void)(addr_from_message(message, &addr) == 0);
 	(void)(link_from_message(message, &link) == 0);
+	(void)(link_conf_from_message(message, &conf) == 0);
 	if (route_from_message(message, &route) == 0) {
 		assert(route_equal(&route, &route));
 		assert(route_format(&route).s[0]);

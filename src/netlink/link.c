@@ -16,14 +16,15 @@
 #include "base/alloc.h"
 #include "netlink/nl-internal.h"
 
-#define LINK_ATTRS  (IFLA_EXT_MASK + 1)
+#define LINK_ATTRS  (IFLA_LINK_NETNSID + 1)
 #define INFO_ATTRS  (IFLA_INFO_DATA + 1)
 #define VXLAN_ATTRS (IFLA_VXLAN_LOCAL6 + 1)
 
 static const uint8_t link_policy[LINK_ATTRS] = {
-	[IFLA_ADDRESS] = NL_ATTR_ANY,  [IFLA_IFNAME] = NL_ATTR_STRING,
-	[IFLA_MTU] = NL_ATTR_U32,      [IFLA_LINK] = NL_ATTR_U32,
-	[IFLA_OPERSTATE] = NL_ATTR_U8, [IFLA_LINKINFO] = NL_ATTR_NESTED,
+	[IFLA_ADDRESS] = NL_ATTR_ANY,	   [IFLA_IFNAME] = NL_ATTR_STRING,
+	[IFLA_MTU] = NL_ATTR_U32,	   [IFLA_LINK] = NL_ATTR_U32,
+	[IFLA_OPERSTATE] = NL_ATTR_U8,	   [IFLA_LINKINFO] = NL_ATTR_NESTED,
+	[IFLA_LINK_NETNSID] = NL_ATTR_U32,
 };
 
 static const uint8_t info_policy[INFO_ATTRS] = {
@@ -78,7 +79,7 @@ int link_from_message(const struct nlmsghdr *message, struct link *ret)
 {
 	const struct nlattr *tb[LINK_ATTRS];
 	const struct nlattr *info[INFO_ATTRS] = {NULL};
-	struct link link = {0};
+	struct link link = {.peer_nsid = -1};
 	struct ifinfomsg header;
 	int r = nl_parse(message, sizeof(header), link_policy, LINK_ATTRS, tb);
 
@@ -102,6 +103,8 @@ int link_from_message(const struct nlmsghdr *message, struct link *ret)
 		link.operstate = mnl_attr_get_u8(tb[IFLA_OPERSTATE]);
 	if (tb[IFLA_LINK])
 		link.peer_ifindex = (int)mnl_attr_get_u32(tb[IFLA_LINK]);
+	if (tb[IFLA_LINK_NETNSID])
+		link.peer_nsid = (int)mnl_attr_get_u32(tb[IFLA_LINK_NETNSID]);
 	if (strcmp(link.kind, "vxlan") == 0)
 		r = vxlan_from_attr(info[IFLA_INFO_DATA], &link);
 	if (r < 0)

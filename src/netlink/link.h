@@ -17,6 +17,7 @@ struct link {
 	uint32_t flags;	   /* IFF_* */
 	uint8_t operstate; /* IF_OPER_* */
 	int peer_ifindex;  /* IFLA_LINK; 0: none */
+	int peer_nsid;	   /* the namespace that is in, see nsid.h; -1: this one */
 	/* kind "vxlan" */
 	struct {
 		uint32_t vni;

@@ -9,8 +9,11 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/neighbour.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "netlink/nl-internal.h"
@@ -22,8 +25,16 @@ struct monitor {
 };
 
 static const unsigned int groups[] = {
-	RTNLGRP_LINK,	     RTNLGRP_NEIGH,	 RTNLGRP_IPV4_IFADDR,
-	RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+	RTNLGRP_LINK,	    RTNLGRP_NEIGH,	RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,
+	RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
+};
+
+#define CONF_ATTRS (NETCONFA_PROXY_NEIGH + 1)
+
+static const uint8_t conf_policy[CONF_ATTRS] = {
+	[NETCONFA_IFINDEX] = NL_ATTR_U32,
+	[NETCONFA_FORWARDING] = NL_ATTR_U32,
+	[NETCONFA_PROXY_NEIGH] = NL_ATTR_U32,
 };
 
 static int neigh_event(const struct nlmsghdr *message, struct monitor_event *ret)
@@ -32,8 +43,35 @@ static int neigh_event(const struct nlmsghdr *message, struct monitor_event *ret
 	int r = neigh_from_message(message, &entry);
 
 	if (r == 0)
-		ret->ifindex = entry.ifindex;
+		ret->neigh = (struct monitor_neigh){.ifindex = entry.ifindex,
+						    .permanent = entry.state & NUD_PERMANENT,
+						    .neigh = entry.neigh};
 	return r;
+}
+
+static int32_t conf_value(const struct nlattr *attr)
+{
+	return attr ? (int32_t)mnl_attr_get_u32(attr) : -1;
+}
+
+static int conf_event(const struct nlmsghdr *message, struct monitor_event *ret)
+{
+	const struct nlattr *tb[CONF_ATTRS];
+	struct netconfmsg header;
+	int r = nl_parse(message, NLMSG_ALIGN(sizeof(header)), conf_policy, CONF_ATTRS, tb);
+
+	if (r < 0)
+		return r;
+	if (!tb[NETCONFA_IFINDEX])
+		return MESSAGE_E_SKIP;
+	memcpy(&header, mnl_nlmsg_get_payload(message), sizeof(header));
+	ret->conf = (struct monitor_conf){
+		.ifindex = conf_value(tb[NETCONFA_IFINDEX]),
+		.family = header.ncm_family,
+		.forwarding = conf_value(tb[NETCONFA_FORWARDING]),
+		.proxy_neigh = conf_value(tb[NETCONFA_PROXY_NEIGH]),
+	};
+	return 0;
 }
 
 int monitor_event_from_message(const struct nlmsghdr *message, struct monitor_event *ret)
@@ -54,8 +92,12 @@ int monitor_event_from_message(const struct nlmsghdr *message, struct monitor_ev
 		return route_from_message(message, &ret->route);
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
-		ret->type = MONITOR_NEIGH;
+		ret->type =
+			message->nlmsg_type == RTM_NEWNEIGH ? MONITOR_NEIGH : MONITOR_NEIGH_GONE;
 		return neigh_event(message, ret);
+	case RTM_NEWNETCONF:
+		ret->type = MONITOR_CONF;
+		return conf_event(message, ret);
 	default:
 		return MESSAGE_E_SKIP;
 	}

@@ -8,6 +8,7 @@
 
 #include "netlink/addr.h"
 #include "netlink/link.h"
+#include "netlink/neigh.h"
 #include "netlink/route.h"
 
 enum monitor_event_type {
@@ -17,8 +18,26 @@ enum monitor_event_type {
 	MONITOR_ADDR_GONE,
 	MONITOR_ROUTE,
 	MONITOR_ROUTE_GONE,
-	MONITOR_NEIGH, /* something changed in the neighbour or forwarding tables of 'ifindex' */
+	MONITOR_NEIGH, /* in a neighbour or forwarding table */
+	MONITOR_NEIGH_GONE,
+	MONITOR_CONF, /* settings of an interface, or of all */
 	MONITOR_OVERRUN,
+};
+
+#define MONITOR_ALL_INTERFACES -1
+
+/* Settings that the kernel announces; -1: not told. */
+struct monitor_conf {
+	int ifindex; /* or MONITOR_ALL_INTERFACES */
+	uint8_t family;
+	int32_t forwarding;
+	int32_t proxy_neigh; /* proxy_arp, proxy_ndp */
+};
+
+struct monitor_neigh {
+	int ifindex;
+	bool permanent;
+	struct neigh neigh;
 };
 
 struct monitor_event {
@@ -27,7 +46,8 @@ struct monitor_event {
 		struct link link;
 		struct if_addr addr;
 		struct route route;
-		int ifindex;
+		struct monitor_neigh neigh;
+		struct monitor_conf conf;
 	};
 };
 

@@ -8,7 +8,7 @@
  */
 
 #include "netlink/addr.h"
-#include "netlink/link.h"
+#include "netlink/link-conf.h"
 #include "netlink/monitor.h"
 #include "netlink/neigh.h"
 #include "netlink/route.h"
@@ -16,6 +16,7 @@
 enum message_outcome { MESSAGE_E_SKIP = 1 };
 
 MUST_CHECK int link_from_message(const struct nlmsghdr *message, struct link *ret);
+MUST_CHECK int link_conf_from_message(const struct nlmsghdr *message, struct link_conf *ret);
 MUST_CHECK int addr_from_message(const struct nlmsghdr *message, struct if_addr *ret);
 MUST_CHECK int route_from_message(const struct nlmsghdr *message, struct route *ret);
 

@@ -29,6 +29,15 @@ static struct cidr cidr(const char *text)
 	return cidr;
 }
 
+static bool is_any(const struct cidr *cidr, void *ctx)
+{
+	(void)ctx;
+	/* All but one, which is somebody else's. */
+	return cidr->len != 27;
+}
+
+static const struct addr_stale any = {is_any, NULL};
+
 static void check_family(struct nl *nl, int ifindex, const char *one, const char *two,
 			 const char *shown)
 {
@@ -45,10 +54,10 @@ static void check_family(struct nl *nl, int ifindex, const char *one, const char
 	assert_true(list.n >= 2);
 	if_addr_list_deinit(&list);
 
-	assert_int_equal(addr_ensure_only(nl, ifindex, &b, &err), 0);
+	assert_int_equal(addr_ensure(nl, ifindex, &b, &any, &err), 0);
 	assert_false(strstr(lab_output("ip addr show dev t0").s, one) != NULL);
 	assert_true(lab_says("ip addr show dev t0", two));
-	assert_int_equal(addr_ensure_only(nl, ifindex, &b, &err), 0);
+	assert_int_equal(addr_ensure(nl, ifindex, &b, &any, &err), 0);
 	assert_int_equal(addr_delete(nl, ifindex, &b, &err), 0);
 	assert_int_equal(addr_delete(nl, ifindex, &b, &err), 0);
 }
@@ -73,13 +82,19 @@ static void test_addr(void **state)
 	/* The wanted one is a secondary of the one that goes. */
 	assert_int_equal(addr_add(nl, link.ifindex, &v4, &err), 0);
 	assert_int_equal(addr_add(nl, link.ifindex, &v4_second, &err), 0);
-	assert_int_equal(addr_ensure_only(nl, link.ifindex, &v4_second, &err), 0);
+	assert_int_equal(addr_ensure(nl, link.ifindex, &v4_second, &any, &err), 0);
 	assert_true(lab_says("ip addr show dev t0", "10.9.0.2/24"));
 	assert_int_equal(addr_add(nl, link.ifindex, &v6, &err), 0);
 	assert_null(strstr(lab_output("ip addr show dev t0 scope global").s, "tentative"));
 
-	assert_int_equal(addr_ensure_only(nl, link.ifindex, &none, &err), 0);
+	assert_int_equal(addr_ensure(nl, link.ifindex, &none, &any, &err), 0);
 	assert_null(strstr(lab_output("ip addr show dev t0").s, "global"));
+
+	/* Somebody else's address stays. */
+	assert_true(lab_run("ip addr add 10.7.7.7/27 dev t0"));
+	assert_int_equal(addr_ensure(nl, link.ifindex, &v4, &any, &err), 0);
+	assert_true(lab_says("ip addr show dev t0", "10.7.7.7/27"));
+	assert_true(lab_says("ip addr show dev t0", "10.9.0.1/24"));
 
 	assert_true(addr_add(nl, 9999, &v4, &err) < 0);
 	assert_non_null(strstr(err.msg, "10.9.0.1/24"));

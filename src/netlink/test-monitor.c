@@ -56,8 +56,26 @@ static void test_events(void **state)
 	assert_true(counts[MONITOR_ROUTE] >= 1);
 	assert_true(counts[MONITOR_NEIGH] >= 1);
 	assert_int_equal(counts[MONITOR_OVERRUN], 0);
-	assert_true(last[MONITOR_NEIGH].ifindex > 0);
+	assert_true(last[MONITOR_NEIGH].neigh.ifindex > 0);
+	assert_true(last[MONITOR_NEIGH].neigh.permanent);
+	assert_string_equal(ip_format(&last[MONITOR_NEIGH].neigh.neigh.addr).s, "10.1.1.2");
+	assert_int_equal(last[MONITOR_NEIGH].neigh.neigh.mac[5], 1);
 
+	assert_true(lab_run("echo 1 >/proc/sys/net/ipv4/conf/t0/proxy_arp"));
+	drain(monitor, counts, last);
+	assert_int_equal(last[MONITOR_CONF].conf.ifindex, last[MONITOR_NEIGH].neigh.ifindex);
+	assert_int_equal(last[MONITOR_CONF].conf.family, AF_INET);
+	assert_int_equal(last[MONITOR_CONF].conf.proxy_neigh, 1);
+	assert_true(lab_run("echo 1 >/proc/sys/net/ipv6/conf/all/forwarding; "
+			    "echo 0 >/proc/sys/net/ipv6/conf/t0/forwarding; "
+			    "echo 0 >/proc/sys/net/ipv4/ip_forward; "
+			    "echo 1 >/proc/sys/net/ipv4/ip_forward"));
+	drain(monitor, counts, last);
+	assert_int_equal(last[MONITOR_CONF].conf.forwarding, 1);
+
+	assert_true(lab_run("ip neigh del 10.1.1.2 dev t0"));
+	drain(monitor, counts, last);
+	assert_true(counts[MONITOR_NEIGH] + counts[MONITOR_NEIGH_GONE] >= 2);
 	assert_true(lab_run("ip route del 10.2.0.0/24; ip addr del 10.1.1.1/24 dev t0; "
 			    "ip link del t0"));
 	drain(monitor, counts, last);

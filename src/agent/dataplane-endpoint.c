@@ -66,6 +66,9 @@ int dataplane_add_endpoint(struct dataplane *dataplane, struct endpoint *endpoin
 
 	if (r < 0)
 		dataplane_remove_endpoint(dataplane, endpoint);
+	/* It may have changed between the making of the link and now. */
+	else if (!endpoint->mtu_fixed && endpoint->mtu != dataplane->pod_mtu)
+		mtu_follow(dataplane, endpoint->mtu);
 	return r;
 }
 
@@ -81,30 +84,78 @@ void dataplane_remove_endpoint(struct dataplane *dataplane, struct endpoint *end
 	dataplane_schedule_apply(dataplane);
 }
 
-static void restore_sysctls(const struct endpoint *endpoint)
+struct pod_link_host endpoint_host(const struct endpoint *endpoint)
 {
-	bool has[FAMILIES] = {false, false};
+	struct pod_link_host host = {.ifname = endpoint->host_ifname, .mtu = endpoint->mtu};
+
+	for (unsigned int i = 0; i < endpoint->n_addrs; i++) {
+		host.v4 |= endpoint->addrs[i].addr.family == AF_INET;
+		host.v6 |= endpoint->addrs[i].addr.family == AF_INET6;
+	}
+	return host;
+}
+
+struct endpoint *dataplane_find_endpoint(const struct dataplane *dataplane, int ifindex)
+{
+	struct endpoint *endpoint;
+	struct endpoint *next;
+
+	HASH_ITER(hh, dataplane->endpoints->by_name, endpoint, next)
+	{
+		if (ifindex && endpoint->ifindex == ifindex)
+			return endpoint->busy ? NULL : endpoint;
+	}
+	return NULL;
+}
+
+static void put_right(struct dataplane *dataplane, struct endpoint *endpoint, int ifindex)
+{
+	const struct pod_link_host wanted = endpoint_host(endpoint);
 	struct err err = ERR_INIT;
 
-	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
-		has[family_index(endpoint->addrs[i].addr.family)] = true;
-	if (pod_link_host_sysctls(endpoint->host_ifname, has[0], has[1], &err) < 0)
-		log_warning_limited("can't set up forwarding for an endpoint", "interface",
-				    endpoint->host_ifname, "error", err.msg);
+	if (pod_link_host_repair(dataplane->nl, &wanted, &err) < 0 ||
+	    program_endpoint(dataplane, endpoint, ifindex, &err) < 0)
+		log_error_limited("can't restore an endpoint", "endpoint", endpoint->name, "error",
+				  err.msg);
 }
 
 void dataplane_restore_endpoint(struct dataplane *dataplane, struct endpoint *endpoint)
 {
-	int ifindex = endpoint_ifindex(endpoint);
-	struct err err = ERR_INIT;
+	struct link link;
 
-	if (!ifindex) {
+	if (link_get(dataplane->nl, endpoint->host_ifname, &link, NULL) != 0) {
 		log_warning_limited("the interface of a stored endpoint is not there", "endpoint",
 				    endpoint->name, "interface", endpoint->host_ifname);
 		return;
 	}
-	restore_sysctls(endpoint);
-	if (program_endpoint(dataplane, endpoint, ifindex, &err) < 0)
-		log_error_limited("can't restore an endpoint", "endpoint", endpoint->name, "error",
-				  err.msg);
+	if (!endpoint->mtu)
+		endpoint->mtu = link.mtu;
+	put_right(dataplane, endpoint, link.ifindex);
+}
+
+void dataplane_repair_endpoint(struct dataplane *dataplane, struct endpoint *endpoint,
+			       const char *what)
+{
+	if (what) {
+		log_info_limited("somebody changed what is a pod's; putting it right", "interface",
+				 endpoint->host_ifname, "what", what);
+		dataplane->stats.n_repairs++;
+	}
+	put_right(dataplane, endpoint, endpoint->ifindex);
+	/* Routes go with an interface that goes down, whatever we know of them. */
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		route_sync_forget_link(dataplane->routes[f], endpoint->ifindex);
+	dataplane_schedule_apply(dataplane);
+}
+
+void dataplane_repair_endpoints(struct dataplane *dataplane)
+{
+	struct endpoint *endpoint;
+	struct endpoint *next;
+
+	HASH_ITER(hh, dataplane->endpoints->by_name, endpoint, next)
+	{
+		if (!endpoint->busy && endpoint->ifindex)
+			put_right(dataplane, endpoint, endpoint->ifindex);
+	}
 }

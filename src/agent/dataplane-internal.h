@@ -20,6 +20,7 @@ struct tunnel {
 	bool wanted;
 	int ifindex; /* 0: not there */
 	uint32_t mtu;
+	struct cidr addr;	/* the last that was put on it */
 	struct neigh_sync *arp; /* VXLAN only */
 	struct neigh_sync *fdb;
 };
@@ -38,13 +39,14 @@ struct dataplane {
 	struct tunnel tunnels[N_TUNNELS];
 	int parent_ifindex[FAMILIES]; /* the interface of the node's own address */
 	uint32_t host_mtu;
-	uint32_t pod_mtu;
+	uint32_t pod_mtu; /* 0: not in sync yet */
 
 	bool in_sync;
 	bool tunnels_dirty;
 	bool nat_dirty;
-	bool replay;	     /* a device came or went: all of calc's routes are translated anew */
-	bool foreign_change; /* someone else changed what is ours since the last apply */
+	bool endpoints_dirty; /* the pods' interfaces are looked through with the next apply */
+	bool replay;	      /* a device came or went: all of calc's routes are translated anew */
+	bool foreign_change;  /* someone else changed what is ours since the last apply */
 
 	void (*applied)(void *ctx);
 	void *applied_ctx;
@@ -55,6 +57,7 @@ struct dataplane {
 	sd_event_source *apply_source; /* deferred to the end of the turn */
 	sd_event_source *retry_source;
 	sd_event_source *refresh_source;
+	sd_event_source *check_source; /* what the kernel doesn't announce */
 	struct dataplane_stats stats;
 	struct err failure; /* what was reported last; empty: nothing is wrong */
 };
@@ -72,6 +75,35 @@ void dataplane_schedule_apply(struct dataplane *dataplane);
 void dataplane_invalidate(struct dataplane *dataplane);
 /* Has the interface the name of a pod's? */
 bool dataplane_is_workload(const struct dataplane *dataplane, const char *ifname);
+
+/* dataplane-endpoint.c */
+
+struct pod_link_host;
+struct pod_link_host endpoint_host(const struct endpoint *endpoint);
+/* NULL: the interface is no endpoint's, or a CNI call is at work on it. */
+struct endpoint *dataplane_find_endpoint(const struct dataplane *dataplane, int ifindex);
+/* Puts right whatever of an endpoint's the kernel does not have. 'what' for the log; NULL: quiet. */
+void dataplane_repair_endpoint(struct dataplane *dataplane, struct endpoint *endpoint,
+			       const char *what);
+/* All of them. */
+void dataplane_repair_endpoints(struct dataplane *dataplane);
+
+/* dataplane-check.c */
+
+/* The node's own forwarding. */
+MUST_CHECK int forwarding_ensure(struct err *err);
+/* Handler of sd-event: looks at what the kernel does not announce, and goes on in a while. */
+int dataplane_on_check(sd_event_source *source, uint64_t usec, void *userdata);
+/* Does an announcement mean that an endpoint's interface is not as it should be? Then it is. */
+void dataplane_check_endpoint(struct dataplane *dataplane, struct endpoint *endpoint);
+
+/* dataplane-mtu.c */
+
+MUST_CHECK int mtu_find_host(struct dataplane *dataplane, struct err *err);
+/* After the tunnels: what pods get now, and those that are there. */
+void mtu_update_pods(struct dataplane *dataplane);
+/* Pods that have 'old' get the MTU of today. One whose own end can't be reached keeps both. */
+void mtu_follow(struct dataplane *dataplane, uint32_t old);
 
 /* dataplane-monitor.c: handlers of sd-event */
 
@@ -95,4 +127,6 @@ static inline struct tunnel *vxlan_tunnel(struct dataplane *dataplane, uint8_t f
 MUST_CHECK int tunnels_ensure(struct dataplane *dataplane, struct err *err);
 MUST_CHECK int tunnels_apply_neighbours(struct dataplane *dataplane, struct err *err);
 void tunnels_update_vteps(struct dataplane *dataplane, const struct calc_update *update);
+/* Somebody took it away. */
+void tunnel_set_forwarding(const struct tunnel *tunnel, uint8_t family);
 void tunnels_deinit(struct dataplane *dataplane);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/dataplane-internal.h"
+#include "cni/pod-link.h"
 
 #define LOG_MODULE "dataplane"
 #include "base/log.h"
@@ -20,19 +21,6 @@ static struct tunnel *find_tunnel(struct dataplane *dataplane, int ifindex)
 	for (unsigned int i = 0; i < N_TUNNELS; i++) {
 		if (ifindex && dataplane->tunnels[i].ifindex == ifindex)
 			return &dataplane->tunnels[i];
-	}
-	return NULL;
-}
-
-static struct endpoint *find_endpoint(const struct dataplane *dataplane, const char *ifname)
-{
-	struct endpoint *endpoint;
-	struct endpoint *next;
-
-	HASH_ITER(hh, dataplane->endpoints->by_name, endpoint, next)
-	{
-		if (strcmp(endpoint->host_ifname, ifname) == 0)
-			return endpoint;
 	}
 	return NULL;
 }
@@ -67,21 +55,28 @@ static void note_link(struct dataplane *dataplane, const struct link *link)
 		dataplane->tunnels_dirty = true; /* a parent or the base of the MTU */
 		return;
 	}
-	endpoint = find_endpoint(dataplane, link->name);
-	if (!endpoint || endpoint->busy || (link->flags & IFF_UP))
+	if (pod_link_host_looks_right(link, dataplane->pod_mtu))
 		return;
-	log_info_limited("interface of an endpoint was set down; setting it up", "interface",
-			 link->name);
-	if (link_set_up(dataplane->nl, link->ifindex, true, NULL) == 0)
-		dataplane_restore_endpoint(dataplane, endpoint);
-	forget_link(dataplane, link->ifindex);
+	endpoint = dataplane_find_endpoint(dataplane, link->ifindex);
+	if (!endpoint)
+		return;
+	dataplane_check_endpoint(dataplane, endpoint);
+	if (!(link->flags & IFF_UP))
+		forget_link(dataplane, link->ifindex);
 }
 
 static void note_link_gone(struct dataplane *dataplane, const struct link *link)
 {
 	struct tunnel *tunnel = find_tunnel(dataplane, link->ifindex);
+	struct endpoint *endpoint = dataplane_find_endpoint(dataplane, link->ifindex);
 
 	forget_link(dataplane, link->ifindex);
+	if (endpoint) {
+		log_warning_limited("a pod's interface is gone without a DEL: the pod has no "
+				    "network until its runtime starts it anew",
+				    "endpoint", endpoint->name, "interface", link->name);
+		dataplane_remove_endpoint(dataplane, endpoint);
+	}
 	if (tunnel) {
 		log_info_limited("tunnel device was removed", "device", tunnel_names[tunnel->type]);
 		tunnel->ifindex = 0;
@@ -93,9 +88,96 @@ static void note_link_gone(struct dataplane *dataplane, const struct link *link)
 		dataplane->gone(dataplane->gone_ctx, link->ifindex);
 }
 
+static void note_addr_gone(struct dataplane *dataplane, const struct if_addr *addr)
+{
+	struct endpoint *endpoint = dataplane_find_endpoint(dataplane, addr->ifindex);
+
+	forget_link(dataplane, addr->ifindex);
+	if (!endpoint)
+		dataplane->tunnels_dirty = true;
+	else if (ip_is_link_local(&addr->cidr.addr))
+		dataplane_repair_endpoint(dataplane, endpoint, "address");
+}
+
+static bool note_route(struct dataplane *dataplane, const struct monitor_event *event)
+{
+	const struct route *route = &event->route;
+
+	if (!route_sync_note(dataplane->routes[family_index(route->dst.addr.family)], route,
+			     event->type == MONITOR_ROUTE_GONE))
+		return false;
+	dataplane->foreign_change = true;
+	dataplane->stats.n_repairs++;
+	return true;
+}
+
+/* A permanent entry for a pod's address, with its MAC, is what is to be there. */
+static void note_pod_neigh(struct dataplane *dataplane, const struct monitor_neigh *event,
+			   bool gone)
+{
+	struct endpoint *endpoint;
+
+	if (!event->neigh.addr.family)
+		return;
+	endpoint = dataplane_find_endpoint(dataplane, event->ifindex);
+	for (unsigned int i = 0; endpoint && i < endpoint->n_addrs; i++) {
+		if (!ip_equal(&endpoint->addrs[i].addr, &event->neigh.addr))
+			continue;
+		if (gone || !event->permanent ||
+		    memcmp(event->neigh.mac, endpoint->mac, MAC_SIZE) != 0)
+			dataplane_repair_endpoint(dataplane, endpoint, "neighbour");
+		return;
+	}
+}
+
+/* True: there is something to apply. */
+static bool note_neigh(struct dataplane *dataplane, const struct monitor_neigh *event, bool gone)
+{
+	struct tunnel *tunnel = find_tunnel(dataplane, event->ifindex);
+
+	if (!tunnel) {
+		note_pod_neigh(dataplane, event, gone);
+		return false;
+	}
+	if (!tunnel->arp)
+		return false;
+	neigh_sync_invalidate(tunnel->arp);
+	neigh_sync_invalidate(tunnel->fdb);
+	return true;
+}
+
+static void note_conf(struct dataplane *dataplane, const struct monitor_conf *conf)
+{
+	const struct tunnel *tunnel = find_tunnel(dataplane, conf->ifindex);
+	struct endpoint *endpoint;
+	struct err err = ERR_INIT;
+
+	if (conf->forwarding != 0 && conf->proxy_neigh != 0)
+		return;
+	if (conf->ifindex == MONITOR_ALL_INTERFACES) {
+		if (conf->forwarding == 0 && forwarding_ensure(&err) < 0)
+			log_error_limited("this node does not forward", "error", err.msg);
+		return;
+	}
+	if (tunnel && conf->forwarding == 0) {
+		tunnel_set_forwarding(tunnel, conf->family);
+		return;
+	}
+	endpoint = dataplane_find_endpoint(dataplane, conf->ifindex);
+	if (endpoint)
+		dataplane_check_endpoint(dataplane, endpoint);
+}
+
+static void note_overrun(struct dataplane *dataplane)
+{
+	log_warning_limited("the kernel's announcements overran; reading everything back");
+	dataplane->stats.n_overruns++;
+	dataplane_invalidate(dataplane);
+}
+
 static void note(struct dataplane *dataplane, const struct monitor_event *event)
 {
-	struct tunnel *tunnel;
+	bool apply = true;
 
 	switch (event->type) {
 	case MONITOR_LINK:
@@ -105,35 +187,30 @@ static void note(struct dataplane *dataplane, const struct monitor_event *event)
 		note_link_gone(dataplane, &event->link);
 		break;
 	case MONITOR_ADDR_GONE:
-		forget_link(dataplane, event->addr.ifindex);
-		dataplane->tunnels_dirty = true;
+		note_addr_gone(dataplane, &event->addr);
 		break;
 	case MONITOR_ADDR:
-		dataplane->tunnels_dirty = true;
+		dataplane->tunnels_dirty |=
+			!dataplane_find_endpoint(dataplane, event->addr.ifindex);
 		break;
 	case MONITOR_ROUTE:
 	case MONITOR_ROUTE_GONE:
-		if (route_sync_note(dataplane->routes[family_index(event->route.dst.addr.family)],
-				    &event->route, event->type == MONITOR_ROUTE_GONE)) {
-			dataplane->foreign_change = true;
-			dataplane->stats.n_repairs++;
-		} else {
-			return;
-		}
+		apply = note_route(dataplane, event);
 		break;
 	case MONITOR_NEIGH:
-		tunnel = find_tunnel(dataplane, event->ifindex);
-		if (!tunnel || !tunnel->arp)
-			return;
-		neigh_sync_invalidate(tunnel->arp);
-		neigh_sync_invalidate(tunnel->fdb);
+	case MONITOR_NEIGH_GONE:
+		apply = note_neigh(dataplane, &event->neigh, event->type == MONITOR_NEIGH_GONE);
+		break;
+	case MONITOR_CONF:
+		note_conf(dataplane, &event->conf);
+		apply = false;
 		break;
 	case MONITOR_OVERRUN:
-		log_warning_limited("the kernel's announcements overran; reading everything back");
-		dataplane_invalidate(dataplane);
+		note_overrun(dataplane);
 		break;
 	}
-	dataplane_schedule_apply(dataplane);
+	if (apply)
+		dataplane_schedule_apply(dataplane);
 }
 
 int dataplane_on_monitor(sd_event_source *source, int fd, uint32_t revents, void *userdata)

@@ -3,27 +3,20 @@
 /*
  * The tunnel devices: vxlan.calico and vxlan-v6.calico with one permanent neighbour and forwarding
  * entry per other node, and tunl0. A device is there while some pool wants it and the own node has
- * an address for it; its MTU follows the node's interface. The pods' MTU is the smallest of the
- * tunnels in use, or the interface's own; it is also written to the file 'mtu' for whoever reads
- * Calico's.
+ * an address for it; its MTU follows the node's interface (dataplane-mtu.c).
  */
 
 #include <errno.h>
-#include <regex.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/dataplane-internal.h"
 #include "base/alloc.h"
-#include "base/fd.h"
 #include "model/kinds.h"
 #include "netlink/addr.h"
+#include "netlink/sysctl.h"
 
 #define LOG_MODULE "dataplane"
 #include "base/log.h"
-
-#define MTU_FALLBACK 1460u /* no interface to go by */
-#define MTU_MIN	     1280u
 
 const char *const tunnel_names[N_TUNNELS] = {"vxlan.calico", "vxlan-v6.calico", "tunl0"};
 
@@ -113,31 +106,6 @@ static int find_parents(struct dataplane *dataplane, struct err *err)
 	return 0;
 }
 
-static int find_host_mtu(struct dataplane *dataplane, struct err *err)
-{
-	struct link_list links = {0};
-	uint32_t mtu = 0;
-	regex_t pattern;
-	int r;
-
-	if (regcomp(&pattern, dataplane->config.mtu_iface_pattern, REG_EXTENDED | REG_NOSUB) != 0)
-		return err_set(err, -EINVAL, "mtuIfacePattern \"%s\" is not a regular expression",
-			       dataplane->config.mtu_iface_pattern);
-	r = link_dump(dataplane->nl, &links, err);
-	for (size_t i = 0; i < links.n; i++) {
-		const struct link *link = &links.v[i];
-
-		if ((link->flags & IFF_UP) && link->mtu >= MTU_MIN && (!mtu || link->mtu < mtu) &&
-		    regexec(&pattern, link->name, 0, NULL, 0) == 0)
-			mtu = link->mtu;
-	}
-	link_list_deinit(&links);
-	regfree(&pattern);
-	if (r == 0)
-		dataplane->host_mtu = mtu ? mtu : MTU_FALLBACK;
-	return r;
-}
-
 static uint32_t configured_mtu(const struct dataplane *dataplane, enum tunnel_type type)
 {
 	const uint32_t configured[N_TUNNELS] = {
@@ -148,26 +116,6 @@ static uint32_t configured_mtu(const struct dataplane *dataplane, enum tunnel_ty
 
 	return configured[type] ? configured[type]
 				: dataplane->host_mtu - tunnel_traits[type].overhead;
-}
-
-static void write_pod_mtu(struct dataplane *dataplane)
-{
-	_cleanup_free_ char *path = xasprintf("%s/mtu", dataplane->config.state_dir);
-	struct err err = ERR_INIT;
-	uint32_t mtu = dataplane->host_mtu;
-	char text[16];
-
-	for (unsigned int i = 0; i < N_TUNNELS; i++) {
-		if (dataplane->tunnels[i].wanted && dataplane->tunnels[i].mtu < mtu)
-			mtu = dataplane->tunnels[i].mtu;
-	}
-	if (mtu == dataplane->pod_mtu)
-		return;
-	dataplane->pod_mtu = mtu;
-	(void)snprintf(text, sizeof(text), "%u", mtu);
-	if (file_write_atomic(path, text, strlen(text), 0644, &err) < 0)
-		log_warning("can't tell other programs the MTU", "error", err.msg);
-	log_info("MTU of pods", "mtu", text, "host_mtu", log_num(dataplane->host_mtu).s);
 }
 
 /* --- Devices ----------------------------------------------------------------------------------- */
@@ -208,9 +156,34 @@ static int ensure_vxlan(struct dataplane *dataplane, struct tunnel *tunnel, cons
 	return link_ensure_vxlan(dataplane->nl, &config, ret_ifindex, err);
 }
 
+struct ours {
+	const struct dataplane *dataplane;
+	const struct tunnel *tunnel;
+};
+
+/* A tunnel's address is one of a pool; any other on the device is somebody else's. */
+static bool is_ours(const struct cidr *cidr, void *ctx)
+{
+	const struct ours *ours = ctx;
+	const struct calc_pool *const *pools;
+	size_t n;
+
+	if (!cidr_is_host(cidr))
+		return false;
+	if (cidr_equal(cidr, &ours->tunnel->addr))
+		return true;
+	calc_get_pools(ours->dataplane->calc, &pools, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (cidr_covers(&pools[i]->cidr, cidr))
+			return true;
+	}
+	return false;
+}
+
 static int ensure_device(struct dataplane *dataplane, struct tunnel *tunnel,
 			 const struct node *node, const struct cidr *addr, struct err *err)
 {
+	const struct addr_stale stale = {is_ours, &(struct ours){dataplane, tunnel}};
 	uint8_t family = tunnel_traits[tunnel->type].family;
 	int ifindex = 0;
 	int r;
@@ -228,9 +201,10 @@ static int ensure_device(struct dataplane *dataplane, struct tunnel *tunnel,
 	}
 	if (r < 0)
 		return r;
-	r = addr_ensure_only(dataplane->nl, ifindex, addr, err);
+	r = addr_ensure(dataplane->nl, ifindex, addr, &stale, err);
 	if (r < 0)
 		return r;
+	tunnel->addr = *addr;
 	if (ifindex == tunnel->ifindex)
 		return 0;
 	log_info("tunnel device ready", "device", tunnel_names[tunnel->type], "address",
@@ -249,6 +223,7 @@ static int ensure_device(struct dataplane *dataplane, struct tunnel *tunnel,
  * its address. */
 static int retire_device(struct dataplane *dataplane, struct tunnel *tunnel, struct err *err)
 {
+	const struct addr_stale stale = {is_ours, &(struct ours){dataplane, tunnel}};
 	static const struct cidr none = {0};
 	struct link link;
 	int r;
@@ -257,8 +232,9 @@ static int retire_device(struct dataplane *dataplane, struct tunnel *tunnel, str
 		return 0;
 	forget_neighbours(tunnel);
 	if (tunnel->type == TUNNEL_IPIP)
-		r = tunnel->ifindex ? addr_ensure_only(dataplane->nl, tunnel->ifindex, &none, err)
-				    : 0;
+		r = tunnel->ifindex
+			    ? addr_ensure(dataplane->nl, tunnel->ifindex, &none, &stale, err)
+			    : 0;
 	else if (link_get(dataplane->nl, tunnel_names[tunnel->type], &link, err) == 0)
 		r = link_delete(dataplane->nl, tunnel_names[tunnel->type], err);
 	else
@@ -277,7 +253,7 @@ int tunnels_ensure(struct dataplane *dataplane, struct err *err)
 
 	r = find_parents(dataplane, err);
 	if (r == 0)
-		r = find_host_mtu(dataplane, err);
+		r = mtu_find_host(dataplane, err);
 	if (r < 0)
 		return r;
 	for (unsigned int i = 0; i < N_TUNNELS; i++) {
@@ -297,7 +273,7 @@ int tunnels_ensure(struct dataplane *dataplane, struct err *err)
 		if (r < 0)
 			result = err_prefix(err, r, "%s", tunnel_names[i]);
 	}
-	write_pod_mtu(dataplane);
+	mtu_update_pods(dataplane);
 	return result;
 }
 
@@ -340,6 +316,16 @@ int tunnels_apply_neighbours(struct dataplane *dataplane, struct err *err)
 			return err_prefix(err, r, "%s", tunnel_names[i]);
 	}
 	return 0;
+}
+
+void tunnel_set_forwarding(const struct tunnel *tunnel, uint8_t family)
+{
+	_cleanup_free_ char *path = xasprintf("net/ipv%u/conf/%s/forwarding", ip_version(family),
+					      tunnel_names[tunnel->type]);
+	struct err err = ERR_INIT;
+
+	if (sysctl_write(path, "1", &err) < 0)
+		log_error_limited("a tunnel device does not forward", "error", err.msg);
 }
 
 void tunnels_deinit(struct dataplane *dataplane)

@@ -16,14 +16,14 @@
 #include "agent/dataplane-internal.h"
 #include "base/alloc.h"
 #include "loop/loop.h"
-#include "netlink/sysctl.h"
 
 #define LOG_MODULE "dataplane"
 #include "base/log.h"
 
 #define ROUTE_PROTOCOL 80 /* tunnel and blackhole routes, as Calico's */
 
-#define RETRY_US 1000000
+#define RETRY_US	  1000000
+#define CHECK_ACCURACY_US 50000
 
 void dataplane_schedule_apply(struct dataplane *dataplane)
 {
@@ -175,6 +175,10 @@ static int apply(struct dataplane *dataplane, struct err *err)
 	}
 	if (dataplane->replay)
 		replay_routes(dataplane);
+	if (dataplane->endpoints_dirty) {
+		dataplane->endpoints_dirty = false;
+		dataplane_repair_endpoints(dataplane);
+	}
 	r = apply_routes(dataplane, err);
 	if (r == 0)
 		r = tunnels_apply_neighbours(dataplane, err);
@@ -242,6 +246,7 @@ void dataplane_invalidate(struct dataplane *dataplane)
 	nat_invalidate(dataplane->nat);
 	dataplane->tunnels_dirty = true;
 	dataplane->nat_dirty = true;
+	dataplane->endpoints_dirty = true;
 	dataplane_schedule_apply(dataplane);
 }
 
@@ -340,20 +345,6 @@ struct nl *dataplane_nl(struct dataplane *dataplane)
 
 /* --- Life -------------------------------------------------------------------------------------- */
 
-static int set_forwarding(struct err *err)
-{
-	static const char *const paths[] = {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-		int r = sysctl_write(paths[i], "1", err);
-
-		if (r < 0) /* a kernel without IPv6 has no such file, which is an outcome, not a
-			      failure */
-			return r;
-	}
-	return 0;
-}
-
 static int add_sources(struct dataplane *dataplane)
 {
 	sd_event *event = dataplane->event;
@@ -378,6 +369,9 @@ static int add_sources(struct dataplane *dataplane)
 					       dataplane->config.refresh_us, 0, on_refresh,
 					       dataplane);
 	if (r >= 0)
+		r = sd_event_add_time_relative(event, &dataplane->check_source, CLOCK_MONOTONIC, 0,
+					       CHECK_ACCURACY_US, dataplane_on_check, dataplane);
+	if (r >= 0)
 		set_refresh(dataplane);
 	return r;
 }
@@ -395,7 +389,7 @@ int dataplane_new(sd_event *event, const struct dataplane_config *config, const 
 	dataplane->calc = calc;
 	dataplane->endpoints = endpoints;
 	dataplane->tunnels_dirty = true;
-	r = set_forwarding(err);
+	r = forwarding_ensure(err);
 	if (r == 0)
 		r = nl_open(NETLINK_ROUTE, -1, &dataplane->nl, err);
 	if (r == 0)
@@ -426,6 +420,7 @@ struct dataplane *dataplane_free(struct dataplane *dataplane)
 	(void)sd_event_source_disable_unref(dataplane->apply_source);
 	(void)sd_event_source_disable_unref(dataplane->retry_source);
 	(void)sd_event_source_disable_unref(dataplane->refresh_source);
+	(void)sd_event_source_disable_unref(dataplane->check_source);
 	tunnels_deinit(dataplane);
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		dataplane->routes[f] = route_sync_free(dataplane->routes[f]);

@@ -131,6 +131,8 @@ static int put_endpoint(struct agent *agent, const struct object *object, uint64
 	memcpy(endpoint->mac, read.mac, sizeof(read.mac));
 	memcpy(endpoint->addrs, read.addrs, sizeof(read.addrs));
 	endpoint->n_addrs = read.n_addrs;
+	endpoint->mtu = read.mtu;
+	endpoint->mtu_fixed = read.mtu_fixed;
 	endpoint->revision = revision;
 	replace_str(&endpoint->container_id, read.container_id);
 	replace_str(&endpoint->network, read.network);

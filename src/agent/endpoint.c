@@ -13,7 +13,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "model/kinds.h"
+
+#define MTU_MIN 68
+#define MTU_MAX 65535
 
 static char *make_key(const char *namespace, const char *name)
 {
@@ -88,6 +92,15 @@ static bool is_interface_name(const char *name)
 	return true;
 }
 
+/* An annotation is anybody's to write: what is no MTU is none. */
+static void read_mtu(struct endpoint *endpoint, const char *text)
+{
+	uint64_t mtu;
+
+	endpoint->mtu_fixed = text && parse_u64(text, MTU_MIN, MTU_MAX, &mtu, NULL) == 0;
+	endpoint->mtu = endpoint->mtu_fixed ? (uint32_t)mtu : 0;
+}
+
 int endpoint_read(struct endpoint *endpoint, const struct object *object, struct err *err)
 {
 	const struct workload_endpoint_spec *spec = &as_workload_endpoint(object)->spec;
@@ -122,5 +135,6 @@ int endpoint_read(struct endpoint *endpoint, const struct object *object, struct
 	replace_str(&endpoint->network,
 		    xstrdup(str_map_find(&object->meta.annotations, ENDPOINT_NETWORK_ANNOTATION)));
 	replace_str(&endpoint->pod_ifname, xstrdup(spec->endpoint));
+	read_mtu(endpoint, str_map_find(&object->meta.annotations, ENDPOINT_MTU_ANNOTATION));
 	return 0;
 }

@@ -16,6 +16,8 @@
 #define ENDPOINT_ADDRS_MAX 8
 /* On a WorkloadEndpoint: the network of the CNI call that made it, which GC is about. */
 #define ENDPOINT_NETWORK_ANNOTATION "cni.korat/network"
+/* The MTU that the CNI configuration named, if it did: such a pod keeps it. */
+#define ENDPOINT_MTU_ANNOTATION "cni.korat/mtu"
 
 struct endpoint {
 	char *key;	  /* "<namespace>/<name>" of the WorkloadEndpoint */
@@ -29,6 +31,8 @@ struct endpoint {
 	struct cidr addrs[ENDPOINT_ADDRS_MAX]; /* /32, /128 */
 	unsigned int n_addrs;
 	int ifindex;	   /* of the host's end, where the routes lead; 0: no routes yet */
+	uint32_t mtu;	   /* of both ends; 0: not known */
+	bool mtu_fixed;	   /* the CNI configuration named it */
 	bool busy;	   /* an ADD or DEL is at work on it */
 	uint64_t revision; /* of our last write; older events are echoes */
 	UT_hash_handle hh;

@@ -101,6 +101,9 @@ static struct object *make_endpoint_object(const struct pod_call *pod, const str
 	for (size_t i = 0; !request->pod_name && i < request->n_labels; i++)
 		str_map_put(&object->meta.labels, request->labels[i].key, request->labels[i].value);
 	str_map_put(&object->meta.annotations, ENDPOINT_NETWORK_ANNOTATION, request->network);
+	if (request->mtu)
+		str_map_put(&object->meta.annotations, ENDPOINT_MTU_ANNOTATION,
+			    log_num(request->mtu).s);
 	spec->orchestrator = xstrdup(orchestrator);
 	spec->node = xstrdup(pod->agent->args.node_name);
 	spec->container_id = xstrdup(request->container_id);
@@ -245,6 +248,8 @@ static int wire(struct pod_call *pod, struct err *err)
 		return err_set(err, pod->link_result, "%s", pod->link_err.msg);
 	pod->link.n_addrs = endpoint->n_addrs;
 	memcpy(pod->link.addrs, endpoint->addrs, sizeof(*endpoint->addrs) * endpoint->n_addrs);
+	endpoint->mtu = pod->link.mtu;
+	endpoint->mtu_fixed = pod->request->mtu != 0;
 	r = pod_link_configure(dataplane_nl(pod->agent->dataplane), &pod->link, err);
 	return r < 0 ? r : dataplane_add_endpoint(pod->agent->dataplane, endpoint, err);
 }

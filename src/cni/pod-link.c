@@ -16,6 +16,8 @@
 
 #include <errno.h>
 #include <linux/if.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -63,28 +65,33 @@ struct setting {
 	const char *name;
 	const char *value;
 	uint8_t family;
-	bool optional; /* kernels without it still work */
+	bool optional;	     /* kernels without it still work */
+	unsigned int conf;   /* IPV4_DEVCONF_*, DEVCONF_* */
+	bool is_proxy_delay; /* it is not among those, but has a place of its own */
 };
 
 static const struct setting host_settings[] = {
-	{"net/ipv4/conf", NULL, "route_localnet", "1", AF_INET, false},
-	{"net/ipv4/neigh", NULL, "proxy_delay", "0", AF_INET, true},
-	{"net/ipv4/conf", NULL, "proxy_arp", "1", AF_INET, false},
-	{"net/ipv4/conf", NULL, "forwarding", "1", AF_INET, false},
+	{"net/ipv4/conf", NULL, "route_localnet", "1", AF_INET,
+	 .conf = IPV4_DEVCONF_ROUTE_LOCALNET},
+	{"net/ipv4/neigh", NULL, "proxy_delay", "0", AF_INET, .optional = true,
+	 .is_proxy_delay = true},
+	{"net/ipv4/conf", NULL, "proxy_arp", "1", AF_INET, .conf = IPV4_DEVCONF_PROXY_ARP},
+	{"net/ipv4/conf", NULL, "forwarding", "1", AF_INET, .conf = IPV4_DEVCONF_FORWARDING},
 	/* Before IPv6 comes on, or the link-local address waits for DAD. */
-	{"net/ipv6/conf", NULL, "accept_dad", "0", AF_INET6, false},
-	{"net/ipv6/conf", NULL, "disable_ipv6", "0", AF_INET6, false},
-	{"net/ipv6/conf", NULL, "proxy_ndp", "1", AF_INET6, false},
-	{"net/ipv6/conf", NULL, "forwarding", "1", AF_INET6, false},
-	{"net/ipv6/conf", NULL, "accept_ra", "0", AF_INET6, true},
+	{"net/ipv6/conf", NULL, "accept_dad", "0", AF_INET6, .conf = DEVCONF_ACCEPT_DAD},
+	{"net/ipv6/conf", NULL, "disable_ipv6", "0", AF_INET6, .conf = DEVCONF_DISABLE_IPV6},
+	{"net/ipv6/conf", NULL, "proxy_ndp", "1", AF_INET6, .conf = DEVCONF_PROXY_NDP},
+	{"net/ipv6/conf", NULL, "forwarding", "1", AF_INET6, .conf = DEVCONF_FORWARDING},
+	{"net/ipv6/conf", NULL, "accept_ra", "0", AF_INET6, .optional = true,
+	 .conf = DEVCONF_ACCEPT_RA},
 };
 
 static const struct setting pod_settings[] = {
-	{"net/ipv6/conf", "all", "disable_ipv6", "0", AF_INET6, false},
-	{"net/ipv6/conf", "default", "disable_ipv6", "0", AF_INET6, false},
-	{"net/ipv6/conf", "lo", "disable_ipv6", "0", AF_INET6, false},
-	{"net/ipv6/conf", NULL, "accept_dad", "0", AF_INET6, false},
-	{"net/ipv6/conf", NULL, "disable_ipv6", "0", AF_INET6, false},
+	{"net/ipv6/conf", "all", "disable_ipv6", "0", AF_INET6},
+	{"net/ipv6/conf", "default", "disable_ipv6", "0", AF_INET6},
+	{"net/ipv6/conf", "lo", "disable_ipv6", "0", AF_INET6},
+	{"net/ipv6/conf", NULL, "accept_dad", "0", AF_INET6},
+	{"net/ipv6/conf", NULL, "disable_ipv6", "0", AF_INET6},
 };
 
 static void setting_path(const struct setting *setting, const char *ifname, char ret[SYSCTL_PATH])
@@ -129,11 +136,69 @@ static int settings_write(const struct setting *settings, size_t n, const char *
 	return 0;
 }
 
-int pod_link_host_sysctls(const char *host_ifname, bool v4, bool v6, struct err *err)
+/* --- The host's end, later ----------------------------------------------------------------- */
+
+static bool setting_right(const struct setting *setting, const struct link_conf *conf)
 {
-	if (!cni_ifname_valid(host_ifname))
-		return err_set(err, -EINVAL, "\"%.32s\" is no interface name", host_ifname);
-	return settings_write(host_settings, ARRAY_SIZE(host_settings), host_ifname, v4, v6, err);
+	int32_t value;
+
+	if (setting->is_proxy_delay)
+		return conf->proxy_delay <= 0;
+	return !link_conf_get(conf, setting->family, setting->conf, &value) ||
+	       value == setting->value[0] - '0';
+}
+
+bool pod_link_host_looks_right(const struct link *link, uint32_t mtu)
+{
+	return (link->flags & IFF_UP) && memcmp(link->mac, host_mac, MAC_SIZE) == 0 &&
+	       (!mtu || link->mtu == mtu);
+}
+
+bool pod_link_host_right(const struct pod_link_host *wanted, const struct link_conf *conf)
+{
+	if (!pod_link_host_looks_right(&conf->link, wanted->mtu))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(host_settings); i++) {
+		if ((host_settings[i].family == AF_INET ? wanted->v4 : wanted->v6) &&
+		    !setting_right(&host_settings[i], conf))
+			return false;
+	}
+	return true;
+}
+
+/* The host's link-local address that the pod's gateway is. */
+static int add_gateway(struct nl *host, int ifindex, struct err *err)
+{
+	struct cidr local = {.addr = gateway_v6, .len = 64};
+
+	return addr_add(host, ifindex, &local, err);
+}
+
+int pod_link_host_repair(struct nl *host, const struct pod_link_host *wanted, struct err *err)
+{
+	struct link dev;
+	int r;
+
+	if (!cni_ifname_valid(wanted->ifname))
+		return err_set(err, -EINVAL, "\"%.32s\" is no interface name", wanted->ifname);
+	r = link_get(host, wanted->ifname, &dev, err);
+	if (r != 0)
+		return r < 0 ? r : err_set(err, -ENODEV, "%s is gone", wanted->ifname);
+	if (strcmp(dev.kind, "veth") != 0)
+		return err_set(err, -EEXIST, "%s is no pod's interface (%s): it is left alone",
+			       wanted->ifname, dev.kind[0] ? dev.kind : "hardware");
+	if (memcmp(dev.mac, host_mac, MAC_SIZE) != 0)
+		r = link_set_mac(host, dev.ifindex, host_mac, err);
+	if (r == 0 && wanted->mtu && dev.mtu != wanted->mtu)
+		r = link_set_mtu(host, dev.ifindex, wanted->mtu, err);
+	if (r == 0)
+		r = settings_write(host_settings, ARRAY_SIZE(host_settings), wanted->ifname,
+				   wanted->v4, wanted->v6, err);
+	if (r == 0 && !(dev.flags & IFF_UP))
+		r = link_set_up(host, dev.ifindex, true, err);
+	if (r == 0 && wanted->v6)
+		r = add_gateway(host, dev.ifindex, err);
+	return r;
 }
 
 /* May the pod forward between interfaces of its own? */
@@ -286,7 +351,6 @@ static int configure_pod(struct visit *visit, struct err *err)
  */
 static int configure_host(struct nl *host, struct pod_link *link, struct err *err)
 {
-	struct cidr local = {.addr = gateway_v6, .len = 64};
 	bool v6 = has_family(link, AF_INET6);
 	struct link dev;
 	int r;
@@ -300,9 +364,10 @@ static int configure_host(struct nl *host, struct pod_link *link, struct err *er
 			       "NetworkManager manage cali interfaces on this node? Exempt them",
 			       link->host_ifname);
 	link->host_ifindex = dev.ifindex;
-	r = pod_link_host_sysctls(link->host_ifname, has_family(link, AF_INET), v6, err);
+	r = settings_write(host_settings, ARRAY_SIZE(host_settings), link->host_ifname,
+			   has_family(link, AF_INET), v6, err);
 	if (r == 0 && v6)
-		r = addr_add(host, dev.ifindex, &local, err);
+		r = add_gateway(host, dev.ifindex, err);
 	return r;
 }
 

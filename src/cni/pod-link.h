@@ -7,7 +7,7 @@
  */
 
 #include "cni/cni-request.h"
-#include "netlink/nl.h"
+#include "netlink/link-conf.h"
 
 struct pod_link {
 	const char *host_ifname;
@@ -51,5 +51,16 @@ MUST_CHECK int pod_link_detach(struct nl *host, const char *host_ifname, struct 
 enum pod_link_outcome { POD_LINK_E_WRONG = 1 };
 MUST_CHECK int pod_link_check(struct nl *host, const struct pod_link *link, struct err *err);
 
-/* Host-side sysctls of a workload interface; the agent also re-applies them at start. */
-MUST_CHECK int pod_link_host_sysctls(const char *host_ifname, bool v4, bool v6, struct err *err);
+/* What the host's end is to be, whoever changed it. */
+struct pod_link_host {
+	const char *ifname;
+	bool v4, v6;  /* families of the pod */
+	uint32_t mtu; /* 0: as it is */
+};
+/* Is it up, with its MAC address, MTU and settings? 'conf' from link_conf_dump() or _read(). */
+bool pod_link_host_right(const struct pod_link_host *wanted, const struct link_conf *conf);
+/* The same of what a link's announcement tells. */
+bool pod_link_host_looks_right(const struct link *link, uint32_t mtu);
+/* Makes it so, with the address that the pod's IPv6 gateway is. -ENODEV: it is not there. */
+MUST_CHECK int pod_link_host_repair(struct nl *host, const struct pod_link_host *wanted,
+				    struct err *err);

@@ -367,11 +367,75 @@ static void expect_wrong(const struct fixture *f, const struct pod_link *link, c
 		fail_msg("\"%s\" lacks \"%s\"", err.msg, part);
 }
 
+static bool host_right(const struct fixture *f, const struct pod_link *link)
+{
+	const struct pod_link_host host = {link->host_ifname, true, true, link->mtu};
+	_cleanup_(link_conf_list_deinit) struct link_conf_list list = {0};
+	const struct link_conf *conf;
+
+	assert_int_equal(link_conf_dump(f->host, &list, NULL), 0);
+	conf = link_conf_find(&list, link->host_ifindex);
+	assert_non_null(conf);
+	return pod_link_host_right(&host, conf);
+}
+
+/* Whatever somebody changes of the host's end is seen, and put right. */
+static void test_host_repair(void **state)
+{
+	static const struct {
+		const char *path;
+		const char *value;
+	} changes[] = {
+		{"net/ipv4/conf/cali0123456789a/route_localnet", "0"},
+		{"net/ipv4/neigh/cali0123456789a/proxy_delay", "80"},
+		{"net/ipv4/conf/cali0123456789a/proxy_arp", "0"},
+		{"net/ipv4/conf/cali0123456789a/forwarding", "0"},
+		{"net/ipv6/conf/cali0123456789a/accept_dad", "1"},
+		{"net/ipv6/conf/cali0123456789a/disable_ipv6", "1"},
+		{"net/ipv6/conf/cali0123456789a/proxy_ndp", "0"},
+		{"net/ipv6/conf/cali0123456789a/forwarding", "0"},
+		{"net/ipv6/conf/cali0123456789a/accept_ra", "2"},
+	};
+	static const uint8_t mac[MAC_SIZE] = {0x02, 1, 2, 3, 4, 5};
+	struct fixture *f = *state;
+	struct pod_link link = make_link(f);
+	const struct pod_link_host host = {link.host_ifname, true, true, link.mtu};
+	struct if_addr_list addrs = {0};
+	struct err err = ERR_INIT;
+
+	OK(pod_link_attach(f->host, &link, &err));
+	assert_true(host_right(f, &link));
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		OK(sysctl_write(changes[i].path, changes[i].value, &err));
+		if (host_right(f, &link))
+			fail_msg("%s is not seen", changes[i].path);
+		OK(pod_link_host_repair(f->host, &host, &err));
+		if (!host_right(f, &link))
+			fail_msg("%s is not put right", changes[i].path);
+	}
+	OK(link_set_mac(f->host, link.host_ifindex, mac, &err));
+	assert_false(host_right(f, &link));
+	OK(pod_link_host_repair(f->host, &host, &err));
+	OK(link_set_mtu(f->host, link.host_ifindex, 1300, &err));
+	assert_false(host_right(f, &link));
+	OK(pod_link_host_repair(f->host, &host, &err));
+	OK(link_set_up(f->host, link.host_ifindex, false, &err));
+	assert_false(host_right(f, &link));
+	OK(pod_link_host_repair(f->host, &host, &err));
+	assert_true(host_right(f, &link));
+	OK(addr_dump(f->host, AF_INET6, link.host_ifindex, &addrs, &err));
+	assert_int_equal(addrs.n, 1);
+	if_addr_list_deinit(&addrs);
+	OK(pod_link_detach(f->host, link.host_ifname, &err));
+	assert_int_equal(pod_link_host_repair(f->host, &host, &err), -ENODEV);
+}
+
 static void test_check(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_(nl_closep) struct nl *pod = open_pod(f->pod_fd);
 	struct pod_link link = make_link(f), other;
+	const struct pod_link_host host = {link.host_ifname, true, true, 0};
 	struct route route = {.dst = {.addr = {.family = AF_INET6}}};
 	struct err err = ERR_INIT;
 	struct link dev;
@@ -387,7 +451,7 @@ static void test_check(void **state)
 	expect_wrong(f, &other, "gone from the pod");
 	OK(sysctl_write("net/ipv4/conf/cali0123456789a/proxy_arp", "0", &err));
 	expect_wrong(f, &link, "proxy_arp is \"0\"");
-	OK(pod_link_host_sysctls(link.host_ifname, true, true, &err));
+	OK(pod_link_host_repair(f->host, &host, &err));
 	OK(pod_link_check(f->host, &link, &err));
 	OK(link_get(pod, "eth0", &dev, &err));
 	route.ifindex = dev.ifindex;
@@ -440,8 +504,8 @@ static void test_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_attach),   TEST(test_one_family), TEST(test_traffic), TEST(test_stale),
-		TEST(test_failures), TEST(test_check),	    TEST(test_time),
+		TEST(test_attach),   TEST(test_one_family),  TEST(test_traffic), TEST(test_stale),
+		TEST(test_failures), TEST(test_host_repair), TEST(test_check),	 TEST(test_time),
 	};
 
 	if (geteuid() != 0)

@@ -89,9 +89,9 @@ static unsigned int take_values(const struct nlattr *attr, int32_t values[LINK_C
 int link_conf_from_message(const struct nlmsghdr *message, struct link_conf *ret)
 {
 	const struct nlattr *tb[LINK_ATTRS];
-	const struct nlattr *families[FAMILY_ATTRS];
-	const struct nlattr *inet[INET_ATTRS];
-	const struct nlattr *inet6[INET6_ATTRS];
+	const struct nlattr *families[FAMILY_ATTRS] = {NULL};
+	const struct nlattr *inet[INET_ATTRS] = {NULL};
+	const struct nlattr *inet6[INET6_ATTRS] = {NULL};
 	int r = link_from_message(message, &ret->link);
 
 	if (r != 0)
@@ -138,7 +138,7 @@ static void no_restart(void *ctx)
 static int table_message(const struct nlmsghdr *message, void *ctx)
 {
 	const struct nlattr *tb[TABLE_ATTRS];
-	const struct nlattr *parms[PARM_ATTRS];
+	const struct nlattr *parms[PARM_ATTRS] = {NULL};
 	struct link_conf *conf;
 	int64_t delay;
 	int r = nl_parse(message, sizeof(struct ndtmsg), table_policy, TABLE_ATTRS, tb);

@@ -426,6 +426,7 @@ static void agent_deinit(struct agent *agent)
 	(void)sd_event_unref(agent->event);
 	agent_args_deinit(&agent->args);
 	free(agent->bgp_problems);
+	store_config_deinit(&agent->store_config);
 }
 
 int agent_main(int argc, char **argv)

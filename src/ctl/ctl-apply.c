@@ -2,7 +2,7 @@
 
 /*
  * create, apply and replace: one writer. Everything is validated before anything is written; then
- * one transaction takes up to STORE_TRANSACTION_MAX objects, guarded by the revisions that were
+ * one transaction takes as many objects as the datastore allows, guarded by the revisions that were
  * read, so nothing is half applied. Another writer in between makes apply read again, a few times.
  */
 
@@ -383,9 +383,10 @@ static void write_chunk(struct writer *writer, size_t from, size_t to)
 static void write_all(struct writer *writer)
 {
 	size_t n = writer->items->n;
+	size_t size = store_transaction_max(writer->ctl->store);
 
-	for (size_t from = 0; from < n && writer->n_errors == 0; from += STORE_TRANSACTION_MAX)
-		write_chunk(writer, from, MIN(from + (size_t)STORE_TRANSACTION_MAX, n));
+	for (size_t from = 0; from < n && writer->n_errors == 0; from += size)
+		write_chunk(writer, from, MIN(from + size, n));
 }
 
 /* --- Reporting ----------------------------------------------------------------------------------

@@ -43,9 +43,11 @@ static int keep_present(struct ctl *ctl, struct ctl_items *items, struct buf *er
 static int delete_all(struct ctl *ctl, const struct ctl_items *items, size_t *ret_deleted,
 		      struct err *err)
 {
-	for (size_t from = 0; from < items->n; from += STORE_TRANSACTION_MAX) {
+	size_t size = store_transaction_max(ctl->store);
+
+	for (size_t from = 0; from < items->n; from += size) {
 		struct store_op ops[STORE_TRANSACTION_MAX];
-		size_t n = MIN(items->n - from, (size_t)STORE_TRANSACTION_MAX);
+		size_t n = MIN(items->n - from, size);
 		size_t failed = 0;
 		int r;
 

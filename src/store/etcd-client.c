@@ -163,8 +163,13 @@ static int check_files(const struct etcd_client *client, struct err *err)
 int etcd_client_new(const struct store_config *config, struct etcd_client **ret, struct err *err)
 {
 	_cleanup_(etcd_client_freep) struct etcd_client *client = XNEW(struct etcd_client);
-	int r = add_endpoints(client, config->etcd_endpoints, err);
+	int r;
 
+	if (config->etcd_discovery_srv && *config->etcd_discovery_srv)
+		return err_set(err, -EINVAL,
+			       "ETCD_DISCOVERY_SRV: servers are not looked up in the DNS; unset it "
+			       "and list them in ETCD_ENDPOINTS");
+	r = add_endpoints(client, config->etcd_endpoints, err);
 	if (r < 0)
 		return r;
 	client->ca_file = or_null(config->etcd_ca_file);

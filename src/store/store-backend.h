@@ -11,6 +11,7 @@
 
 struct store_backend {
 	const char *type; /* as in store_config */
+	size_t transaction_max;
 
 	int (*open)(const struct store_config *config, struct store **ret, struct err *err);
 	void (*close)(struct store *store);

@@ -435,6 +435,7 @@ static int etcd_commit(struct store *store, const struct store_op *ops, size_t n
 
 const struct store_backend store_backend_etcd = {
 	.type = "etcdv3",
+	.transaction_max = ETCD_BATCH_MAX,
 	.open = etcd_open,
 	.close = etcd_close,
 	.get = etcd_get,

@@ -314,6 +314,7 @@ static int sqlite_commit(struct store *store, const struct store_op *ops, size_t
 
 const struct store_backend store_backend_sqlite = {
 	.type = "sqlite",
+	.transaction_max = STORE_TRANSACTION_MAX,
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.get = sqlite_get,

@@ -47,6 +47,7 @@ void store_config_from_environment(struct store_config *config)
 		.type = calico_environment("DATASTORE_TYPE", DEFAULT_TYPE),
 		.path = environment("KORAT_SQLITE_FILE", DEFAULT_PATH),
 		.etcd_endpoints = calico_environment("ETCD_ENDPOINTS", NULL),
+		.etcd_discovery_srv = calico_environment("ETCD_DISCOVERY_SRV", NULL),
 		.etcd_ca_file = calico_environment("ETCD_CA_CERT_FILE", NULL),
 		.etcd_cert_file = calico_environment("ETCD_CERT_FILE", NULL),
 		.etcd_key_file = calico_environment("ETCD_KEY_FILE", NULL),
@@ -221,6 +222,11 @@ int store_commit(struct store *store, const struct store_op *ops, size_t n, uint
 	}
 	return store->backend->commit(store, ops, n, ret_revision ? ret_revision : &revision,
 				      ret_failed ? ret_failed : &failed, err);
+}
+
+size_t store_transaction_max(const struct store *store)
+{
+	return store->backend->transaction_max;
 }
 
 int store_watch_open(const struct store_config *config, uint64_t kinds, uint64_t revision,

@@ -18,7 +18,7 @@
 #include "model/model.h"
 
 #define STORE_VALUE_MAX	      (4u << 20) /* bytes of one object's text */
-#define STORE_TRANSACTION_MAX 256u	 /* operations in one transaction */
+#define STORE_TRANSACTION_MAX 256u	 /* operations in one transaction, if the backend can */
 #define STORE_NAME_MAX	      512u	 /* bytes of a name, and of a namespace */
 
 struct store;
@@ -40,7 +40,8 @@ struct store_config {
 	const char *path; /* sqlite: the file; its directory must exist */
 	/* Refuse a datastore that is not there, rather than begin an empty one (sqlite). */
 	bool must_exist;
-	const char *etcd_endpoints; /* etcdv3: addresses with commas between them */
+	const char *etcd_endpoints;	/* etcdv3: addresses with commas between them */
+	const char *etcd_discovery_srv; /* refused, with what to do instead */
 	const char *etcd_ca_file;
 	const char *etcd_cert_file;
 	const char *etcd_key_file;
@@ -49,8 +50,8 @@ struct store_config {
 };
 
 /*
- * Fills in from DATASTORE_TYPE, KORAT_SQLITE_FILE, ETCD_ENDPOINTS, ETCD_CA_CERT_FILE,
- * ETCD_CERT_FILE, ETCD_KEY_FILE, ETCD_USERNAME, ETCD_PASSWORD; all but the second also with
+ * Fills in from DATASTORE_TYPE, KORAT_SQLITE_FILE, ETCD_ENDPOINTS, ETCD_DISCOVERY_SRV,
+ * ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE, ETCD_USERNAME, ETCD_PASSWORD; all but the second also with
  * "CALICO_" before them, which then counts. Defaults: sqlite, /var/lib/korat/korat.db.
  */
 void store_config_from_environment(struct store_config *config);
@@ -130,6 +131,9 @@ struct store_op {
  */
 MUST_CHECK int store_commit(struct store *store, const struct store_op *ops, size_t n,
 			    uint64_t *ret_revision, size_t *ret_failed, struct err *err);
+
+/* How many operations one commit may have without the backend's administrator doing something. */
+size_t store_transaction_max(const struct store *store);
 
 /* --- Watching ------------------------------------------------------------------------------ */
 

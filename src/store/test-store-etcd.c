@@ -128,6 +128,8 @@ static void test_settings(void **state)
 	assert_open_fails(&config, "is it up");
 	config.etcd_cert_file = "/dev/null";
 	assert_open_fails(&config, "ETCD_KEY_FILE");
+	config.etcd_discovery_srv = "example.com";
+	assert_open_fails(&config, "list them in ETCD_ENDPOINTS");
 }
 
 static void test_environment(void **state)

@@ -5,6 +5,7 @@ import os
 import subprocess
 
 from .lab import GATEWAY, UNDERLAY4, wait_for
+from .netns import LabError
 
 ETCD = "/usr/bin/etcd"
 URL = f"http://{UNDERLAY4}.{GATEWAY}:2379"
@@ -21,6 +22,18 @@ def start(lab):
         [ETCD, "--data-dir", lab.directory / "etcd", "--listen-client-urls", URL,
          "--advertise-client-urls", URL, "--listen-peer-urls", "http://127.0.0.1:2380"],
         linger=lab.keep, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: ":2379" in lab.switch.output(["/usr/bin/ss", "-tln"]), 30, "etcd answers")
     lab.environment.pop("KORAT_SQLITE_FILE", None)
     lab.environment.update(DATASTORE_TYPE="etcdv3", ETCD_ENDPOINTS=URL)
+    lab.datastore_at = lab.switch
+    wait_for(lambda: _answers(lab), 30, "etcd answers")
+
+
+def _answers(lab):
+    """It listens before its gateway is there."""
+    if ":2379" not in lab.switch.output(["/usr/bin/ss", "-tln"]):
+        return False
+    try:
+        lab.ctl("get", "nodes")
+    except LabError:
+        return False
+    return True

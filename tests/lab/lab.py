@@ -196,6 +196,8 @@ class Lab:
         self.nodes = []
         self.pods = []
         self.switch = None
+        # The namespace from which the datastore is reached; None: it is a file.
+        self.datastore_at = None
         self._handlers = {}
         self._n_nodes = n_nodes
 
@@ -318,9 +320,10 @@ class Lab:
 
     def ctl(self, *args, stdin=None, check=True):
         """`korat ctl ARGS` on the lab's store; gives its standard output."""
-        done = subprocess.run(
-            [KORAT, "ctl", *map(str, args)], input=stdin, text=True, capture_output=True,
-            env=self.environment, timeout=60
+        run = self.datastore_at.run if self.datastore_at else lambda call, *a, **k: call(*a, **k)
+        done = run(
+            subprocess.run, [str(KORAT), "ctl", *map(str, args)], input=stdin, text=True,
+            capture_output=True, env=self.environment, timeout=60
         )
         if check and done.returncode:
             raise LabError(f"korat ctl {' '.join(map(str, args))} exits {done.returncode}: "

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agents on etcd, as the nodes of a cluster of several machines would be."""
 
+import json
+
 import pytest
 
 from clusters import reach_all
@@ -24,3 +26,21 @@ def test_two_nodes_on_etcd(clean_machine):
             raise
         wait_for(lambda: all(one.established for node in lab.nodes
                              for one in bird.sessions(node.bird_socket())), 60, "BGP is meshed")
+
+
+@pytest.mark.skipif(not etcd.is_installed(), reason="the package etcd-server is not installed")
+def test_many_objects_at_once(clean_machine):
+    """More than etcd takes in one transaction, unless it is told otherwise."""
+    with Lab(0) as lab:
+        etcd.start(lab)
+        items = "".join(f"---\n{json.dumps(network_set(number))}\n" for number in range(300))
+        lab.ctl("apply", "-f", "-", stdin=items)
+        assert len(lab.get("globalnetworksets")) == 300
+        lab.ctl("apply", "-f", "-", stdin=items)
+        lab.ctl("delete", "-f", "-", stdin=items)
+        assert not lab.get("globalnetworksets")
+
+
+def network_set(number):
+    return {"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkSet",
+            "metadata": {"name": f"set{number:03d}"}, "spec": {"nets": [f"10.1.{number % 256}.0/24"]}}

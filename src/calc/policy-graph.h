@@ -7,6 +7,13 @@
  * the members of the sets their rules use, come out as changes. Pure: no I/O, no clock. The order
  * of inputs does not matter; a change costs what it touches, and policies that select nothing local
  * cost a look at their selector and nothing else.
+ *
+ * Labels are an endpoint's own, those its fields stand for (namespace, orchestrator, service account)
+ * over them, and below them those of its profiles. A profile that an endpoint names and that is not
+ * there denies everything, and is among the problems; "projectcalico-default-allow" and the tiers
+ * "default", "kube-admin" and "kube-baseline" are there without an object. A tier that policies name
+ * and that is not there stands behind all others and denies at its end. The fixed sets are told with
+ * the first flush, even if they are empty.
  */
 
 #include "model/model.h"
@@ -32,8 +39,9 @@ void policy_graph_remove(struct policy_graph *graph, enum kind kind, const char 
 void policy_graph_flush(struct policy_graph *graph, struct policy_update *ret);
 
 /*
- * The whole desired state, recomputed from the inputs and not from what the increments made; for
- * tests, and for a driver that begins anew. Borrowed until the graph is called again.
+ * The whole desired state, recomputed from the inputs by looking at everything, and not from what
+ * the increments made: for tests and for looking into a graph. It takes as long as there are
+ * policies times endpoints. Borrowed until the graph is called again.
  */
 void policy_graph_snapshot(struct policy_graph *graph, struct policy_update *ret);
 

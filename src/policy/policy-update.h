@@ -50,7 +50,12 @@ struct endpoint_tiers {
 struct policy_endpoint {
 	const char *key; /* "wep/NAMESPACE/NAME", "hep/NAME" */
 	bool is_host;
-	const char *interface;	  /* "*" of a host endpoint: all but workloads' */
+	/*
+	 * Of a host endpoint: "*" is all but workloads'; NULL is not said: the one that has one of
+	 * 'addrs'. Of several host endpoints for one interface that whose key is first acts, one
+	 * that names the interface before one that is found by its address, "*" after both.
+	 */
+	const char *interface;
 	const struct cidr *addrs; /* a workload's own: nothing else may be its source */
 	size_t n_addrs;
 	const struct cidr *spoofable; /* allowSpoofedSourcePrefixes */

@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What the policy graph is to do, one story each. Random histories: test-policy-graph-random.c. */
+
+#include "calc/policy-graph.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "calc/policy-mirror.h"
+
+struct world {
+	struct policy_graph *graph;
+	struct policy_mirror mirror;
+	struct policy_update last;
+};
+
+static int setup(void **state)
+{
+	struct world *world = XNEW(struct world);
+
+	world->graph = policy_graph_new("here");
+	*state = world;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+
+	world->graph = policy_graph_free(world->graph);
+	policy_mirror_deinit(&world->mirror);
+	free(world);
+	return 0;
+}
+
+static struct object *read_object(const char *text)
+{
+	_cleanup_free_ char *full = xasprintf("apiVersion: projectcalico.org/v3\n%s", text);
+	struct object **objects = NULL;
+	struct object *object;
+	struct err err = ERR_INIT;
+	size_t n = 0;
+
+	if (model_read_yaml(full, strlen(full), "test", &objects, &n, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(n, 1);
+	object = objects[0];
+	free(objects);
+	return object;
+}
+
+static int try_put(struct world *world, const char *text, struct err *err)
+{
+	_cleanup_(model_freep) struct object *object = read_object(text);
+
+	return policy_graph_put(world->graph, object, err);
+}
+
+static void put(struct world *world, const char *text)
+{
+	struct err err = ERR_INIT;
+
+	if (try_put(world, text, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+/* Each flush is held to what brute force says. */
+static void flush(struct world *world)
+{
+	_cleanup_(policy_mirror_deinitp) struct policy_mirror fresh = {0};
+	_cleanup_free_ char *have = NULL;
+	_cleanup_free_ char *want = NULL;
+	struct policy_update snapshot;
+
+	policy_graph_flush(world->graph, &world->last);
+	policy_mirror_apply(&world->mirror, &world->last);
+	policy_graph_snapshot(world->graph, &snapshot);
+	policy_mirror_apply(&fresh, &snapshot);
+	have = policy_mirror_text(&world->mirror);
+	want = policy_mirror_text(&fresh);
+	assert_string_equal(have, want);
+}
+
+static void expect_endpoint(struct world *world, const char *key, const char *text)
+{
+	const char *have = policy_mirror_endpoint(&world->mirror, key);
+
+	if (!text)
+		assert_null(have);
+	else if (!have)
+		fail_msg("%s is not there", key);
+	else
+		assert_string_equal(have, text);
+}
+
+static void expect_set(struct world *world, const char *name, const char *members)
+{
+	_cleanup_free_ char *have = policy_mirror_set(&world->mirror, name);
+	_cleanup_free_ char *all = policy_mirror_text(&world->mirror);
+
+	if (!members) {
+		assert_null(have);
+		return;
+	}
+	if (!have)
+		fail_msg("no set %s in\n%s", name, all);
+	assert_string_equal(have, members);
+}
+
+static void expect_quiet(struct world *world)
+{
+	const struct policy_update *last = &world->last;
+
+	assert_int_equal(last->n_sets + last->n_sets_gone + last->n_policies +
+				 last->n_policies_gone + last->n_endpoints + last->n_endpoints_gone,
+			 0);
+}
+
+static void put_pod(struct world *world, const char *namespace, const char *name, const char *node,
+		    const char *address, const char *labels)
+{
+	_cleanup_free_ char *text = xasprintf(
+		"kind: WorkloadEndpoint\n"
+		"metadata: {namespace: %s, name: %s, labels: {%s}}\n"
+		"spec: {orchestrator: k8s, node: %s, interfaceName: cali%s, ipNetworks: [%s],\n"
+		"  serviceAccountName: robot, profiles: [kns.%s],\n"
+		"  ports: [{name: http, protocol: TCP, port: 8080}]}\n",
+		namespace, name, labels, node, name, address, namespace);
+
+	put(world, text);
+}
+
+static void put_profile(struct world *world, const char *namespace, const char *labels)
+{
+	_cleanup_free_ char *text =
+		xasprintf("kind: Profile\nmetadata: {name: kns.%s}\n"
+			  "spec: {ingress: [{action: Allow}], egress: [{action: Allow}],\n"
+			  "  labelsToApply: {%s}}\n",
+			  namespace, labels);
+
+	put(world, text);
+}
+
+static void remove_pod(struct world *world, const char *namespace, const char *name)
+{
+	policy_graph_remove(world->graph, KIND_WORKLOAD_ENDPOINT, namespace, name);
+}
+
+/* --- Endpoints --------------------------------------------------------------------------------- */
+
+static void test_only_local_endpoints_are_told(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put_pod(world, "a", "two", "there", "10.0.0.2/32", "");
+	flush(world);
+	expect_endpoint(world, "wep/a/one", "calione 10.0.0.1/32 | pro/kns.a");
+	expect_endpoint(world, "wep/a/two", NULL);
+
+	put_pod(world, "a", "one", "there", "10.0.0.1/32", "");
+	put_pod(world, "a", "two", "here", "10.0.0.2/32", "");
+	flush(world);
+	expect_endpoint(world, "wep/a/one", NULL);
+	expect_endpoint(world, "wep/a/two", "calitwo 10.0.0.2/32 | pro/kns.a");
+}
+
+static void test_what_changes_nothing_is_not_told(void **state)
+{
+	struct world *world = *state;
+
+	flush(world);
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "app: web");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: p}\n"
+		   "spec: {selector: app == 'web', ingress: [{action: Allow}]}\n");
+	flush(world);
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "app: web");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: p}\n"
+		   "spec: {selector: app == \"web\", ingress: [{action: Allow}]}\n");
+	put_pod(world, "a", "two", "there", "10.0.0.2/32", "app: web");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: b, name: other}\n"
+		   "spec: {ingress: [{action: Allow, source: {selector: has(x)}}]}\n");
+	flush(world);
+	expect_quiet(world);
+}
+
+static void test_removed_and_put_again_is_a_change(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	flush(world);
+	remove_pod(world, "a", "one");
+	put_pod(world, "a", "one", "here", "10.0.0.9/32", "");
+	flush(world);
+	assert_int_equal(world->last.n_endpoints_gone, 0);
+	expect_endpoint(world, "wep/a/one", "calione 10.0.0.9/32 | pro/kns.a");
+	remove_pod(world, "a", "one");
+	flush(world);
+	assert_int_equal(world->last.n_endpoints_gone, 1);
+	assert_int_equal(world->last.n_policies_gone, 1);
+}
+
+static void test_what_cannot_be_read_stays_as_it_was(void **state)
+{
+	struct world *world = *state;
+	struct err err = ERR_INIT;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	flush(world);
+	assert_true(try_put(world,
+			    "kind: WorkloadEndpoint\nmetadata: {namespace: a, name: one}\n"
+			    "spec: {node: here, ipNetworks: [nonsense]}\n",
+			    &err) < 0);
+	assert_non_null(strstr(err.msg, "WorkloadEndpoint a/one: spec.ipNetworks[0]"));
+	flush(world);
+	expect_quiet(world);
+}
+
+static void test_spoofable_sources(void **state)
+{
+	struct world *world = *state;
+
+	put(world,
+	    "kind: WorkloadEndpoint\nmetadata: {namespace: a, name: one}\n"
+	    "spec: {node: here, interfaceName: cali1, ipNetworks: [10.0.0.1/32, fd00::1/128],\n"
+	    "  allowSpoofedSourcePrefixes: [8.8.8.0/24]}\n");
+	flush(world);
+	expect_endpoint(world, "wep/a/one", "cali1 10.0.0.1/32 fd00::1/128 +8.8.8.0/24 |");
+}
+
+/* --- Policies and tiers ------------------------------------------------------------------------ */
+
+#define POD_A "calione 10.0.0.1/32 | "
+
+static void test_directions_by_types(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: in}\n"
+		   "spec: {order: 1, types: [Ingress]}\n");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: out}\n"
+		   "spec: {order: 2, egress: [{action: Allow}]}\n");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: both}\n"
+		   "spec: {order: 3, types: [Ingress, Egress]}\n");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: b, name: elsewhere}\n"
+		   "spec: {types: [Ingress]}\n");
+	flush(world);
+	expect_endpoint(world, "wep/a/one",
+			POD_A "normal.in default! np/a/in np/a/both"
+			      " | normal.out default! np/a/out np/a/both | pro/kns.a");
+}
+
+static void put_global(struct world *world, const char *name, const char *spec)
+{
+	_cleanup_free_ char *text = xasprintf(
+		"kind: GlobalNetworkPolicy\nmetadata: {name: %s}\nspec: {types: [Ingress], %s}\n",
+		name, spec);
+
+	put(world, text);
+}
+
+static void test_order_of_tiers(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put(world, "kind: Tier\nmetadata: {name: first}\nspec: {order: 5}\n");
+	put(world, "kind: Tier\nmetadata: {name: same}\nspec: {order: 5, defaultAction: Pass}\n");
+	put(world, "kind: Tier\nmetadata: {name: last}\nspec: {}\n");
+	put_global(world, "absent.x", "tier: absent");
+	put_global(world, "last.x", "tier: last");
+	put_global(world, "same.x", "tier: same");
+	put_global(world, "first.x", "tier: first");
+	put_global(world, "x", "order: 1");
+	put_global(world, "kube-baseline.x", "tier: kube-baseline");
+	put_global(world, "kube-admin.x", "tier: kube-admin");
+	flush(world);
+	expect_endpoint(world, "wep/a/one",
+			POD_A "normal.in first! gnp/first.x same:pass! gnp/same.x"
+			      " kube-admin:pass! gnp/kube-admin.x default! gnp/x"
+			      " kube-baseline:pass! gnp/kube-baseline.x last! gnp/last.x"
+			      " absent! gnp/absent.x | pro/kns.a");
+
+	put(world, "kind: Tier\nmetadata: {name: absent}\nspec: {order: 1}\n");
+	policy_graph_remove(world->graph, KIND_TIER, NULL, "first");
+	policy_graph_remove(world->graph, KIND_TIER, NULL, "last");
+	put(world, "kind: Tier\nmetadata: {name: kube-admin}\nspec: {order: 7}\n");
+	flush(world);
+	expect_endpoint(world, "wep/a/one",
+			POD_A "normal.in absent! gnp/absent.x same:pass! gnp/same.x"
+			      " kube-admin:pass! gnp/kube-admin.x default! gnp/x"
+			      " kube-baseline:pass! gnp/kube-baseline.x first! gnp/first.x"
+			      " last! gnp/last.x | pro/kns.a");
+}
+
+static void test_order_in_a_tier(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put_global(world, "c", "order: 10");
+	put_global(world, "a", "order: 20");
+	put_global(world, "z", "selector: all()");
+	put_global(world, "m", "selector: all()");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: m}\n"
+		   "spec: {types: [Ingress]}\n");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: c}\n"
+		   "spec: {order: -1.5, types: [Ingress]}\n");
+	flush(world);
+	/* "m//GlobalNetworkPolicy" stands before "m/a/NetworkPolicy". */
+	expect_endpoint(world, "wep/a/one",
+			POD_A
+			"normal.in default! np/a/c gnp/c gnp/a gnp/m np/a/m gnp/z | pro/kns.a");
+	put_global(world, "c", "order: 30");
+	flush(world);
+	expect_endpoint(world, "wep/a/one",
+			POD_A
+			"normal.in default! np/a/c gnp/a gnp/c gnp/m np/a/m gnp/z | pro/kns.a");
+}
+
+static void test_staged_policies_do_not_enforce(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put(world, "kind: StagedNetworkPolicy\nmetadata: {namespace: a, name: s}\n"
+		   "spec: {types: [Ingress]}\n");
+	flush(world);
+	expect_endpoint(world, "wep/a/one", POD_A "normal.in default snp/a/s | pro/kns.a");
+	put_global(world, "real", "order: 1");
+	flush(world);
+	expect_endpoint(world, "wep/a/one",
+			POD_A "normal.in default! gnp/real snp/a/s | pro/kns.a");
+}
+
+static void test_a_changed_rule_changes_no_endpoint(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "app: web");
+	put_global(world, "p", "ingress: [{action: Allow, source: {selector: app == 'web'}}]");
+	flush(world);
+	expect_set(world, "app == \"web\"", "10.0.0.1/32");
+	put_global(world, "p", "ingress: [{action: Allow, source: {selector: app == 'db'}}]");
+	flush(world);
+	assert_int_equal(world->last.n_endpoints, 0);
+	assert_int_equal(world->last.n_policies, 1);
+	assert_int_equal(world->last.n_sets, 1);
+	assert_int_equal(world->last.n_sets_gone, 1);
+	expect_set(world, "app == \"web\"", NULL);
+	expect_set(world, "app == \"db\"", "");
+}
+
+static void test_policies_come_and_go_with_their_endpoints(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "app: web");
+	put_global(
+		world, "p",
+		"selector: app == 'web', ingress: [{action: Allow, source: {selector: has(x)}}]");
+	put_global(world, "q",
+		   "selector: app == 'db', ingress: [{action: Deny, source: {selector: has(x)}}]");
+	flush(world);
+	assert_non_null(policy_mirror_policy(&world->mirror, "gnp/p"));
+	assert_null(policy_mirror_policy(&world->mirror, "gnp/q"));
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "app: db");
+	flush(world);
+	assert_null(policy_mirror_policy(&world->mirror, "gnp/p"));
+	assert_non_null(policy_mirror_policy(&world->mirror, "gnp/q"));
+	/* The set that both use has not moved. */
+	assert_int_equal(world->last.n_sets + world->last.n_sets_gone, 0);
+	policy_graph_remove(world->graph, KIND_GLOBAL_NETWORK_POLICY, NULL, "q");
+	flush(world);
+	expect_endpoint(world, "wep/a/one", POD_A "pro/kns.a");
+	expect_set(world, "has(x)", NULL);
+}
+
+static void expect_problem(struct world *world, const char *key, const char *part)
+{
+	const struct policy_problem *problems;
+	size_t n;
+
+	policy_graph_problems(world->graph, &problems, &n);
+	assert_int_equal(n, part ? 1 : 0);
+	if (!part)
+		return;
+	assert_string_equal(problems[0].key, key);
+	if (!strstr(problems[0].why, part))
+		fail_msg("\"%s\" is not in \"%s\"", part, problems[0].why);
+}
+
+static void test_the_last_good_version_stays(void **state)
+{
+	static const char bad[] = "kind: GlobalNetworkPolicy\nmetadata: {name: p}\n"
+				  "spec: {types: [Ingress], selector: 'app =='}\n";
+	struct world *world = *state;
+	struct err err = ERR_INIT;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "app: web");
+	assert_true(try_put(world, bad, &err) < 0);
+	assert_non_null(strstr(err.msg, "GlobalNetworkPolicy p: "));
+	flush(world);
+	expect_endpoint(world, "wep/a/one", POD_A "pro/kns.a");
+	expect_problem(world, "gnp/p", "selector");
+
+	put_global(world, "p", "selector: app == 'web'");
+	flush(world);
+	expect_problem(world, NULL, NULL);
+	expect_endpoint(world, "wep/a/one", POD_A "normal.in default! gnp/p | pro/kns.a");
+	assert_true(try_put(world, bad, NULL) < 0);
+	flush(world);
+	expect_quiet(world);
+	expect_problem(world, "gnp/p", "selector");
+
+	policy_graph_remove(world->graph, KIND_GLOBAL_NETWORK_POLICY, NULL, "p");
+	flush(world);
+	expect_problem(world, NULL, NULL);
+	expect_endpoint(world, "wep/a/one", POD_A "pro/kns.a");
+}
+
+static void test_unreadable_rules_are_problems(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_global(world, "p", "ingress: [{action: Allow, source: {selector: 'x ='}}]");
+	flush(world);
+	expect_problem(world, "gnp/p", "selector");
+}
+
+/* --- Profiles ---------------------------------------------------------------------------------- */
+
+static void test_a_missing_profile_denies(void **state)
+{
+	struct world *world = *state;
+	const char *text;
+
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	flush(world);
+	expect_endpoint(world, "wep/a/one", POD_A "pro/kns.a");
+	text = policy_mirror_policy(&world->mirror, "pro/kns.a");
+	assert_non_null(text);
+	assert_null(strcasestr(text, "allow"));
+	expect_problem(world, "pro/kns.a", "no such profile");
+
+	put_profile(world, "a", "");
+	flush(world);
+	assert_int_equal(world->last.n_endpoints, 0);
+	assert_non_null(strcasestr(policy_mirror_policy(&world->mirror, "pro/kns.a"), "allow"));
+	expect_problem(world, NULL, NULL);
+
+	policy_graph_remove(world->graph, KIND_PROFILE, NULL, "kns.a");
+	flush(world);
+	assert_null(strcasestr(policy_mirror_policy(&world->mirror, "pro/kns.a"), "allow"));
+}
+
+static void test_the_profile_that_allows_is_there_by_nature(void **state)
+{
+	struct world *world = *state;
+
+	put(world,
+	    "kind: HostEndpoint\nmetadata: {name: h}\n"
+	    "spec: {node: here, interfaceName: '*', profiles: [projectcalico-default-allow]}\n");
+	flush(world);
+	assert_non_null(strcasestr(
+		policy_mirror_policy(&world->mirror, "pro/projectcalico-default-allow"), "allow"));
+	expect_problem(world, NULL, NULL);
+}
+
+/* --- Sets -------------------------------------------------------------------------------------- */
+
+static void test_members_of_a_set(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put_global(world, "p", "ingress: [{action: Allow, source: {selector: role == 'x'}}]");
+	put_pod(world, "b", "two", "there", "10.0.0.2/32", "role: x");
+	put_pod(world, "b", "three", "there", "\"fd00::3/128\", 10.0.0.3", "role: x");
+	put(world, "kind: GlobalNetworkSet\nmetadata: {name: s, labels: {role: x}}\n"
+		   "spec: {nets: [192.168.5.7/24, 10.0.0.2/32]}\n");
+	put(world, "kind: HostEndpoint\nmetadata: {name: h, labels: {role: x}}\n"
+		   "spec: {node: there, interfaceName: eth0, expectedIPs: [172.16.0.1]}\n");
+	flush(world);
+	expect_set(world, "role == \"x\"",
+		   "10.0.0.2/32 10.0.0.3/32 172.16.0.1/32 192.168.5.0/24 fd00::3/128");
+
+	/* The set has this address still. */
+	remove_pod(world, "b", "two");
+	put_pod(world, "b", "three", "there", "10.0.0.4/32", "role: x");
+	flush(world);
+	expect_set(world, "role == \"x\"", "10.0.0.2/32 10.0.0.4/32 172.16.0.1/32 192.168.5.0/24");
+	put_pod(world, "b", "three", "there", "10.0.0.4/32", "role: y");
+	policy_graph_remove(world->graph, KIND_GLOBAL_NETWORK_SET, NULL, "s");
+	policy_graph_remove(world->graph, KIND_HOST_ENDPOINT, NULL, "h");
+	flush(world);
+	expect_set(world, "role == \"x\"", "");
+}
+
+static void test_labels_that_are_implied(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "pcns.team: red");
+	put_profile(world, "b", "pcns.team: blue, role: inherited");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32",
+		"projectcalico.org/namespace: b, projectcalico.org/serviceaccount: root");
+	put_pod(world, "b", "two", "there", "10.0.0.2/32", "");
+	put_pod(world, "b", "three", "there", "10.0.0.3/32", "role: own");
+	put(world,
+	    "kind: NetworkSet\nmetadata: {namespace: b, name: s}\nspec: {nets: [10.1.0.0/16]}\n");
+	put(world, "kind: GlobalNetworkPolicy\nmetadata: {name: p}\nspec:\n"
+		   "  ingress:\n"
+		   "  - {action: Allow, source: {namespaceSelector: team == 'blue'}}\n"
+		   "  - {action: Allow, source: {selector: role == 'inherited'}}\n"
+		   "  - {action: Allow, source: {selector: projectcalico.org/namespace == 'a'}}\n"
+		   "  - {action: Allow, source: {serviceAccounts: {names: [robot]}}}\n"
+		   "  - {action: Allow, source: {serviceAccounts: {names: [root]}}}\n");
+	flush(world);
+	expect_set(world, "pcns.team == \"blue\"", "10.0.0.2/32 10.0.0.3/32 10.1.0.0/16");
+	expect_set(world, "role == \"inherited\"", "10.0.0.2/32 10.1.0.0/16");
+	expect_set(world, "projectcalico.org/namespace == \"a\"", "10.0.0.1/32");
+	expect_set(world, "projectcalico.org/serviceaccount in {\"robot\"}",
+		   "10.0.0.1/32 10.0.0.2/32 10.0.0.3/32");
+	expect_set(world, "projectcalico.org/serviceaccount in {\"root\"}", "");
+	put_profile(world, "b", "pcns.team: red");
+	flush(world);
+	expect_set(world, "pcns.team == \"blue\"", "");
+	expect_set(world, "role == \"inherited\"", "");
+}
+
+static void test_named_ports(void **state)
+{
+	static const char name[] = "all() port http/6";
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put(world,
+	    "kind: WorkloadEndpoint\nmetadata: {namespace: a, name: two}\n"
+	    "spec: {node: there, ipNetworks: [10.0.0.2/32, fd00::2/128], ports: [\n"
+	    "  {name: http, protocol: tcp, port: 80}, {name: http, protocol: TCP, port: 81},\n"
+	    "  {name: http, protocol: UDP, port: 82}, {name: dns, protocol: TCP, port: 53}]}\n");
+	put(world, "kind: GlobalNetworkSet\nmetadata: {name: s}\nspec: {nets: [9.9.9.9/32]}\n");
+	put_global(world, "p",
+		   "ingress: [{action: Allow, protocol: TCP, destination: {ports: [http]}}]");
+	flush(world);
+	expect_set(world, name,
+		   "10.0.0.1/32:6:8080 10.0.0.2/32:6:80 10.0.0.2/32:6:81"
+		   " fd00::2/128:6:80 fd00::2/128:6:81");
+	remove_pod(world, "a", "two");
+	flush(world);
+	expect_set(world, name, "10.0.0.1/32:6:8080");
+}
+
+static void test_fixed_sets(void **state)
+{
+	struct world *world = *state;
+
+	flush(world);
+	expect_set(world, POLICY_SET_ALL_HOSTS, "");
+	expect_set(world, POLICY_SET_MASQ_POOLS, "");
+	put(world, "kind: Node\nmetadata: {name: here}\n"
+		   "spec: {bgp: {ipv4Address: 192.168.0.1/24}, ipv4VXLANTunnelAddr: 10.0.1.0}\n");
+	put(world, "kind: Node\nmetadata: {name: there}\n"
+		   "spec: {bgp: {ipv4Address: 192.168.0.2/24, ipv6Address: 'fd01::2/64'},\n"
+		   "  ipv4VXLANTunnelAddr: 10.0.2.0}\n");
+	put(world, "kind: Node\nmetadata: {name: plain}\n"
+		   "spec: {addresses: [{address: 1.2.3.4, type: ExternalIP},\n"
+		   "  {address: 192.168.0.3, type: InternalIP}]}\n");
+	put(world,
+	    "kind: IPPool\nmetadata: {name: p}\nspec: {cidr: 10.0.0.0/16, natOutgoing: true}\n");
+	put(world,
+	    "kind: IPPool\nmetadata: {name: q}\nspec: {cidr: 10.1.0.0/16, disabled: true}\n");
+	put(world, "kind: IPPool\nmetadata: {name: r}\n"
+		   "spec: {cidr: 10.2.0.0/16, allowedUses: [LoadBalancer]}\n");
+	flush(world);
+	expect_set(world, POLICY_SET_ALL_HOSTS,
+		   "192.168.0.1/32 192.168.0.2/32 192.168.0.3/32 fd01::2/128");
+	expect_set(world, POLICY_SET_ALL_VXLAN, "192.168.0.2/32");
+	expect_set(world, POLICY_SET_POOLS, "10.0.0.0/16 10.1.0.0/16");
+	expect_set(world, POLICY_SET_MASQ_POOLS, "10.0.0.0/16");
+	policy_graph_remove(world->graph, KIND_NODE, NULL, "there");
+	policy_graph_remove(world->graph, KIND_IP_POOL, NULL, "q");
+	put(world, "kind: IPPool\nmetadata: {name: p}\nspec: {cidr: 10.0.0.0/16}\n");
+	flush(world);
+	expect_set(world, POLICY_SET_ALL_HOSTS, "192.168.0.1/32 192.168.0.3/32");
+	expect_set(world, POLICY_SET_ALL_VXLAN, "");
+	expect_set(world, POLICY_SET_POOLS, "10.0.0.0/16");
+	expect_set(world, POLICY_SET_MASQ_POOLS, "");
+}
+
+/* --- Host endpoints ---------------------------------------------------------------------------- */
+
+static void put_host(struct world *world, const char *name, const char *rest)
+{
+	_cleanup_free_ char *text = xasprintf(
+		"kind: HostEndpoint\nmetadata: {name: %s}\nspec: {node: here, %s}\n", name, rest);
+
+	put(world, text);
+}
+
+static void test_stages_of_host_endpoints(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put_host(world, "eth0", "interfaceName: eth0, expectedIPs: [192.168.0.1]");
+	put_host(world, "all", "interfaceName: '*'");
+	put_host(world, "ip", "expectedIPs: [192.168.0.7]");
+	put(world, "kind: GlobalNetworkPolicy\nmetadata: {name: normal}\n"
+		   "spec: {order: 1, types: [Ingress]}\n");
+	put(world, "kind: GlobalNetworkPolicy\nmetadata: {name: forward}\n"
+		   "spec: {order: 2, types: [Ingress, Egress], applyOnForward: true}\n");
+	put(world, "kind: GlobalNetworkPolicy\nmetadata: {name: dnat}\n"
+		   "spec: {order: 3, types: [Ingress], preDNAT: true, applyOnForward: true}\n");
+	put(world,
+	    "kind: GlobalNetworkPolicy\nmetadata: {name: raw}\n"
+	    "spec: {order: 4, types: [Ingress, Egress], doNotTrack: true, applyOnForward: true}\n");
+	flush(world);
+	expect_endpoint(world, "wep/a/one",
+			POD_A "normal.in default! gnp/normal gnp/forward"
+			      " | normal.out default! gnp/forward | pro/kns.a");
+	expect_endpoint(world, "hep/eth0",
+			"eth0 192.168.0.1/32 | normal.in default! gnp/normal gnp/forward"
+			" | normal.out default! gnp/forward"
+			" | forward.in default! gnp/forward | forward.out default! gnp/forward"
+			" | prednat.in default! gnp/dnat"
+			" | untracked.in default! gnp/raw | untracked.out default! gnp/raw |");
+	expect_endpoint(world, "hep/all",
+			"* | normal.in default! gnp/normal gnp/forward"
+			" | normal.out default! gnp/forward"
+			" | forward.in default! gnp/forward | forward.out default! gnp/forward"
+			" | prednat.in default! gnp/dnat |");
+	assert_memory_equal(policy_mirror_endpoint(&world->mirror, "hep/ip"),
+			    "? 192.168.0.7/32 | normal.in", 27);
+
+	/* What acts on host endpoints alone is nothing to a node that has none. */
+	policy_graph_remove(world->graph, KIND_HOST_ENDPOINT, NULL, "eth0");
+	policy_graph_remove(world->graph, KIND_HOST_ENDPOINT, NULL, "all");
+	policy_graph_remove(world->graph, KIND_HOST_ENDPOINT, NULL, "ip");
+	flush(world);
+	assert_null(policy_mirror_policy(&world->mirror, "gnp/raw"));
+	assert_null(policy_mirror_policy(&world->mirror, "gnp/dnat"));
+	assert_non_null(policy_mirror_policy(&world->mirror, "gnp/forward"));
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(test_only_local_endpoints_are_told),
+		STORY(test_what_changes_nothing_is_not_told),
+		STORY(test_removed_and_put_again_is_a_change),
+		STORY(test_what_cannot_be_read_stays_as_it_was),
+		STORY(test_spoofable_sources),
+		STORY(test_directions_by_types),
+		STORY(test_order_of_tiers),
+		STORY(test_order_in_a_tier),
+		STORY(test_staged_policies_do_not_enforce),
+		STORY(test_a_changed_rule_changes_no_endpoint),
+		STORY(test_policies_come_and_go_with_their_endpoints),
+		STORY(test_the_last_good_version_stays),
+		STORY(test_unreadable_rules_are_problems),
+		STORY(test_a_missing_profile_denies),
+		STORY(test_the_profile_that_allows_is_there_by_nature),
+		STORY(test_members_of_a_set),
+		STORY(test_labels_that_are_implied),
+		STORY(test_named_ports),
+		STORY(test_fixed_sets),
+		STORY(test_stages_of_host_endpoints),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -253,6 +253,10 @@ static int operands_check(const struct ctl_args *args, struct err *err)
 	case OPERANDS_ONE:
 		min = max = 1;
 		break;
+	case OPERANDS_CONNECTION:
+		min = 1;
+		max = 2;
+		break;
 	case OPERANDS_TOPIC:
 		max = 2;
 		break;

@@ -50,6 +50,10 @@ enum ctl_flag {
 	FLAG_NODE,
 	FLAG_CLIENT,
 	FLAG_SOCKET,
+	FLAG_FROM,
+	FLAG_FORMAT,
+	FLAG_ALL,
+	FLAG_SOURCE_PORT,
 	FLAG_MARKDOWN,
 	FLAG_CONFIG,
 	FLAG_HELP,
@@ -76,7 +80,8 @@ enum ctl_operands {
 	OPERANDS_KIND_NAME_LABEL,
 	OPERANDS_SHELL,
 	OPERANDS_TOPIC,
-	OPERANDS_ONE, /* a number or an address */
+	OPERANDS_ONE,	     /* a number or an address */
+	OPERANDS_CONNECTION, /* 'FROM -> TO' or FROM TO */
 };
 
 struct ctl_verb {

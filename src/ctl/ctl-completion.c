@@ -66,6 +66,7 @@ static void print_verb(const struct ctl_verb *verb)
 		printf("\t\twords=$flags\n");
 		break;
 	case OPERANDS_ONE:
+	case OPERANDS_CONNECTION:
 		break;
 	}
 	printf("\t\t;;\n");

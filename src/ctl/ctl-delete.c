@@ -31,10 +31,8 @@ static int keep_present(struct ctl *ctl, struct ctl_items *items, struct buf *er
 				 ctl_key(object).s);
 		}
 	}
-	for (size_t i = kept; i < items->n; i++) {
-		(void)model_free(items->v[i].object);
-		free(items->v[i].source);
-	}
+	for (size_t i = kept; i < items->n; i++)
+		ctl_item_deinit(&items->v[i]);
 	items->n = kept;
 	return 0;
 }

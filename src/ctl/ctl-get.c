@@ -69,10 +69,8 @@ static int select_by_labels(const struct ctl *ctl, struct ctl_items *items, stru
 			items->v[kept++] = item;
 		}
 	}
-	for (size_t i = kept; r >= 0 && i < items->n; i++) {
-		(void)model_free(items->v[i].object);
-		free(items->v[i].source);
-	}
+	for (size_t i = kept; r >= 0 && i < items->n; i++)
+		ctl_item_deinit(&items->v[i]);
 	if (r >= 0)
 		items->n = kept;
 	return r < 0 ? r : 0;

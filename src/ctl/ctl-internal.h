@@ -17,6 +17,7 @@
 struct ctl {
 	struct ctl_args args;
 	struct store *store; /* NULL where the verb needs none */
+	int exit_code;	     /* of a verb that is done; 0 unless its help says otherwise */
 };
 
 /* What of the CalicoAPIConfig file and the environment says where the datastore is. */
@@ -34,12 +35,14 @@ MUST_CHECK int ctl_open_store(struct ctl *ctl, struct err *err);
 /* Objects with where each came from. */
 struct ctl_item {
 	struct object *object;
-	char *source; /* "pool.yaml" */
+	char *source;	      /* "pool.yaml" */
+	struct json_t *lines; /* of the source, counted; see model_line_of(). NULL: not known */
 };
 struct ctl_items {
 	struct ctl_item *v;
 	size_t n;
 };
+void ctl_item_deinit(struct ctl_item *item);
 void ctl_items_deinit(struct ctl_items *items);
 CLEANUP_DEINIT(struct ctl_items, ctl_items_deinit);
 void ctl_items_add(struct ctl_items *items, struct object *given, const char *source);
@@ -51,6 +54,9 @@ const char *ctl_items_single_kind(const struct ctl_items *items);
  * is an error unless --skip-empty.
  */
 MUST_CHECK int ctl_load(const struct ctl *ctl, struct ctl_items *ret, struct err *err);
+/* The same of another path; adds to 'items'. */
+MUST_CHECK int ctl_load_path(const struct ctl *ctl, const char *path, struct ctl_items *items,
+			     struct err *err);
 /* KIND NAME... of the operands as empty objects, namespace completed. */
 MUST_CHECK int ctl_operand_items(const struct ctl *ctl, struct ctl_items *ret, struct err *err);
 /* Either of the two; ctl_args_check_kind() has seen to it that exactly one is given. */
@@ -140,6 +146,7 @@ int ctl_run_ipam_release(struct ctl *ctl, struct err *err);
 int ctl_run_ipam_configure(struct ctl *ctl, struct err *err);
 int ctl_run_ipam_split(struct ctl *ctl, struct err *err);
 int ctl_run_ipam_why(struct ctl *ctl, struct err *err);
+int ctl_run_policy_explain(struct ctl *ctl, struct err *err);
 int ctl_run_node_status(struct ctl *ctl, struct err *err);
 int ctl_run_version(struct ctl *ctl, struct err *err);
 int ctl_run_completion(struct ctl *ctl, struct err *err);

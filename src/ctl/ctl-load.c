@@ -12,16 +12,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "ctl/ctl-internal.h"
 
+void ctl_item_deinit(struct ctl_item *item)
+{
+	(void)model_free(item->object);
+	free(item->source);
+	json_decref(item->lines);
+}
+
 void ctl_items_deinit(struct ctl_items *items)
 {
-	for (size_t i = 0; i < items->n; i++) {
-		(void)model_free(items->v[i].object);
-		free(items->v[i].source);
-	}
+	for (size_t i = 0; i < items->n; i++)
+		ctl_item_deinit(&items->v[i]);
 	free(items->v);
 	*items = (struct ctl_items){.v = NULL};
 }
@@ -66,10 +73,11 @@ static int load_text(const struct ctl *ctl, const struct buf *text, const char *
 		     struct ctl_items *items, struct err *err)
 {
 	_cleanup_free_ struct object **objects = NULL;
+	json_t **lines = NULL;
 	size_t n = 0;
 	int r;
 
-	r = model_read_yaml(buf_str(text), text->size, source, &objects, &n, err);
+	r = model_read_yaml_lines(buf_str(text), text->size, source, &objects, &lines, &n, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
@@ -80,7 +88,9 @@ static int load_text(const struct ctl *ctl, const struct buf *text, const char *
 			object->meta.namespace = xstrdup(namespace);
 		model_default(object);
 		ctl_items_add(items, object, source);
+		items->v[items->n - 1].lines = json_incref(lines[i]);
 	}
+	model_lines_free(lines, n);
 	if (items->n > CTL_OBJECTS_MAX)
 		return err_set(err, -E2BIG, "%s: more than %u objects in all", source,
 			       CTL_OBJECTS_MAX);
@@ -192,24 +202,31 @@ static int load_directory(const struct ctl *ctl, const char *path, struct names 
 	return r;
 }
 
-int ctl_load(const struct ctl *ctl, struct ctl_items *ret, struct err *err)
+int ctl_load_path(const struct ctl *ctl, const char *path, struct ctl_items *items, struct err *err)
 {
-	_cleanup_(ctl_items_deinitp) struct ctl_items items = {.v = NULL};
 	_cleanup_(names_deinitp) struct names todo = {.v = NULL};
-	const char *path = ctl->args.values[FLAG_FILENAME];
+	size_t before = items->n;
 	struct stat st;
 	int r = 0;
 
 	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
 		*ARRAY_ADD(todo.v, todo.n) = xstrdup(path);
 		for (size_t i = 0; r == 0 && i < todo.n; i++)
-			r = load_directory(ctl, todo.v[i], &todo, &items, err);
-		if (r == 0 && items.n == 0 && !ctl->args.set[FLAG_SKIP_EMPTY])
+			r = load_directory(ctl, todo.v[i], &todo, items, err);
+		if (r == 0 && items->n == before && !ctl->args.set[FLAG_SKIP_EMPTY])
 			r = err_set(err, -EINVAL, "%s: no .yaml, .yml or .json file with objects",
 				    path);
 	} else {
-		r = load_file(ctl, path, &items, err);
+		r = load_file(ctl, path, items, err);
 	}
+	return r;
+}
+
+int ctl_load(const struct ctl *ctl, struct ctl_items *ret, struct err *err)
+{
+	_cleanup_(ctl_items_deinitp) struct ctl_items items = {.v = NULL};
+	int r = ctl_load_path(ctl, ctl->args.values[FLAG_FILENAME], &items, err);
+
 	if (r < 0)
 		return r;
 	*ret = items;

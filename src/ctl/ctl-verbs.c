@@ -10,6 +10,7 @@ static const char *const bool_words[] = {"true", "false", NULL};
 static const char *const persistence_words[] = {"Enabled", "Disabled", NULL};
 static const char *const level_words[] = {"panic", "fatal", "error", "warn", "info", "debug", NULL};
 static const char *const patch_words[] = {"strategic", "merge", "json", NULL};
+static const char *const format_words[] = {"text", "json", NULL};
 
 const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 	[FLAG_FILENAME] = {"filename", 'f', "FILE", NULL,
@@ -65,6 +66,11 @@ const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 	[FLAG_CLIENT] = {"client", 0, NULL, NULL, "this program's version only"},
 	[FLAG_SOCKET] = {"socket", 0, "PATH", NULL,
 			 "BIRD's control socket (KORAT_RUN_DIR/bird.ctl)"},
+	[FLAG_FROM] = {"from", 0, "FILE", NULL,
+		       "judge the objects of this file or directory, not the datastore's", true},
+	[FLAG_FORMAT] = {"output", 'o', "FORMAT", format_words, "text or json"},
+	[FLAG_ALL] = {"all", 0, NULL, NULL, "everything, however much it is"},
+	[FLAG_SOURCE_PORT] = {"source-port", 0, "PORT", NULL, "port that is sent from (49152)"},
 	[FLAG_CONFIG] = {"config", 'c', "FILE", NULL,
 			 "where the datastore is (/etc/calico/calicoctl.cfg)"},
 	[FLAG_HELP] = {"help", 'h', NULL, NULL, "this text"},
@@ -252,6 +258,27 @@ const struct ctl_verb ctl_verbs[] = {
 		.examples = "koratctl ipam why 10.1.0.5\n"
 			    "koratctl ipam why 10.1.0.9 --node node2",
 		.run = ctl_run_ipam_why,
+	},
+	{
+		.name = "policy explain",
+		.operands = "('FROM -> TO:PROTOCOL/PORT' | FROM TO:PROTOCOL/PORT)",
+		.takes = OPERANDS_CONNECTION,
+		.flags = CTL_FLAG(FLAG_FROM) | CTL_FLAG(FLAG_RECURSIVE) | CTL_FLAG(FLAG_FORMAT) |
+			 CTL_FLAG(FLAG_ALL) | CTL_FLAG(FLAG_SOURCE_PORT) | CTL_FLAG(FLAG_NAMESPACE),
+		.doc = "Explain which policy lets a connection pass, or does not, and why",
+		.more = "An end is pod/NAMESPACE/NAME, hep/NAME, node/NAME, networkset/NAMESPACE/NAME,\n"
+			"globalnetworkset/NAME or ip/ADDRESS. What is spoken is tcp/PORT, udp/PORT,\n"
+			"sctp/PORT, icmp, icmp/TYPE/CODE, icmpv6 or a protocol's number; a port may be\n"
+			"the name of one that TO has. Every tier, policy and rule that is looked at is\n"
+			"shown, at both ends and on the hosts between, with what decided it. --from\n"
+			"takes files, and may be given several times; no datastore is asked then.\n"
+			"The exit code is 0 if the connection is allowed, 2 if it is denied, 1 if\n"
+			"anything was wrong.",
+		.examples =
+			"koratctl policy explain 'pod/shop/web -> pod/shop/db:tcp/5432'\n"
+			"koratctl policy explain pod/shop/web ip/1.1.1.1:udp/53 --from cluster/\n"
+			"koratctl policy explain 'ip/10.0.0.9 -> hep/node1-eth0:tcp/22' -o json",
+		.run = ctl_run_policy_explain,
 	},
 	{
 		.name = "node status",

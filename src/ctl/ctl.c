@@ -90,7 +90,7 @@ int ctl_main(int argc, char **argv)
 	if (fflush(stdout) != 0 && r == 0)
 		r = err_errno(&err, -errno, "standard output");
 	if (r == 0)
-		return 0;
+		return ctl.exit_code;
 	fprintf(stderr, "%s\n", err.msg);
 	return 1;
 }

@@ -15,13 +15,23 @@
 struct object_list {
 	struct object **v;
 	size_t n;
+	json_t **lines; /* of each object, counted; NULL: not known */
+	size_t n_lines;
 };
+
+void model_lines_free(json_t **lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		json_decref(lines[i]);
+	free(lines);
+}
 
 static void object_list_deinit(struct object_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
 		model_free(list->v[i]);
 	free(list->v);
+	model_lines_free(list->lines, list->n_lines);
 	*list = (struct object_list){.v = NULL};
 }
 
@@ -41,6 +51,7 @@ static int read_one(struct model_reader *reader, const json_t *json, struct obje
 	if (r < 0)
 		return r;
 	*ARRAY_ADD(list->v, list->n) = object;
+	*ARRAY_ADD(list->lines, list->n_lines) = json_incref((json_t *)(uintptr_t)reader->lines);
 	return 0;
 }
 
@@ -104,8 +115,8 @@ static int read_as_json(const char *text, size_t size, struct yaml_documents *do
 	return 0;
 }
 
-int model_read_yaml(const char *text, size_t size, const char *where, struct object ***ret,
-		    size_t *ret_n, struct err *err)
+int model_read_yaml_lines(const char *text, size_t size, const char *where, struct object ***ret,
+			  json_t ***ret_lines, size_t *ret_n, struct err *err)
 {
 	_cleanup_(yaml_documents_deinitp) struct yaml_documents documents = {.v = NULL};
 	struct object_list list = {.v = NULL};
@@ -124,8 +135,39 @@ int model_read_yaml(const char *text, size_t size, const char *where, struct obj
 		return r;
 	}
 	*ret = list.v;
+	*ret_lines = list.lines;
 	*ret_n = list.n;
 	return 0;
+}
+
+int model_read_yaml(const char *text, size_t size, const char *where, struct object ***ret,
+		    size_t *ret_n, struct err *err)
+{
+	json_t **lines;
+	int r = model_read_yaml_lines(text, size, where, ret, &lines, ret_n, err);
+
+	if (r == 0)
+		model_lines_free(lines, *ret_n);
+	return r;
+}
+
+int model_line_of(const json_t *lines, const char *const *path)
+{
+	const json_t *line = lines;
+
+	for (; *path && line; path++) {
+		char *end;
+		size_t index = strtoul(*path, &end, 10);
+
+		/* A list's own line comes first. */
+		line = json_is_array(line) && !*end ? json_array_get(line, index + 1)
+						    : json_object_get(line, *path);
+	}
+	if (json_is_object(line))
+		line = json_object_get(line, "");
+	else if (json_is_array(line))
+		line = json_array_get(line, 0);
+	return (int)json_integer_value(line);
 }
 
 /* apiVersion comes first, as people write it. */

@@ -96,6 +96,20 @@ MUST_CHECK int model_read_yaml(const char *text, size_t size, const char *where,
 			       struct object ***ret, size_t *ret_n, struct err *err);
 
 /*
+ * The same, and of each object its lines (NULL: not known), for model_line_of(); both arrays have
+ * '*ret_n' items. model_lines_free() takes the second.
+ */
+MUST_CHECK int model_read_yaml_lines(const char *text, size_t size, const char *where,
+				     struct object ***ret, struct json_t ***ret_lines,
+				     size_t *ret_n, struct err *err);
+void model_lines_free(struct json_t **lines, size_t n);
+/*
+ * The line of a field: 'path' is keys and indexes, ends with NULL ("spec", "ingress", "0", NULL);
+ * the empty one is the object's own. 0: not known.
+ */
+int model_line_of(const struct json_t *lines, const char *const *path);
+
+/*
  * The same from a tree that is already parsed (borrowed). Of Calico's kinds the apiVersion is
  * projectcalico.org/v3 or, with MODEL_LENIENT, crd.projectcalico.org/v1; Kubernetes' kinds have
  * their own (kind_api_version()).

@@ -498,7 +498,7 @@ struct matched_rule rule_match(struct policy_world *world, const struct rule *ru
 	if (why && result.unreadable)
 		buf_addf(why, "it can't be understood, so it denies: %s", buf_str(&failed_text));
 	else if (why && result.matches)
-		buf_adds(why, held_text.size ? buf_str(&held_text) : "matches everything");
+		buf_adds(why, held_text.size ? buf_str(&held_text) : "it has no conditions");
 	else if (why)
 		buf_adds(why, buf_str(&failed_text));
 	return result;

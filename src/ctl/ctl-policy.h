@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Inside of koratctl: what the verbs of policy share. */
+
+#include "ctl/ctl-internal.h"
+#include "policy/policy-connection.h"
+
+#define CTL_EXIT_DENIED 2
+
+/* The objects that policy is judged on, and where each came from. */
+struct ctl_policies {
+	struct ctl_items items;
+	struct policy_world *world;
+};
+void ctl_policies_deinit(struct ctl_policies *policies);
+CLEANUP_DEINIT(struct ctl_policies, ctl_policies_deinit);
+
+/* From the files of --from, all of them valid, or else from the datastore. */
+MUST_CHECK int ctl_policies_read(struct ctl *ctl, struct ctl_policies *ret, struct err *err);
+/* Puts valid objects of -f over what is there; 'items' stay the caller's. */
+MUST_CHECK int ctl_policies_apply(struct policy_world *world, const struct ctl_items *items,
+				  struct err *err);
+
+/* Where an object, or one of its rules, stands: "web.yaml:12"; "" where it is not known. */
+struct ctl_place {
+	char s[300];
+};
+struct ctl_place ctl_place_of(const struct ctl_policies *policies, const struct object *object);
+struct ctl_place ctl_place_of_rule(const struct ctl_policies *policies, const struct object *object,
+				   enum policy_direction direction, size_t index);
+
+/* -o: text or json. */
+MUST_CHECK int ctl_check_format(const struct ctl_args *args, bool *ret_json, struct err *err);
+
+struct json_t;
+/* Gives a new value. */
+struct json_t *ctl_connection_json(const struct ctl_policies *policies,
+				   const struct connection_trace *trace);

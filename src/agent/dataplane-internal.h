@@ -37,7 +37,8 @@ struct dataplane {
 	struct nat *nat;
 	struct route_sync *routes[FAMILIES];
 	struct tunnel tunnels[N_TUNNELS];
-	int parent_ifindex[FAMILIES]; /* the interface of the node's own address */
+	int parent_ifindex[FAMILIES];  /* the interface of the node's own address */
+	uint32_t parent_mtu[FAMILIES]; /* 0: not known */
 	uint32_t host_mtu;
 	uint32_t pod_mtu; /* 0: not in sync yet */
 

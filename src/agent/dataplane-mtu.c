@@ -32,13 +32,17 @@
 
 /* --- The node's -------------------------------------------------------------------------------- */
 
-static bool is_parent(const struct dataplane *dataplane, int ifindex)
+static bool note_parent(struct dataplane *dataplane, const struct link *link)
 {
+	bool is_parent = false;
+
 	for (unsigned int f = 0; f < FAMILIES; f++) {
-		if (dataplane->parent_ifindex[f] == ifindex)
-			return true;
+		if (dataplane->parent_ifindex[f] != link->ifindex)
+			continue;
+		dataplane->parent_mtu[f] = link->mtu;
+		is_parent = true;
 	}
-	return false;
+	return is_parent;
 }
 
 /* The smallest of the interfaces with such a name, and of the one with the node's own address. */
@@ -52,13 +56,14 @@ int mtu_find_host(struct dataplane *dataplane, struct err *err)
 	if (regcomp(&pattern, dataplane->config.mtu_iface_pattern, REG_EXTENDED | REG_NOSUB) != 0)
 		return err_set(err, -EINVAL, "mtuIfacePattern \"%s\" is not a regular expression",
 			       dataplane->config.mtu_iface_pattern);
+	memset(dataplane->parent_mtu, 0, sizeof(dataplane->parent_mtu));
 	r = link_dump(dataplane->nl, &links, err);
 	for (size_t i = 0; i < links.n; i++) {
 		const struct link *link = &links.v[i];
+		bool is_parent = note_parent(dataplane, link);
 
 		if ((link->flags & IFF_UP) && link->mtu >= MTU_MIN && (!mtu || link->mtu < mtu) &&
-		    (is_parent(dataplane, link->ifindex) ||
-		     regexec(&pattern, link->name, 0, NULL, 0) == 0))
+		    (is_parent || regexec(&pattern, link->name, 0, NULL, 0) == 0))
 			mtu = link->mtu;
 	}
 	link_list_deinit(&links);

@@ -113,9 +113,15 @@ static uint32_t configured_mtu(const struct dataplane *dataplane, enum tunnel_ty
 		[TUNNEL_VXLAN_V6] = dataplane->config.vxlan_mtu_v6,
 		[TUNNEL_IPIP] = dataplane->config.ipip_mtu,
 	};
+	uint32_t overhead = tunnel_traits[type].overhead;
+	uint32_t parent = dataplane->parent_mtu[family_index(tunnel_traits[type].family)];
 
-	return configured[type] ? configured[type]
-				: dataplane->host_mtu - tunnel_traits[type].overhead;
+	if (!configured[type])
+		return dataplane->host_mtu - overhead;
+	/* The kernel refuses a VXLAN device what its parent can't carry. */
+	if (type != TUNNEL_IPIP && parent > overhead)
+		return MIN(configured[type], parent - overhead);
+	return configured[type];
 }
 
 /* --- Devices ----------------------------------------------------------------------------------- */

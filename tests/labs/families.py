@@ -10,7 +10,7 @@ import time
 
 from lab import Lab, LabError, cni, probe, wait_for
 
-IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 23, 2
 
 
 def pool(name, cidr, vxlan="Never", nat=False, **spec):
@@ -88,12 +88,17 @@ def whole_ping(address, size, timeout=1.0):
     Pings with a packet of that many bytes, IP header included, that may not be cut into pieces.
     True: answered. False: silence. None: refused by the sender's own kernel as too long.
     """
-    payload = b"x" * (size - 28)
+    family = probe.family_of(address)
+    v6 = family == socket.AF_INET6
+    reply, head = (129, 0) if v6 else (0, 20)  # IPv6's raw sockets give no header
+    payload = b"x" * (size - (48 if v6 else 28))
     ident = int.from_bytes(os.urandom(2), "big")
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
-        sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+    with socket.socket(family, socket.SOCK_RAW,
+                       socket.IPPROTO_ICMPV6 if v6 else socket.IPPROTO_ICMP) as sock:
+        sock.setsockopt(*((socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER) if v6
+                          else (socket.IPPROTO_IP, IP_MTU_DISCOVER)), IP_PMTUDISC_DO)
         try:
-            sock.sendto(probe.echo_request(socket.AF_INET, ident, 1, payload), (address, 0))
+            sock.sendto(probe.echo_request(family, ident, 1, payload), (address, 0))
         except OSError:
             return None
         deadline = time.monotonic() + timeout
@@ -101,7 +106,8 @@ def whole_ping(address, size, timeout=1.0):
             if not select.select([sock], [], [], left)[0]:
                 break
             data, sender = sock.recvfrom(65535)
-            if sender[0] == address and data[20] == 0 and len(data) == size:
+            if sender[0] == address and data[head] == reply and \
+                    len(data) == size - (40 if v6 else 0):
                 return True
     return False
 

@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "model/kinds-policy.h"
 #include "model/model-check.h"
 #include "policy/compiled-rule.h"
+#include "policy/kubernetes-policy.h"
 #include "policy/policy-selector.h"
 
 struct compiled_policy *compiled_policy_free(struct compiled_policy *policy)
@@ -26,6 +28,7 @@ struct compiled_policy *compiled_policy_free(struct compiled_policy *policy)
 	for (size_t i = 0; i < policy->n_sets; i++)
 		policy_set_clear(&policy->sets[i]);
 	free(policy->sets);
+	free(policy->problem);
 	free(policy->selector);
 	free(policy->tier);
 	free(policy->key);
@@ -71,7 +74,8 @@ bool compiled_policy_equal(const struct compiled_policy *a, const struct compile
 	return same_order && str_equal(a->key, b->key) && str_equal(a->tier, b->tier) &&
 	       a->staged == b->staged && a->do_not_track == b->do_not_track &&
 	       a->pre_dnat == b->pre_dnat && a->apply_on_forward == b->apply_on_forward &&
-	       str_equal(a->selector, b->selector) && sets_equal(a, b);
+	       str_equal(a->selector, b->selector) && str_equal(a->problem, b->problem) &&
+	       sets_equal(a, b);
 }
 
 /* --- Names ----------------------------------------------------------------------------------- */
@@ -85,6 +89,8 @@ static const struct {
 	{KIND_STAGED_NETWORK_POLICY, "snp"},
 	{KIND_STAGED_GLOBAL_NETWORK_POLICY, "sgnp"},
 	{KIND_STAGED_KUBERNETES_NETWORK_POLICY, "sknp"},
+	{KIND_KUBERNETES_NETWORK_POLICY, "knp"},
+	{KIND_KUBERNETES_CLUSTER_NETWORK_POLICY, "kcnp"},
 	{KIND_PROFILE, "pro"},
 };
 
@@ -196,6 +202,37 @@ static void compile_profile(const struct object *object, struct compiled_policy 
 	compiled_rules_add(policy, POLICY_WAY_EGRESS, &spec->egress, NULL);
 }
 
+static char *join_lines(const struct str_list *lines)
+{
+	struct buf out = BUF_INIT;
+
+	if (lines->n == 0)
+		return NULL;
+	for (size_t i = 0; i < lines->n; i++)
+		buf_addf(&out, "%s%s", i ? "; " : "", lines->v[i]);
+	return buf_take(&out);
+}
+
+static int compile_kubernetes(const struct object *object, struct compiled_policy *policy,
+			      struct err *err)
+{
+	_cleanup_(model_freep) struct object *converted = NULL;
+	struct str_list problems = {0};
+	int r = kubernetes_policy_convert(object, &converted, &problems, err);
+
+	if (r == 0)
+		r = compile_policy(converted, policy, err);
+	policy->problem = join_lines(&problems);
+	for (size_t i = 0; i < problems.n; i++)
+		free(problems.v[i]);
+	free(problems.v);
+	/* Its directions are those it has rules for. */
+	if (r == 0 && object->desc->kind == KIND_KUBERNETES_CLUSTER_NETWORK_POLICY)
+		for (size_t i = 0; i < POLICY_WAYS_; i++)
+			policy->applies[i] = policy->rules[i].n > 0;
+	return r;
+}
+
 static bool is_staged(const struct object *object)
 {
 	return object->desc->kind == KIND_STAGED_NETWORK_POLICY ||
@@ -213,10 +250,10 @@ int compiled_policy_new(const struct object *object, struct compiled_policy **re
 	policy->staged = is_staged(object);
 	if (!policy->key)
 		return err_set(err, -EINVAL, "%s: not a policy or profile", object->desc->name);
-	if (object->desc->kind == KIND_STAGED_KUBERNETES_NETWORK_POLICY)
-		return err_set(err, -EINVAL, "%s: this kind can't be compiled yet", policy->key);
 	if (object->desc->kind == KIND_PROFILE)
 		compile_profile(object, policy);
+	else if (kubernetes_policy_is(object))
+		r = compile_kubernetes(object, policy, err);
 	else
 		r = compile_policy(object, policy, err);
 	if (r < 0)

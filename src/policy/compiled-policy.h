@@ -142,6 +142,11 @@ struct compiled_policy {
 	struct compiled_rules rules[POLICY_WAYS_]; /* as many, and in the order, of the resource */
 	struct policy_set *sets;		   /* each once */
 	size_t n_sets;
+	/*
+	 * Of a Kubernetes policy with rules that can't be understood: which, and what became of
+	 * them, for log and metric. NULL: none.
+	 */
+	char *problem;
 };
 struct compiled_policy *compiled_policy_free(struct compiled_policy *policy);
 CLEANUP_FUNC(struct compiled_policy *, compiled_policy_free);
@@ -157,7 +162,8 @@ void compiled_rule_dump(const struct compiled_policy *policy, const struct compi
 
 /*
  * Compiles a policy of any kind (Kubernetes' ones too) or a Profile. A rule that can't be
- * understood becomes one that denies ('unreadable'). 0: '*ret' given. -EINVAL: the policy's own
+ * understood becomes one that denies ('unreadable'); of Kubernetes' policies one that allows is
+ * left out ('problem'). 0: '*ret' given. -EINVAL: the policy's own
  * selector, tier or types can't be understood, 'err' says why: the caller keeps the last good
  * version in force.
  */

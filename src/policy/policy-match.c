@@ -326,21 +326,32 @@ static bool is_about(const struct match *match, const struct entity_rule *entity
 		     "selector", why);
 }
 
-/* Who has the address; several may. The first that the rule is about, if it is about any. */
+/* Does the rule's notSelector hold for the peer? By its own labels alone, wherever it is. */
+static bool is_excluded(const struct match *match, const struct entity_rule *entity,
+			const struct world_peer *peer, struct buf *why)
+{
+	return is_given(entity->not_selector) &&
+	       holds(policy_world_selector(match->world, entity->not_selector), &peer->labels,
+		     "notSelector", why);
+}
+
+/*
+ * Who has the address; several may. The first that the rule is about and does not exclude, if there
+ * is one: that another with the same address would be excluded does not matter.
+ */
 static bool match_whom(const struct match *match, const struct side *side)
 {
 	_cleanup_buf_ struct buf reasons = BUF_INIT;
 	size_t n;
 	const struct world_peer *peers = policy_world_peers(match->world, &n);
 
-	if (!says_whom(match, side->entity))
-		return true;
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_buf_ struct buf why = BUF_INIT;
 
 		if (!world_peer_holds(&peers[i], side->addr))
 			continue;
-		if (is_about(match, side->entity, &peers[i], match->held ? &why : NULL)) {
+		if (is_about(match, side->entity, &peers[i], match->held ? &why : NULL) &&
+		    !is_excluded(match, side->entity, &peers[i], match->failed ? &why : NULL)) {
 			held(match, "%s %s: %s", side->name, peers[i].text, buf_str(&why));
 			return true;
 		}
@@ -353,19 +364,17 @@ static bool match_whom(const struct match *match, const struct side *side)
 	return failed(match, "%s %s", side->name, buf_str(&reasons));
 }
 
-/* By its own labels alone, wherever it is. */
+/* A rule that is about nobody in particular: whoever has the address, nobody may be excluded. */
 static bool match_not_whom(const struct match *match, const struct side *side)
 {
-	const char *text = side->entity->not_selector;
 	size_t n;
 	const struct world_peer *peers = policy_world_peers(match->world, &n);
 
-	for (size_t i = 0; is_given(text) && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		_cleanup_buf_ struct buf why = BUF_INIT;
 
 		if (world_peer_holds(&peers[i], side->addr) &&
-		    holds(policy_world_selector(match->world, text), &peers[i].labels,
-			  "notSelector", match->failed ? &why : NULL))
+		    is_excluded(match, side->entity, &peers[i], match->failed ? &why : NULL))
 			return failed(match, "%s %s: %s", side->name, peers[i].text, buf_str(&why));
 	}
 	return true;
@@ -453,8 +462,10 @@ static bool match_service(const struct match *match, const struct side *side)
 
 static bool match_side(const struct match *match, const struct side *side)
 {
-	return match_nets(match, side) && match_ports(match, side) && match_whom(match, side) &&
-	       match_not_whom(match, side) && match_service(match, side);
+	return match_nets(match, side) && match_ports(match, side) &&
+	       (says_whom(match, side->entity) ? match_whom(match, side)
+					       : match_not_whom(match, side)) &&
+	       match_service(match, side);
 }
 
 static bool match_rule(const struct match *match)

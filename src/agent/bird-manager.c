@@ -5,8 +5,12 @@
  * meanwhile waits in 'wanted' and goes next, so BIRD always ends at the newest one. A configuration
  * that BIRD refuses is reported and not tried again until it changes; one that could not be handed
  * over because no daemon answers is tried again at every poll. A daemon that died is started again
- * with the file that is there, the last good configuration, also where the newest one is refused. There is never a second one: nothing is
- * started while our child lives, whether it answers or not.
+ * with the file that is there, the last good configuration, also where the newest one is refused.
+ * There is never a second one: nothing is started while our child lives, whether it answers or not.
+ *
+ * A connection to BIRD's socket is held, on which nothing is asked: its end tells of BIRD's death at
+ * once, whoever started it. A daemon that dies soon after its start is started again later and
+ * later.
  */
 
 #include "agent/bird-manager.h"
@@ -19,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/fd.h"
 #include "loop/loop.h"
 
 #define LOG_MODULE "bird"
@@ -26,6 +31,11 @@
 
 #define POLL_FAST_US 500000 /* while sessions are coming up */
 #define POLL_SLOW_US 5000000
+
+/* One that lived so long may be started again at once; else the pause doubles. */
+#define STABLE_US    10000000
+#define PAUSE_MIN_US 500000
+#define PAUSE_MAX_US 30000000
 
 /* How long a daemon that was just started may take until it answers. */
 #define START_TRIES    40
@@ -35,6 +45,8 @@ struct bird_manager {
 	sd_event *event;
 	struct worker *worker;
 	sd_event_source *poll_source;
+	sd_event_source *life_source; /* the connection that is held; NULL: none */
+	bool died;		      /* it has ended, and nobody has looked since */
 	char *program;
 	char *config_path;
 	char *socket_path;
@@ -56,9 +68,12 @@ struct bird_manager {
 	struct bird_state seen;
 
 	/* The worker's alone. */
-	bool tried;	  /* there was a configuration to hand over */
-	bool handed_over; /* BIRD was told of the file since this agent started */
-	int child;	  /* the BIRD we started; 0: none, or it has ended */
+	bool tried;	     /* there was a configuration to hand over */
+	bool handed_over;    /* BIRD was told of the file since this agent started */
+	int child;	     /* the BIRD we started; 0: none, or it has ended */
+	uint64_t started_us; /* 0: not by us */
+	uint64_t alive_us;   /* when it answered last */
+	uint64_t pause_us;   /* between that start and the next one, at least */
 
 	struct bird_state state;
 };
@@ -72,6 +87,24 @@ static bool child_lives(struct bird_manager *manager)
 	return manager->child;
 }
 
+/* Notes a start that comes now. */
+static bool may_start(struct bird_manager *manager)
+{
+	uint64_t now = loop_now();
+	bool was_stable =
+		!manager->started_us || manager->alive_us >= manager->started_us + STABLE_US;
+
+	if (manager->started_us && now - manager->started_us < manager->pause_us)
+		return false;
+	if (was_stable)
+		manager->pause_us = 0;
+	else
+		manager->pause_us = MIN(MAX(manager->pause_us * 2, (uint64_t)PAUSE_MIN_US),
+					(uint64_t)PAUSE_MAX_US);
+	manager->started_us = now;
+	return true;
+}
+
 static int start(struct bird_manager *manager, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = START_PAUSE_NS};
@@ -81,6 +114,10 @@ static int start(struct bird_manager *manager, struct err *err)
 	if (child_lives(manager))
 		return err_set(err, -EBUSY, "BIRD (pid %d) does not answer at %s", manager->child,
 			       manager->socket_path);
+	if (!may_start(manager))
+		return err_set(err, -EAGAIN,
+			       "BIRD ends soon after each start; it is started again after a "
+			       "pause");
 	r = bird_spawn(manager->program, manager->config_path, manager->socket_path,
 		       &manager->child, err);
 	if (r < 0)
@@ -129,13 +166,17 @@ static void revive(struct bird_manager *manager)
 {
 	struct bird_daemon_status status;
 	struct err err = ERR_INIT;
+	int r;
 
 	if (!manager->spawn || !manager->tried || access(manager->config_path, R_OK) < 0 ||
 	    child_lives(manager) ||
 	    bird_show_status(manager->socket_path, &status, NULL) != BIRD_E_ABSENT)
 		return;
-	log_warning_limited("BIRD went away; starting it again", "socket", manager->socket_path);
-	if (start(manager, &err) < 0)
+	r = start(manager, &err);
+	if (r == 0)
+		log_warning_limited("BIRD had gone away and was started again", "socket",
+				    manager->socket_path);
+	else if (r != -EAGAIN)
 		log_error_limited("can't start BIRD again", "error", err.msg);
 }
 
@@ -145,6 +186,8 @@ static void look(struct bird_manager *manager)
 
 	seen->present = bird_show_protocols(manager->socket_path, &seen->protocols, NULL) == 0 &&
 			bird_show_status(manager->socket_path, &seen->daemon, NULL) == 0;
+	if (seen->present)
+		manager->alive_us = loop_now();
 	for (size_t i = 0; i < seen->protocols.n; i++) {
 		const struct bird_protocol *protocol = &seen->protocols.v[i];
 
@@ -185,9 +228,48 @@ static void start_work(struct bird_manager *manager)
 	if (manager->at_work)
 		return;
 	manager->at_work = true;
+	manager->died = false;
 	replace_str(&manager->text, manager->wanted ? TAKE_PTR(manager->wanted) : NULL);
 	manager->job = (struct worker_job){.run = run, .done = manager->job.done};
 	worker_submit(manager->worker, &manager->job);
+}
+
+static void look_now(struct bird_manager *manager)
+{
+	(void)sd_event_source_set_time_relative(manager->poll_source, 0);
+	(void)sd_event_source_set_enabled(manager->poll_source, SD_EVENT_ONESHOT);
+}
+
+static int on_life(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct bird_manager *manager = userdata;
+	char greeting[256];
+	ssize_t n = read(fd, greeting, sizeof(greeting));
+
+	(void)source;
+	(void)revents;
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return 0;
+	manager->life_source = sd_event_source_disable_unref(manager->life_source);
+	log_warning_limited("BIRD ended", "socket", manager->socket_path);
+	manager->died = true;
+	if (!manager->at_work)
+		look_now(manager);
+	return 0;
+}
+
+/* Whatever can't be held is seen by the next poll. */
+static void hold(struct bird_manager *manager)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (manager->life_source || !manager->state.present ||
+	    bird_connect(manager->socket_path, &fd, NULL) != 0 ||
+	    sd_event_add_io(manager->event, &manager->life_source, fd, EPOLLIN, on_life, manager) <
+		    0)
+		return;
+	(void)sd_event_source_set_io_fd_own(manager->life_source, true);
+	(void)TAKE_FD(fd);
 }
 
 static void take_text_result(struct bird_manager *manager)
@@ -225,6 +307,10 @@ static void done(struct worker_job *job)
 					      ? POLL_FAST_US
 					      : POLL_SLOW_US);
 	(void)sd_event_source_set_enabled(manager->poll_source, SD_EVENT_ONESHOT);
+	hold(manager);
+	/* It may have ended after it was looked at. */
+	if (manager->died)
+		look_now(manager);
 	manager->changed(manager->ctx);
 }
 
@@ -289,6 +375,7 @@ struct bird_manager *bird_manager_free(struct bird_manager *manager)
 		return NULL;
 	(void)sd_event_source_disable_unref(manager->poll_source);
 	manager->poll_source = NULL;
+	manager->life_source = sd_event_source_disable_unref(manager->life_source);
 	manager->worker = worker_free(manager->worker);
 	bird_protocols_deinit(&manager->state.protocols);
 	bird_protocols_deinit(&manager->seen.protocols);

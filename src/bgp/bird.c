@@ -49,8 +49,7 @@ static int wait_for(int fd, short events, int64_t deadline)
 	}
 }
 
-/* 0: '*ret_fd' given. BIRD_E_ABSENT. */
-static int socket_connect(const char *path, int *ret_fd, struct err *err)
+int bird_connect(const char *path, int *ret_fd, struct err *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = -1;
@@ -133,7 +132,7 @@ int bird_command(const char *socket_path, const char *command, int timeout_ms,
 
 	if (strpbrk(command, "\r\n"))
 		return err_set(err, -EINVAL, "a command of BIRD is one line");
-	r = socket_connect(socket_path, &fd, err);
+	r = bird_connect(socket_path, &fd, err);
 	if (r != 0)
 		return r;
 	r = reply_read(fd, deadline, &greeting, err);

@@ -64,6 +64,11 @@ MUST_CHECK int bird_parse_status(const char *reply, size_t size, struct bird_dae
 /* --- Talking (blocking with a timeout: for a worker thread or koratctl) ---------------------- */
 
 /*
+ * A connection that nothing is asked on, non-blocking: its end is the end of BIRD. 0: '*ret_fd'
+ * given. BIRD_E_ABSENT.
+ */
+MUST_CHECK int bird_connect(const char *socket_path, int *ret_fd, struct err *err);
+/*
  * Sends one command and appends its whole reply, codes included. BIRD_E_ABSENT, BIRD_E_REFUSED
  * (with the reply). 'err' has the words of an outcome too.
  */

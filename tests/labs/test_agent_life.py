@@ -319,6 +319,39 @@ def test_dead_bird_is_started_again(lab):
     lab.ctl("delete", "ippool", "direct")
 
 
+def test_death_of_bird_is_noticed_at_once(lab):
+    """Also of one that a former agent started."""
+    node = lab.nodes[0]
+    for _ in range(2):
+        wait_for(lambda: meshed(lab), 60, "BGP is meshed")
+        time.sleep(1)  # the agent looks every half a second until then
+        old = _bird_pid(node)
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda old=old: _bird_pid(node) != old and bird.sessions(node.bird_socket()), 0.7,
+                 "another BIRD answers", 0.02)
+        node.kill_agent()
+        node.start_agent()
+    wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
+
+
+def test_bird_that_ends_again_and_again_is_started_more_and_more_seldom(clean_machine, tmp_path,
+                                                                        monkeypatch):
+    wrapper, starts = tmp_path / "bird", tmp_path / "starts"
+    wrapper.write_text('#!/bin/sh\nfor word; do [ "$word" = -p ] && exec '
+                       f'{lab_module.BIRD} "$@"; done\necho x >>{starts}\n'
+                       f'[ -e {tmp_path}/broken ] && exit 1\nexec {lab_module.BIRD} "$@"\n',
+                       encoding="ascii")
+    wrapper.chmod(0o755)
+    (tmp_path / "broken").touch()
+    monkeypatch.setattr(lab_module, "BIRD", wrapper)
+    with vxlan_cluster(2) as lab:
+        time.sleep(5)
+        # At 0, at once, and after pauses of 0.5, 1, 2 and 4 seconds; for two nodes.
+        assert 4 <= len(starts.read_text(encoding="ascii").split()) <= 12
+        (tmp_path / "broken").unlink()
+        wait_for(lambda: meshed(lab), 40, "BGP is meshed")
+
+
 def test_bird_gets_what_a_dead_agent_had_only_written(lab):
     """The agent dies between writing BIRD's configuration and telling BIRD."""
     node = lab.nodes[0]

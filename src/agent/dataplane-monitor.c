@@ -245,8 +245,7 @@ int dataplane_on_nat(sd_event_source *source, int fd, uint32_t revents, void *us
 	(void)source;
 	(void)fd;
 	(void)revents;
-	if (nat_check(dataplane->nat)) {
-		nat_invalidate(dataplane->nat);
+	if (policy_table_check(dataplane->policy)) {
 		dataplane->nat_dirty = true;
 		dataplane_schedule_apply(dataplane);
 	}

@@ -154,10 +154,13 @@ static int apply_nat(struct dataplane *dataplane, struct err *err)
 		if (dataplane->tunnels[i].ifindex)
 			devices[config.n_tunnel_devices++] = tunnel_names[i];
 	}
-	r = nat_apply(dataplane->nat, &config, err);
-	if (r == NAT_E_CHANGED)
+	if (dataplane->tunnels[TUNNEL_VXLAN].ifindex || dataplane->tunnels[TUNNEL_VXLAN_V6].ifindex)
+		config.vxlan_port = dataplane->config.vxlan_port;
+	policy_table_nat(dataplane->policy, &config);
+	r = policy_table_apply(dataplane->policy, err);
+	if (r == 0 && policy_table_changed(dataplane->policy))
 		log_info_limited("NAT rules written", "pools", log_num((int64_t)n).s);
-	return r < 0 ? err_prefix(err, r, "NAT") : 0;
+	return r < 0 ? err_prefix(err, r, "nftables") : 0;
 }
 
 /* --- The apply --------------------------------------------------------------------------------- */
@@ -243,7 +246,7 @@ void dataplane_invalidate(struct dataplane *dataplane)
 			neigh_sync_invalidate(dataplane->tunnels[i].fdb);
 		}
 	}
-	nat_invalidate(dataplane->nat);
+	policy_table_invalidate(dataplane->policy);
 	dataplane->tunnels_dirty = true;
 	dataplane->nat_dirty = true;
 	dataplane->endpoints_dirty = true;
@@ -353,8 +356,9 @@ static int add_sources(struct dataplane *dataplane)
 	r = sd_event_add_io(event, &dataplane->monitor_source, monitor_fd(dataplane->monitor),
 			    EPOLLIN, dataplane_on_monitor, dataplane);
 	if (r >= 0)
-		r = sd_event_add_io(event, &dataplane->nat_source, nat_fd(dataplane->nat), EPOLLIN,
-				    dataplane_on_nat, dataplane);
+		r = sd_event_add_io(event, &dataplane->nat_source,
+				    policy_table_fd(dataplane->policy), EPOLLIN, dataplane_on_nat,
+				    dataplane);
 	if (r >= 0)
 		r = sd_event_add_defer(event, &dataplane->apply_source, on_apply, dataplane);
 	if (r >= 0) /* after everything else that is ready in this turn */
@@ -395,7 +399,7 @@ int dataplane_new(sd_event *event, const struct dataplane_config *config, const 
 	if (r == 0)
 		r = monitor_open(-1, &dataplane->monitor, err);
 	if (r == 0)
-		r = nat_open(-1, &dataplane->nat, err);
+		r = policy_table_open(-1, &dataplane->policy, err);
 	if (r < 0)
 		return r;
 	for (unsigned int f = 0; f < FAMILIES; f++)
@@ -424,7 +428,7 @@ struct dataplane *dataplane_free(struct dataplane *dataplane)
 	tunnels_deinit(dataplane);
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		dataplane->routes[f] = route_sync_free(dataplane->routes[f]);
-	dataplane->nat = nat_close(dataplane->nat);
+	dataplane->policy = policy_table_close(dataplane->policy);
 	dataplane->monitor = monitor_close(dataplane->monitor);
 	dataplane->nl = nl_close(dataplane->nl);
 	free(dataplane->interface_prefix);

@@ -22,12 +22,33 @@ CLEANUP_FUNC(struct policy_table *, policy_table_close);
 void policy_table_update(struct policy_table *table, const struct policy_update *update);
 void policy_table_configure(struct policy_table *table, const struct policy_config *config);
 
+struct nat_pool {
+	struct cidr cidr;
+	bool masquerade;
+};
+
+struct nat_config {
+	struct nat_pool *pools; /* both families; none of a family: no NAT in it */
+	size_t n_pools;
+	const char *const *tunnel_devices; /* names of tunnel devices that have an address */
+	size_t n_tunnel_devices;
+	uint16_t vxlan_port; /* no masqueraded source port; 0: no VXLAN on this node */
+};
+
+/*
+ * Outgoing NAT, independent of policy: what leaves the pools is masqueraded, and so is the node's
+ * own traffic into a tunnel with an address of another device.
+ */
+void policy_table_nat(struct policy_table *table, const struct nat_config *config);
+
 /*
  * Brings the kernel to what was told. The first time, and after policy_table_invalidate(), it
  * reads back what is there and sends the difference; an allowed or denied flow sees no gap.
  * 0: the kernel has it all. <0: the kernel has what it had before; 'err' says what it refused.
  */
 MUST_CHECK int policy_table_apply(struct policy_table *table, struct err *err);
+/* Did the last apply change the kernel's? */
+bool policy_table_changed(const struct policy_table *table);
 void policy_table_invalidate(struct policy_table *table);
 
 /* Readable when the kernel announces a change of a ruleset. */

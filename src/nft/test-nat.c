@@ -2,7 +2,7 @@
 
 /* Outgoing NAT against the kernel, judged by the nft program. */
 
-#include "nft/nat.h"
+#include "nft/policy-table.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -15,7 +15,6 @@
 #include "base/fd.h"
 #include "netlink/netns.h"
 #include "netlink/test-lab.h"
-#include "nft/nat-rules.h"
 
 #define MAX_POOLS 8
 
@@ -42,24 +41,23 @@ static void pools_set(struct pools *pools, size_t n_devices, const char *const *
 #define POOLS(pools, n_devices, ...)                                                               \
 	pools_set((pools), (n_devices), (const char *const[]){__VA_ARGS__, NULL})
 
-static struct nat *open_nat(void)
+static struct policy_table *open_nat(void)
 {
 	struct err err = ERR_INIT;
-	struct nat *nat = NULL;
+	struct policy_table *nat = NULL;
 
-	if (nat_open(-1, &nat, &err) < 0)
+	if (policy_table_open(-1, &nat, &err) < 0)
 		fail_msg("%s", err.msg);
 	return nat;
 }
 
-static int apply(struct nat *nat, const struct pools *pools)
+static bool apply(struct policy_table *nat, const struct pools *pools)
 {
 	struct err err = ERR_INIT;
-	int r = nat_apply(nat, &pools->config, &err);
-
-	if (r < 0)
+	policy_table_nat(nat, &pools->config);
+	if (policy_table_apply(nat, &err) < 0)
 		fail_msg("%s", err.msg);
-	return r;
+	return policy_table_changed(nat);
 }
 
 static int setup(void **state)
@@ -70,13 +68,13 @@ static int setup(void **state)
 
 static void test_apply(void **state)
 {
-	_cleanup_(nat_closep) struct nat *nat = open_nat();
-	_cleanup_(nat_closep) struct nat *again = NULL;
+	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
+	_cleanup_(policy_table_closep) struct policy_table *again = NULL;
 	struct pools pools;
 
 	(void)state;
 	POOLS(&pools, 2, "+10.42.0.0/16", "10.50.0.0/16", "+fd42::/48");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_true(lab_says("nft list table ip calico",
 			     "type nat hook postrouting priority srcnat + 10; policy accept;"));
 	assert_true(lab_says("nft list table ip calico",
@@ -91,92 +89,92 @@ static void test_apply(void **state)
 	assert_true(lab_says("nft list set ip6 calico masq-ipam-pools", "{ fd42::/48 }"));
 	assert_true(lab_says("nft list table ip6 calico", "ip6 saddr @masq-ipam-pools"));
 
-	assert_int_equal(apply(nat, &pools), 0);
-	nat_invalidate(nat);
-	assert_int_equal(apply(nat, &pools), 0);
+	assert_false(apply(nat, &pools));
+	policy_table_invalidate(nat);
+	assert_false(apply(nat, &pools));
 	again = open_nat(); /* as after a restart */
-	assert_int_equal(apply(again, &pools), 0);
-	assert_false(nat_check(again));
-	assert_false(nat_check(nat));
+	assert_false(apply(again, &pools));
+	assert_false(policy_table_check(again));
+	assert_false(policy_table_check(nat));
 }
 
 static void test_pool_change_leaves_the_chain(void **state)
 {
-	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
 	struct lab_output before;
 	struct pools pools;
 
 	(void)state;
 	POOLS(&pools, 1, "+10.42.0.0/16");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	before = lab_output("nft -a list chain ip calico nat-cali-POSTROUTING");
 	POOLS(&pools, 1, "+10.42.0.0/16", "10.60.0.0/24");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_true(lab_says("nft list set ip calico network-ip-pools", "10.60.0.0/24"));
 	assert_string_equal(before.s,
 			    lab_output("nft -a list chain ip calico nat-cali-POSTROUTING").s);
-	nat_invalidate(nat);
+	policy_table_invalidate(nat);
 	POOLS(&pools, 1, "+10.43.0.0/16");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_string_equal(before.s,
 			    lab_output("nft -a list chain ip calico nat-cali-POSTROUTING").s);
 	/* The set is gone behind our back: the members find no place, and all is made anew. */
 	assert_true(lab_run("nft delete table ip calico"));
 	POOLS(&pools, 1, "+10.44.0.0/16");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "10.44.0.0/16"));
 
 	POOLS(&pools, 0, "+fd42::/48");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_true(lab_says("nft list tables; echo end", "table ip6 calico\nend"));
 	assert_null(strstr(lab_output("nft list tables").s, "table ip calico"));
 }
 
 static void test_pools_that_touch(void **state)
 {
-	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
 	struct pools pools;
 
 	(void)state;
 	POOLS(&pools, 0, "+10.1.0.0/16", "+10.0.0.0/16", "+10.0.7.0/24", "10.0.0.0/16",
 	      "+255.255.255.0/24", "+fd00::ffff:ffff:ffff:ff00/120", "+fd00:0:0:1::/64");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "10.0.0.0/15"));
 	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "255.255.255.0/24"));
-	nat_invalidate(nat);
-	assert_int_equal(apply(nat, &pools), 0);
+	policy_table_invalidate(nat);
+	assert_false(apply(nat, &pools));
 	POOLS(&pools, 0, "+0.0.0.0/0", "+::/0");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "0.0.0.0/0"));
-	nat_invalidate(nat);
-	assert_int_equal(apply(nat, &pools), 0);
+	policy_table_invalidate(nat);
+	assert_false(apply(nat, &pools));
 }
 
 /* Someone runs 'command': is it noticed, and is the table right again afterwards? */
-static void check_damage(struct nat *nat, const struct pools *pools, const char *command)
+static void check_damage(struct policy_table *nat, const struct pools *pools, const char *command)
 {
-	struct pollfd fd = {.fd = nat_fd(nat), .events = POLLIN};
+	struct pollfd fd = {.fd = policy_table_fd(nat), .events = POLLIN};
 
-	assert_int_equal(apply(nat, pools), 0);
+	assert_false(apply(nat, pools));
 	assert_true(lab_run(command));
 	assert_int_equal(poll(&fd, 1, 1000), 1);
-	assert_true(nat_check(nat));
+	assert_true(policy_table_check(nat));
 	assert_int_equal(poll(&fd, 1, 0), 0);
-	assert_int_equal(apply(nat, pools), NAT_E_CHANGED);
-	assert_false(nat_check(nat)); /* that was us */
-	nat_invalidate(nat);
-	assert_int_equal(apply(nat, pools), 0);
+	assert_true(apply(nat, pools));
+	assert_false(policy_table_check(nat)); /* that was us */
+	policy_table_invalidate(nat);
+	assert_false(apply(nat, pools));
 }
 
 static void test_damage(void **state)
 {
-	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
 	struct pools pools;
 
 	(void)state;
 	POOLS(&pools, 1, "+10.42.0.0/16", "+fd42::/48");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
-	assert_false(nat_check(nat));
+	assert_true(apply(nat, &pools));
+	assert_false(policy_table_check(nat));
 	check_damage(nat, &pools, "nft add rule ip calico nat-cali-POSTROUTING accept");
 	check_damage(nat, &pools, "nft insert rule ip6 calico nat-cali-POSTROUTING accept");
 	check_damage(nat, &pools, "nft flush chain ip calico nat-cali-POSTROUTING");
@@ -191,25 +189,25 @@ static void test_damage(void **state)
 
 static void test_other_tables_are_not_ours(void **state)
 {
-	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
 	struct pools pools;
 
 	(void)state;
 	POOLS(&pools, 1, "+10.42.0.0/16");
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_true(lab_run("nft add table ip other; nft add table inet calico; "
 			    "nft add chain ip other c; nft add rule ip other c accept"));
-	assert_false(nat_check(nat));
+	assert_false(policy_table_check(nat));
 	POOLS(&pools, 1, NULL);
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
+	assert_true(apply(nat, &pools));
 	assert_true(lab_says("nft list tables", "table ip other\ntable inet calico"));
 	assert_null(strstr(lab_output("nft list tables").s, "table ip calico"));
-	assert_int_equal(apply(nat, &pools), 0);
+	assert_false(apply(nat, &pools));
 }
 
 static void test_many_pools(void **state)
 {
-	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
 	_cleanup_free_ struct nat_pool *v = xcalloc(2000, sizeof(*v));
 	struct pools pools = {.config = {.pools = v, .n_pools = 2000}};
 	struct ip_addr base = ip_from_u32(0x0a000000);
@@ -220,9 +218,9 @@ static void test_many_pools(void **state)
 		v[i].cidr.len = 24;
 		v[i].masquerade = true;
 	}
-	assert_int_equal(apply(nat, &pools), NAT_E_CHANGED);
-	nat_invalidate(nat);
-	assert_int_equal(apply(nat, &pools), 0);
+	assert_true(apply(nat, &pools));
+	policy_table_invalidate(nat);
+	assert_false(apply(nat, &pools));
 }
 
 /* Runs 'command' in the namespace behind 'fd'. */
@@ -255,7 +253,7 @@ static void test_packets(void **state)
 {
 	_cleanup_close_ int pod = other_netns();
 	_cleanup_close_ int out = other_netns();
-	_cleanup_(nat_closep) struct nat *nat = open_nat();
+	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
 	char command[512];
 	struct pools pools;
 
@@ -269,7 +267,7 @@ static void test_packets(void **state)
 		       "echo 1 > /proc/sys/net/ipv4/ip_forward",
 		       (int)getpid(), pod, (int)getpid(), out);
 	if (!lab_run("command -v ping nsenter >/dev/null") || !lab_run(command)) {
-		nat = nat_close(nat);
+		nat = policy_table_close(nat);
 		skip();
 	}
 	assert_true(run_in(pod, "ip addr add 10.42.0.2/24 dev eth0; ip link set eth0 up; "

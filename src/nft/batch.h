@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * An nftables transaction: changes of our table in one family, collected as messages and committed
+ * as one. The kernel takes all of them or none, and no packet sees a state between.
+ */
+
+#include "netlink/nl.h"
+#include "nft/ruleset.h"
+
+struct nft_batch;
+struct nft_batch *nft_batch_new(uint8_t family);
+struct nft_batch *nft_batch_free(struct nft_batch *batch);
+CLEANUP_FUNC(struct nft_batch *, nft_batch_free);
+size_t nft_batch_size(const struct nft_batch *batch); /* changes */
+
+/* Adding a table, a chain or a set that is there already is no error. */
+void nft_batch_add_table(struct nft_batch *batch);
+void nft_batch_delete_table(struct nft_batch *batch);
+void nft_batch_add_set(struct nft_batch *batch, const char *name, const struct nft_schema *schema);
+void nft_batch_delete_set(struct nft_batch *batch, const char *name);
+void nft_batch_add_chain(struct nft_batch *batch, const char *name, const struct nft_base *base);
+void nft_batch_delete_chain(struct nft_batch *batch, const char *name);
+/* Deletes all rules of the chain. */
+void nft_batch_flush_chain(struct nft_batch *batch, const char *name);
+void nft_batch_append_rule(struct nft_batch *batch, const char *chain, const struct nft_rule *rule);
+
+/* A member as it goes over the wire; 'chain' NULL: the set is no verdict map. */
+struct nft_wire_element {
+	const uint8_t *key;
+	const uint8_t *key_end; /* NULL: none */
+	size_t size;
+	bool is_end;
+	const char *chain;
+};
+/* One after the other of a set make few messages. */
+void nft_batch_add_element(struct nft_batch *batch, const char *set,
+			   const struct nft_wire_element *element);
+void nft_batch_delete_element(struct nft_batch *batch, const char *set,
+			      const struct nft_wire_element *element);
+
+/* 0: the kernel has it. <0: nothing was done, 'err' has the kernel's reason. */
+MUST_CHECK int nft_batch_commit(struct nft_batch *batch, struct nl *nl, struct err *err);
+
+/* "cali:" and the rule's id, as its comment has it. */
+#define NFT_COMMENT_SIZE 24
+struct nft_comment {
+	char s[NFT_COMMENT_SIZE];
+};
+struct nft_comment nft_comment_of(uint64_t id);
+
+/* The numbers by which the nft program calls a set's types. */
+uint32_t nft_schema_key_type(const struct nft_schema *schema, uint8_t family);
+uint32_t nft_schema_flags(const struct nft_schema *schema);
+/* nfnetlink's number of a family. */
+uint8_t nft_family(uint8_t family);

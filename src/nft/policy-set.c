@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The members of sets. As long as a set of prefixes has single addresses only it is a hash in the
+ * kernel; with the first wider one it becomes a set of intervals under another name, and stays that.
+ * An interval set refuses overlaps: the kernel gets the prefixes that no other one covers, and when
+ * one of these goes, those that it covered.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/digest.h"
+#include "nft/policy-internal.h"
+
+static const struct nft_schema hosts_schema = {.fields = {NFT_FIELD_ADDRESS}};
+static const struct nft_schema nets_schema = {.fields = {NFT_FIELD_ADDRESS}, .borders = true};
+static const struct nft_schema ports_schema = {
+	.fields = {NFT_FIELD_ADDRESS, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT}};
+static const struct nft_schema port_ranges_schema = {.fields = {NFT_FIELD_PORT}, .borders = true};
+
+/* --- Borders ------------------------------------------------------------------------------ */
+
+/* The first key behind; false: there is none, the interval has no end. */
+static bool key_behind(uint8_t *key, size_t size)
+{
+	for (size_t i = size; i-- > 0;)
+		if (++key[i])
+			return true;
+	return false;
+}
+
+static struct nft_element begin_of(const struct cidr *net)
+{
+	struct cidr masked = cidr_masked(net);
+	struct nft_element begin = {.is_end = false};
+
+	memcpy(begin.key, masked.addr.bytes, ip_size(net->addr.family));
+	return begin;
+}
+
+static bool end_of(const struct cidr *net, struct nft_element *ret)
+{
+	size_t size = ip_size(net->addr.family);
+
+	*ret = begin_of(net);
+	ret->is_end = true;
+	for (unsigned int bit = net->len; bit < size * 8; bit++)
+		ret->key[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
+	return key_behind(ret->key, size);
+}
+
+/* --- By content --------------------------------------------------------------------------- */
+
+struct nft_set *content_set(struct nft_ruleset *ruleset, const char *prefix,
+			    const struct nft_schema *schema, const struct nft_element *members,
+			    size_t n)
+{
+	size_t size = nft_schema_key_size(schema, nft_ruleset_family(ruleset));
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_free_ char *name = NULL;
+	struct digest digest;
+	struct nft_set *set;
+
+	for (size_t i = 0; i < n; i++) {
+		buf_add(&text, members[i].key, size);
+		buf_add(&text, members[i].key_end, schema->ranges ? size : 0);
+		buf_addc(&text, (char)members[i].is_end);
+	}
+	digest = digest_of(DIGEST_SHA224, text.data, text.size);
+	name = xasprintf("%s%.16s", prefix, digest_hex(&digest).s);
+	set = nft_set_ref(ruleset, name, schema);
+	for (size_t i = 0; i < n; i++)
+		nft_set_add(ruleset, set, &members[i]);
+	return set;
+}
+
+size_t borders_of(const struct cidr *nets, size_t n, struct nft_element **ret)
+{
+	struct nft_element *borders = xcalloc(2 * n, sizeof(*borders));
+	size_t n_borders = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct nft_element begin = begin_of(&nets[i]);
+		struct nft_element end;
+		bool has_end = end_of(&nets[i], &end);
+
+		if (n_borders && borders[n_borders - 1].is_end &&
+		    memcmp(borders[n_borders - 1].key, begin.key, sizeof(begin.key)) == 0)
+			n_borders--; /* they touch */
+		else
+			borders[n_borders++] = begin;
+		if (has_end)
+			borders[n_borders++] = end;
+	}
+	*ret = borders;
+	return n_borders;
+}
+
+struct nft_set *content_set_of_nets(struct nft_ruleset *ruleset, const struct cidr *nets, size_t n)
+{
+	_cleanup_free_ struct nft_element *borders = NULL;
+	size_t n_borders = borders_of(nets, n, &borders);
+
+	return content_set(ruleset, "cali-n-", &nets_schema, borders, n_borders);
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct port_range *x = a;
+	const struct port_range *y = b;
+
+	return (int)x->first - (int)y->first;
+}
+
+static struct nft_element port_border(unsigned int port, bool is_end)
+{
+	return (struct nft_element){.key = {(uint8_t)(port >> 8), (uint8_t)port}, .is_end = is_end};
+}
+
+struct nft_set *content_set_of_ports(struct nft_ruleset *ruleset, const struct port_range *ports,
+				     size_t n)
+{
+	_cleanup_free_ struct port_range *sorted = xmemdup(ports, n * sizeof(*ports));
+	_cleanup_free_ struct nft_element *borders = xcalloc(2 * n, sizeof(*borders));
+	size_t n_borders = 0;
+
+	qsort(sorted, n, sizeof(*sorted), compare_ranges);
+	for (size_t i = 0; i < n;) {
+		unsigned int first = sorted[i].first;
+		unsigned int last = sorted[i].last;
+
+		for (i++; i < n && sorted[i].first <= last + 1; i++)
+			last = MAX(last, (unsigned int)sorted[i].last);
+		borders[n_borders++] = port_border(first, /* is_end= */ false);
+		if (last < UINT16_MAX)
+			borders[n_borders++] = port_border(last + 1, /* is_end= */ true);
+	}
+	return content_set(ruleset, "cali-p-", &port_ranges_schema, borders, n_borders);
+}
+
+/* --- Policy sets -------------------------------------------------------------------------- */
+
+struct table_set *table_set_find(struct policy_table *table, const char *id)
+{
+	struct table_set *set;
+
+	HASH_FIND_STR(table->sets, id, set);
+	return set;
+}
+
+static const struct nft_schema *schema_of(const struct table_set *set)
+{
+	if (set->type == POLICY_SET_TYPE_PORT)
+		return &ports_schema;
+	return set->wide ? &nets_schema : &hosts_schema;
+}
+
+static void hold_sets(struct policy_table *table, struct table_set *set)
+{
+	for (unsigned int f = 0; f < FAMILIES; f++) {
+		_cleanup_free_ char *name = xasprintf("cali%u0%s%s", ip_version(family_of(f)),
+						      set->id.s, set->wide ? "-net" : "");
+
+		set->sets[f] = nft_set_ref(table->rulesets[f], name, schema_of(set));
+	}
+}
+
+static void release_sets(struct policy_table *table, struct table_set *set)
+{
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		nft_set_unref(table->rulesets[f], set->sets[f]);
+}
+
+struct table_set *table_set_get(struct policy_table *table, const struct policy_set_id *id,
+				enum policy_set_type type)
+{
+	struct table_set *set = table_set_find(table, id->s);
+
+	if (set)
+		return set;
+	set = XNEW(struct table_set);
+	set->id = *id;
+	set->type = type;
+	HASH_ADD_STR(table->sets, id.s, set);
+	hold_sets(table, set);
+	return set;
+}
+
+struct nft_set *table_set_ref(struct policy_table *table, unsigned int f,
+			      const struct policy_set_id *id, enum policy_set_type type)
+{
+	const struct table_set *set = table_set_get(table, id, type);
+
+	return nft_set_ref(table->rulesets[f], nft_set_name(set->sets[f]), schema_of(set));
+}
+
+static unsigned int index_of(const struct cidr *net)
+{
+	return net->addr.family == AF_INET ? 0 : 1;
+}
+
+static struct table_net *find_net(struct table_set *set, const struct cidr *net)
+{
+	struct table_net *found;
+
+	HASH_FIND(hh, set->nets, net, sizeof(*net), found);
+	return found;
+}
+
+/* As a hash key: masked, and without the compiler's padding. */
+static struct cidr key_of(const struct cidr *net)
+{
+	struct cidr masked = cidr_masked(net);
+	struct cidr key;
+
+	memset(&key, 0, sizeof(key));
+	key.addr.family = masked.addr.family;
+	memcpy(key.addr.bytes, masked.addr.bytes, sizeof(key.addr.bytes));
+	key.len = masked.len;
+	return key;
+}
+
+static bool is_covered(struct table_set *set, const struct cidr *net)
+{
+	unsigned int f = index_of(net);
+
+	for (uint8_t len = 0; len < net->len; len++) {
+		struct cidr wider = {.addr = net->addr, .len = len};
+
+		if (!set->n_lens[f][len])
+			continue;
+		wider = key_of(&wider);
+		if (find_net(set, &wider))
+			return true;
+	}
+	return false;
+}
+
+static void show(struct policy_table *table, struct table_set *set, struct table_net *net,
+		 bool shown)
+{
+	struct nft_ruleset *ruleset = table->rulesets[index_of(&net->net)];
+	struct nft_set *kernel = set->sets[index_of(&net->net)];
+	struct nft_element begin = begin_of(&net->net);
+	struct nft_element end;
+
+	net->shown = shown;
+	if (shown)
+		nft_set_add(ruleset, kernel, &begin);
+	else
+		nft_set_remove(ruleset, kernel, &begin);
+	if (!set->wide || !end_of(&net->net, &end))
+		return;
+	if (shown)
+		nft_set_add(ruleset, kernel, &end);
+	else
+		nft_set_remove(ruleset, kernel, &end);
+}
+
+/* Shows or hides all that 'net' covers. */
+static void show_covered(struct policy_table *table, struct table_set *set, const struct cidr *net)
+{
+	struct table_net *other;
+	struct table_net *next;
+
+	if (cidr_is_host(net))
+		return;
+	HASH_ITER(hh, set->nets, other, next)
+	{
+		bool shown;
+
+		if (other->net.len <= net->len || !cidr_covers(net, &other->net))
+			continue;
+		shown = !is_covered(set, &other->net);
+		if (shown != other->shown)
+			show(table, set, other, shown);
+	}
+}
+
+static void widen(struct policy_table *table, struct table_set *set)
+{
+	struct table_net *net;
+	struct table_net *next;
+
+	release_sets(table, set);
+	set->wide = true;
+	hold_sets(table, set);
+	HASH_ITER(hh, set->nets, net, next)
+	if (net->shown)
+		show(table, set, net, /* shown= */ true);
+}
+
+static void add_net(struct policy_table *table, struct table_set *set, const struct cidr *cidr)
+{
+	struct cidr key = key_of(cidr);
+	struct table_net *net;
+
+	if (find_net(set, &key))
+		return;
+	net = XNEW(struct table_net);
+	net->net = key;
+	HASH_ADD(hh, set->nets, net, sizeof(net->net), net);
+	set->n_lens[index_of(&key)][key.len]++;
+	show_covered(table, set, &key);
+	if (!is_covered(set, &key))
+		show(table, set, net, /* shown= */ true);
+}
+
+static void remove_net(struct policy_table *table, struct table_set *set, const struct cidr *cidr)
+{
+	struct cidr key = key_of(cidr);
+	struct table_net *net = find_net(set, &key);
+
+	if (!net)
+		return;
+	HASH_DEL(set->nets, net);
+	set->n_lens[index_of(&key)][key.len]--;
+	if (net->shown)
+		show(table, set, net, /* shown= */ false);
+	show_covered(table, set, &key);
+	free(net);
+}
+
+static void change_port(struct policy_table *table, struct table_set *set,
+			const struct policy_member *member, bool add)
+{
+	unsigned int f = index_of(&member->net);
+	size_t size = ip_size(member->net.addr.family);
+	struct nft_element element = {.is_end = false};
+
+	memcpy(element.key, member->net.addr.bytes, size);
+	element.key[size] = member->protocol;
+	element.key[size + 4] = (uint8_t)(member->port >> 8);
+	element.key[size + 5] = (uint8_t)member->port;
+	if (add)
+		nft_set_add(table->rulesets[f], set->sets[f], &element);
+	else
+		nft_set_remove(table->rulesets[f], set->sets[f], &element);
+}
+
+static void clear(struct policy_table *table, struct table_set *set)
+{
+	struct table_net *net;
+	struct table_net *next;
+
+	HASH_ITER(hh, set->nets, net, next)
+	{
+		HASH_DEL(set->nets, net);
+		free(net);
+	}
+	memset(set->n_lens, 0, sizeof(set->n_lens));
+	release_sets(table, set);
+}
+
+static bool needs_width(const struct table_set *set, const struct policy_set_change *change)
+{
+	if (set->type != POLICY_SET_TYPE_NET || set->wide)
+		return false;
+	for (size_t i = 0; i < change->n_added; i++)
+		if (!cidr_is_host(&change->added[i].net))
+			return true;
+	return false;
+}
+
+static void take_members(struct policy_table *table, struct table_set *set,
+			 const struct policy_set_change *change)
+{
+	bool ports = set->type == POLICY_SET_TYPE_PORT;
+
+	for (size_t i = 0; i < change->n_removed; i++) {
+		if (ports)
+			change_port(table, set, &change->removed[i], /* add= */ false);
+		else
+			remove_net(table, set, &change->removed[i].net);
+	}
+	for (size_t i = 0; i < change->n_added; i++) {
+		if (ports)
+			change_port(table, set, &change->added[i], /* add= */ true);
+		else
+			add_net(table, set, &change->added[i].net);
+	}
+}
+
+int table_set_change(struct policy_table *table, const struct policy_set_change *change)
+{
+	struct table_set *set = table_set_get(table, &change->set->id, change->set->type);
+	bool renamed = false;
+
+	if (change->is_new && set->told) {
+		clear(table, set);
+		hold_sets(table, set);
+	}
+	set->told = true;
+	if (needs_width(set, change)) {
+		widen(table, set);
+		renamed = true;
+	}
+	take_members(table, set, change);
+	return renamed ? TABLE_SET_E_RENAMED : 0;
+}
+
+void table_set_gone(struct policy_table *table, const struct policy_set_id *id)
+{
+	struct table_set *set = table_set_find(table, id->s);
+
+	if (!set)
+		return;
+	clear(table, set);
+	HASH_DEL(table->sets, set);
+	free(set);
+}
+
+void table_sets_deinit(struct policy_table *table)
+{
+	struct table_set *set;
+	struct table_set *next;
+
+	HASH_ITER(hh, table->sets, set, next)
+	table_set_gone(table, &set->id);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The difference between wanted and known, in the order the kernel demands: what is referred to
+ * comes before what refers, and goes after it.
+ *
+ * The one exception from "one transaction": the kernel shows new members of a set of ranges a moment
+ * after the rules of the same transaction. So such a set is first filled, while no rule speaks of
+ * it, and then a second transaction makes the rules that do. Sets of ranges that rules speak of
+ * already change in the one transaction.
+ */
+
+#include "nft/ruleset.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nft/batch.h"
+#include "nft/ruleset-internal.h"
+
+static bool is_unwanted(const struct nft_chain *chain)
+{
+	return !chain->refs && chain->known;
+}
+
+static struct nft_wire_element wire_of(const struct nft_set *set, const struct nft_member *member)
+{
+	return (struct nft_wire_element){
+		.key = member->id,
+		.key_end = set->schema.ranges ? member->id + set->key_size : NULL,
+		.size = set->key_size,
+		.is_end = member->is_end,
+		.chain = member->chain ? nft_chain_name(member->chain) : NULL,
+	};
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct nft_member *x = *(const struct nft_member *const *)a;
+	const struct nft_member *y = *(const struct nft_member *const *)b;
+	int r = memcmp(x->id, y->id, MIN(x->hh.keylen, y->hh.keylen) - 1);
+
+	return r ? r : (int)y->is_end - (int)x->is_end;
+}
+
+/* The kernel takes the borders of an interval one after the other. */
+static void sort_borders(const struct nft_set *set)
+{
+	if (set->schema.borders && set->n_dirty)
+		qsort(set->dirty, set->n_dirty, sizeof(struct nft_member *), compare_members);
+}
+
+static void delete_members(struct nft_batch *batch, const struct nft_set *set)
+{
+	for (size_t i = 0; i < set->n_dirty; i++) {
+		const struct nft_member *member = set->dirty[i];
+		struct nft_wire_element element = wire_of(set, member);
+
+		if (member->known && !member->wanted)
+			nft_batch_delete_element(batch, set->name, &element);
+	}
+}
+
+static void add_members(struct nft_batch *batch, const struct nft_set *set)
+{
+	for (size_t i = 0; i < set->n_dirty; i++) {
+		const struct nft_member *member = set->dirty[i];
+		struct nft_wire_element element = wire_of(set, member);
+
+		if (!member->known && member->wanted)
+			nft_batch_add_element(batch, set->name, &element);
+	}
+}
+
+static bool needs_rules(const struct nft_chain *chain)
+{
+	if (!chain->refs)
+		return false;
+	if (!chain->known || chain->remake || chain->n_known_rules != chain->rules.n)
+		return true;
+	for (size_t i = 0; i < chain->rules.n; i++)
+		if (chain->known_rules[i] != chain->rules.v[i].id)
+			return true;
+	return false;
+}
+
+static void put_sets(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
+		const struct nft_set *set = ruleset->dirty_sets[i];
+
+		if (set->refs && !set->known)
+			nft_batch_add_set(batch, set->name, &set->schema);
+	}
+}
+
+static void put_chains(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	for (size_t i = 0; i < ruleset->n_dirty_chains; i++) {
+		const struct nft_chain *chain = ruleset->dirty_chains[i];
+
+		if (chain->refs && chain->known && chain->remake) {
+			nft_batch_flush_chain(batch, chain->name);
+			nft_batch_delete_chain(batch, chain->name);
+		}
+		if (chain->refs && (!chain->known || chain->remake))
+			nft_batch_add_chain(batch, chain->name,
+					    chain->is_base ? &chain->base : NULL);
+	}
+}
+
+static void put_members(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
+		const struct nft_set *set = ruleset->dirty_sets[i];
+
+		sort_borders(set);
+		if (set->refs && set->known)
+			delete_members(batch, set);
+		if (set->refs)
+			add_members(batch, set);
+	}
+}
+
+static void put_rules(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	for (size_t i = 0; i < ruleset->n_dirty_chains; i++) {
+		const struct nft_chain *chain = ruleset->dirty_chains[i];
+
+		if (!needs_rules(chain))
+			continue;
+		if (chain->known && !chain->remake && chain->n_known_rules)
+			nft_batch_flush_chain(batch, chain->name);
+		for (size_t k = 0; k < chain->rules.n; k++)
+			nft_batch_append_rule(batch, chain->name, &chain->rules.v[k]);
+	}
+}
+
+static void delete_unwanted(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
+		if (is_unwanted(ruleset->dirty_chains[i]))
+			nft_batch_flush_chain(batch, ruleset->dirty_chains[i]->name);
+	for (size_t i = 0; i < ruleset->n_dirty_sets; i++)
+		if (!ruleset->dirty_sets[i]->refs && ruleset->dirty_sets[i]->known)
+			nft_batch_delete_set(batch, ruleset->dirty_sets[i]->name);
+	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
+		if (is_unwanted(ruleset->dirty_chains[i]))
+			nft_batch_delete_chain(batch, ruleset->dirty_chains[i]->name);
+}
+
+/* New sets of ranges, filled before a rule speaks of them. */
+static int fill_ranges(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
+{
+	_cleanup_(nft_batch_freep) struct nft_batch *batch = nft_batch_new(ruleset->family);
+	bool any = false;
+	int r;
+
+	nft_batch_add_table(batch);
+	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
+		const struct nft_set *set = ruleset->dirty_sets[i];
+
+		if (!set->refs || set->known || !set->schema.ranges || !set->n_wanted)
+			continue;
+		any = true;
+		nft_batch_add_set(batch, set->name, &set->schema);
+		add_members(batch, set);
+	}
+	if (!any)
+		return 0;
+	r = nft_batch_commit(batch, nl, err);
+	if (r < 0)
+		return r;
+	ruleset->has_table = true;
+	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
+		struct nft_set *set = ruleset->dirty_sets[i];
+
+		if (!set->refs || set->known || !set->schema.ranges || !set->n_wanted)
+			continue;
+		set->known = true;
+		for (size_t k = 0; k < set->n_dirty; k++)
+			set->dirty[k]->known = set->dirty[k]->wanted;
+	}
+	return NFT_E_CHANGED;
+}
+
+static bool is_empty(const struct nft_ruleset *ruleset)
+{
+	struct nft_chain *chain;
+	struct nft_chain *next_chain;
+	struct nft_set *set;
+	struct nft_set *next_set;
+
+	if (ruleset->has_untold)
+		return false;
+	HASH_ITER(hh, ruleset->chains, chain, next_chain)
+	if (chain->refs)
+		return false;
+	HASH_ITER(hh, ruleset->sets, set, next_set)
+	if (set->refs)
+		return false;
+	return true;
+}
+
+/* The table of before and ours have something of one name that can't become the other. */
+static void start_anew(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	nft_batch_add_table(batch);
+	nft_batch_delete_table(batch);
+	nft_ruleset_forget(ruleset);
+	nft_ruleset_list_all(ruleset);
+}
+
+static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
+{
+	_cleanup_(nft_batch_freep) struct nft_batch *batch = nft_batch_new(ruleset->family);
+	bool filled = false;
+	int r = 0;
+
+	if (ruleset->remake)
+		start_anew(ruleset, batch);
+	else
+		r = fill_ranges(ruleset, nl, err);
+	if (r < 0)
+		return r;
+	filled = r == NFT_E_CHANGED;
+	if (is_empty(ruleset)) {
+		if (ruleset->has_table)
+			nft_batch_delete_table(batch);
+		ruleset->has_table = false;
+	} else {
+		if (!ruleset->has_table)
+			nft_batch_add_table(batch);
+		ruleset->has_table = true;
+		put_sets(ruleset, batch);
+		put_chains(ruleset, batch);
+		put_members(ruleset, batch);
+		put_rules(ruleset, batch);
+		delete_unwanted(ruleset, batch);
+	}
+	r = nft_batch_commit(batch, nl, err);
+	if (r < 0)
+		return r;
+	nft_ruleset_settle(ruleset);
+	return nft_batch_size(batch) || filled ? NFT_E_CHANGED : 0;
+}
+
+static int read_and_commit(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
+{
+	int r;
+
+	nft_ruleset_forget(ruleset);
+	r = nft_ruleset_read(ruleset, nl, err);
+	nft_ruleset_list_all(ruleset);
+	return r < 0 ? r : commit_difference(ruleset, nl, err);
+}
+
+int nft_ruleset_commit(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
+{
+	bool valid = ruleset->valid;
+	int r = -ESTALE;
+
+	if (!nft_ruleset_is_dirty(ruleset))
+		return 0;
+	if (valid)
+		r = commit_difference(ruleset, nl, err);
+	/* A refusal may mean that someone took away what ours builds on. */
+	if (r < 0)
+		r = read_and_commit(ruleset, nl, err);
+	ruleset->valid = r >= 0;
+	return r;
+}

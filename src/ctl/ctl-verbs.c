@@ -281,6 +281,19 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = ctl_run_policy_explain,
 	},
 	{
+		.name = "policy impact",
+		.operands = "-f FILE",
+		.flags = FILE_FLAGS | CTL_FLAG(FLAG_FROM) | CTL_FLAG(FLAG_FORMAT) |
+			 CTL_FLAG(FLAG_ALL),
+		.doc = "Show which connections would be allowed or denied if the objects of a file were applied",
+		.more = "Nothing is written. Endpoints that no rule tells apart are shown as one, ports as\n"
+			"ranges; every other connection is judged as it is now and as it would be: by the\n"
+			"sender's egress and the receiver's ingress, not by hosts on the way.",
+		.examples = "koratctl policy impact -f new-policy.yaml\n"
+			    "koratctl policy impact -f new-policy.yaml --from cluster/ -o json",
+		.run = ctl_run_policy_impact,
+	},
+	{
 		.name = "node status",
 		.operands = "",
 		.flags = CTL_FLAG(FLAG_SOCKET),

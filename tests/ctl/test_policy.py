@@ -2,6 +2,7 @@
 """policy explain and policy impact, on files and on a datastore."""
 
 import json
+import re
 
 import pytest
 
@@ -160,3 +161,138 @@ def test_policies_that_do_not_apply_are_counted(ctl, files):
     full = explain(ctl, files, QUESTION, "--all").out
     assert "more do not apply" not in full
     assert full.count("does not apply") > short.count("does not apply")
+
+
+# --- impact -------------------------------------------------------------------------------------
+
+NEW = """apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  selector: app == 'db'
+  ingress:
+  - action: Allow
+    protocol: TCP
+    source:
+      selector: app == 'web'
+    destination:
+      ports: [sql, "100:200"]
+  - action: Deny
+    protocol: UDP
+    destination:
+      ports: [53]
+  - action: Allow
+    protocol: UDP
+    destination:
+      notPorts: ["1000:2000"]
+"""
+
+
+def impact(ctl, files, new, *words):
+    return ctl.good("policy", "impact", "-f", "-", "--from", files, *words, stdin=new)
+
+
+def test_what_is_there_already_changes_nothing(ctl, files):
+    out = impact(ctl, files, POLICY).out
+    assert out == ("0 objects new or changed: 0 connections would be denied, 0 allowed, "
+                   "of 0 tried\n")
+
+
+def test_impact_names_ports_and_reasons(ctl, files):
+    out = impact(ctl, files, NEW).out
+    assert "allow  pod/shop/web -> pod/shop/db: TCP 100-200, TCP 5432 (IPv4)" in out
+    assert "deny   pod/shop/web -> pod/shop/db: UDP 53, UDP 1000-2000 (IPv4)" in out
+    assert ("from then on: ingress of pod/shop/db: tier default: NetworkPolicy shop/db, ingress "
+            "rule 2: Deny") in out
+    assert "1 objects new or changed" in out
+
+
+def test_impact_writes_nothing(ctl, files):
+    for path in sorted(files.iterdir()):
+        ctl.good("create", "-f", path)
+    before = ctl.good("get", "networkpolicy", "-A", "-o", "yaml").out
+    result = ctl.good("policy", "impact", "-f", "-", stdin=NEW)
+    assert "allow  pod/shop/web -> pod/shop/db: TCP 100-200, TCP 5432 (IPv4)" in result.out
+    assert ctl.good("get", "networkpolicy", "-A", "-o", "yaml").out == before
+
+
+def test_alike_endpoints_are_one(ctl, files):
+    for number in range(5):
+        (files / f"web-{number}.yaml").write_text(
+            "---\n".join(part for part in CLUSTER.split("---\n") if "pod: web" in part)
+            .replace("k8s-web", f"k8s-web--{number}").replace("pod: web", f"pod: web-{number}")
+            .replace("10.1.0.1", f"10.1.0.{number + 10}"))
+    out = impact(ctl, files, NEW).out
+    assert "pod/shop/web and 5 like it -> pod/shop/db: TCP 100-200" in out
+    assert "web-3" not in out
+
+
+def test_a_denial_of_everything_is_called_so(ctl, files):
+    out = impact(ctl, files, NEW.replace("app == 'db'", "app == 'web'").replace(
+        "name: db", "name: web").split("  ingress:")[0] + "  types: [Egress]\n").out
+    assert "deny   pod/shop/web -> pod/shop/db: all UDP (IPv4)" in out
+    assert "deny   pod/shop/web -> ip/192.0.2.1 (outside): everything (IPv4)" in out
+
+
+def ranges(text):
+    """[(protocol, first, last)] of "TCP 80, all UDP"."""
+    result = []
+    for part in text.split(", "):
+        if part == "everything":
+            return [("TCP", 1, 65535), ("UDP", 1, 65535)]
+        if match := re.fullmatch(r"(TCP|UDP|SCTP) (\d+)(?:-(\d+))?", part):
+            result.append((match[1], int(match[2]), int(match[3] or match[2])))
+        elif match := re.fullmatch(r"all (TCP|UDP|SCTP)", part):
+            result.append((match[1], 1, 65535))
+    return result
+
+
+OTHER = POLICY.replace("name: db", "name: web").replace("app == 'db'", "app == 'web'")
+
+
+@pytest.mark.parametrize("new", [NEW, OTHER, NEW + "---\n" + OTHER, """
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: all}
+spec:
+  order: 1
+  types: [Ingress, Egress]
+  ingress:
+  - {action: Allow, protocol: TCP, destination: {ports: ["22:80"]}}
+  egress:
+  - {action: Deny, protocol: TCP, destination: {selector: app == 'db', ports: [60, sql]}}
+  - {action: Allow}
+""", """
+apiVersion: projectcalico.org/v3
+kind: Profile
+metadata: {name: kns.shop}
+spec:
+  egress: [{action: Allow, notProtocol: UDP}]
+"""])
+def test_impact_is_what_explain_says_before_and_after(ctl, files, tmp_path, new):
+    changes = json.loads(impact(ctl, files, new, "-o", "json").out)["changes"]
+    after = tmp_path / "after"
+    after.mkdir()
+    # Later files are applied over earlier ones.
+    for name, text in (("1.yaml", CLUSTER), ("2.yaml", POLICY), ("3.yaml", new)):
+        (after / name).write_text(text)
+    ends = {"web": "pod/shop/web", "db": "pod/shop/db", "out": "ip/192.0.2.1 (outside)"}
+    found = 0
+    for source, target in (("web", "db"), ("db", "web"), ("web", "out"), ("out", "db")):
+        for protocol in ("TCP", "UDP"):
+            for port in (1, 21, 22, 53, 60, 80, 81, 100, 200, 201, 1000, 2000, 2001, 5432, 65535):
+                words = (ends[source].split()[0],
+                         f"{ends[target].split()[0]}:{protocol.lower()}/{port}")
+                codes = [ctl("policy", "explain", *words, "--from", directory).code
+                         for directory in (files, after)]
+                told = [change["becomes"] for change in changes
+                        if change["from"]["name"] == ends[source]
+                        and change["to"]["name"] == ends[target]
+                        and any(kind == protocol and first <= port <= last
+                                for kind, first, last in ranges(change["ports"]))]
+                assert codes[0] in (0, 2) and codes[1] in (0, 2)
+                expected = [] if codes[0] == codes[1] else [
+                    "allowed" if codes[1] == 0 else "denied"]
+                assert told == expected, (words, codes, changes)
+                found += len(told)
+    assert found

@@ -19,6 +19,8 @@
 #include "model/model.h"
 
 #define POLL_INTERVAL_US INT64_C(60000000)
+#define RESERVE_DEFAULT	 8
+#define RESERVE_MAX	 16 /* of one family; one request to IPAM */
 
 struct agent_option {
 	const char *name;
@@ -85,7 +87,7 @@ static void print_help(void)
 	for (size_t i = 0; i < ARRAY_SIZE(agent_variables); i++)
 		(void)printf("%s%s", i % 4 ? ", " : i ? ",\n  " : "\n  ", agent_variables[i].name);
 	(void)printf(
-		",\n  NODENAME, NO_DEFAULT_POOLS, DISABLE_NODE_IP_CHECK,\n  AUTODETECT_POLL_INTERVAL, DATASTORE_TYPE, KORAT_SQLITE_FILE, FELIX_*\n");
+		",\n  NODENAME, NO_DEFAULT_POOLS, DISABLE_NODE_IP_CHECK,\n  AUTODETECT_POLL_INTERVAL, KORAT_ADDRESS_RESERVE, DATASTORE_TYPE, KORAT_SQLITE_FILE, FELIX_*\n");
 }
 
 static int parse_bird_mode(const char *value, enum bird_mode *ret, struct err *err)
@@ -185,6 +187,16 @@ static int parse_poll_interval(struct agent_args *args, struct err *err)
 	return 0;
 }
 
+static int parse_reserve_size(struct agent_args *args, struct err *err)
+{
+	const char *text = getenv("KORAT_ADDRESS_RESERVE");
+	uint64_t n = RESERVE_DEFAULT;
+	int r = text && *text ? parse_u64(text, 0, RESERVE_MAX, &n, err) : 0;
+
+	args->reserve_size = (unsigned int)n;
+	return r < 0 ? err_prefix(err, r, "KORAT_ADDRESS_RESERVE") : 0;
+}
+
 int agent_args_parse(int argc, char **argv, struct agent_args *ret, struct err *err)
 {
 	struct agent_args args = {0};
@@ -209,6 +221,8 @@ int agent_args_parse(int argc, char **argv, struct agent_args *ret, struct err *
 	args.no_address_check = is_true(getenv("DISABLE_NODE_IP_CHECK"));
 	if (r == 0)
 		r = parse_poll_interval(&args, err);
+	if (r == 0)
+		r = parse_reserve_size(&args, err);
 	if (!args.node_name)
 		args.node_name = default_node_name();
 	if (r == 0)

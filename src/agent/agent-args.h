@@ -31,9 +31,10 @@ struct agent_args {
 	const char *as_number;
 	const char *router_id;
 	bool no_default_pools;
-	bool no_address_check;	  /* other nodes may have this node's address */
-	uint64_t address_poll_us; /* look for another address this often; 0: never */
-	const char *v4_pool_cidr; /* "none": no default pool */
+	bool no_address_check;	   /* other nodes may have this node's address */
+	unsigned int reserve_size; /* addresses of each family for when the datastore is away */
+	uint64_t address_poll_us;  /* look for another address this often; 0: never */
+	const char *v4_pool_cidr;  /* "none": no default pool */
 	const char *v4_pool_ipip;
 	const char *v4_pool_vxlan;
 	const char *v4_pool_block_size;

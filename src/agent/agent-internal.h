@@ -13,6 +13,7 @@
 #include "agent/link-remover.h"
 #include "agent/metrics.h"
 #include "agent/object-cache.h"
+#include "agent/outage.h"
 #include "agent/store-worker.h"
 #include "cni/cni-server.h"
 
@@ -37,6 +38,7 @@ struct agent {
 	struct datastore_sync *sync;
 	struct tunnel_address_task *tunnel_task;
 	struct node_address_task *address_task;
+	struct outage *outage;
 	struct node_status_reporter *status_reporter;
 	sd_event_source *replay_timer; /* DELs that korat-cni queued */
 

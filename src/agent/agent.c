@@ -97,6 +97,8 @@ void agent_objects_changed(struct agent *agent)
 		tunnel_address_task_start(agent->tunnel_task);
 	if (agent->felix_dirty)
 		refresh_felix(agent);
+	if (update.bgp_changed)
+		outage_refill(agent->outage, update.pools_changed);
 }
 
 void agent_in_sync(struct agent *agent)
@@ -111,6 +113,7 @@ void agent_in_sync(struct agent *agent)
 	agent->felix_dirty = true;
 	agent_objects_changed(agent);
 	tunnel_address_task_start(agent->tunnel_task);
+	outage_refill(agent->outage, false);
 	(void)sd_event_source_set_time_relative(agent->replay_timer, 0);
 	(void)sd_event_source_set_enabled(agent->replay_timer, SD_EVENT_ONESHOT);
 	(void)sd_notify(0, "READY=1\nSTATUS=in sync");
@@ -164,6 +167,7 @@ static void write_metrics(void *ctx, struct buf *out)
 	const struct calc_pool *const *pools;
 	_cleanup_free_ const struct node **nodes = NULL;
 	struct dataplane_stats stats;
+	struct outage_stats outage;
 	size_t n;
 
 	dataplane_get_stats(agent->dataplane, &stats);
@@ -179,6 +183,10 @@ static void write_metrics(void *ctx, struct buf *out)
 	calc_get_nodes(agent->calc, &nodes, &n);
 	metrics->n_nodes = n;
 	metrics->in_sync = agent->in_sync;
+	outage_get_stats(agent->outage, &outage);
+	metrics->datastore_away = outage.on;
+	metrics->n_reserve = outage.n_free;
+	metrics->n_unwritten = outage.n_changes;
 	if (agent->bird) {
 		const struct bird_state *bird = bird_manager_get_state(agent->bird);
 
@@ -354,6 +362,8 @@ static int start_parts(struct agent *agent, struct err *err)
 	if (r == 0)
 		r = tunnel_address_task_new(agent, &agent->tunnel_task, err);
 	if (r == 0)
+		r = outage_new(agent, &agent->outage, err);
+	if (r == 0)
 		r = node_address_task_new(agent, &agent->address_task, err);
 	if (r == 0)
 		r = cni_server_new(agent->event, socket_path, pod_setup_handle, agent, &agent->cni,
@@ -411,6 +421,7 @@ static void agent_deinit(struct agent *agent)
 	agent->sync = datastore_sync_free(agent->sync);
 	agent->tunnel_task = tunnel_address_task_free(agent->tunnel_task);
 	agent->address_task = node_address_task_free(agent->address_task);
+	agent->outage = outage_free(agent->outage);
 	agent->status_reporter = node_status_reporter_free(agent->status_reporter);
 	agent->cni = cni_server_free(agent->cni);
 	agent->health = health_server_free(agent->health);

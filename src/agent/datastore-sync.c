@@ -112,7 +112,8 @@ static int put_endpoint(struct agent *agent, const struct object *object, uint64
 	struct endpoint read = {0};
 	int r;
 
-	if (endpoint && (endpoint->busy || revision <= endpoint->revision))
+	if ((endpoint && (endpoint->busy || revision <= endpoint->revision)) ||
+	    outage_concerns(agent->outage, object->meta.namespace, object->meta.name))
 		return 0;
 	r = endpoint_read(&read, object, err);
 	if (r < 0)
@@ -146,7 +147,8 @@ static void remove_endpoint(struct agent *agent, const char *namespace, const ch
 {
 	struct endpoint *endpoint = endpoint_find(&agent->endpoints, namespace, name);
 
-	if (!endpoint || endpoint->busy || (revision && revision <= endpoint->revision))
+	if (!endpoint || endpoint->busy || (revision && revision <= endpoint->revision) ||
+	    outage_concerns(agent->outage, namespace, name))
 		return;
 	dataplane_remove_endpoint(agent->dataplane, endpoint);
 	endpoint_remove(&agent->endpoints, endpoint);
@@ -277,6 +279,7 @@ static void reopen_later(struct datastore_sync *sync, const struct err *err)
 			  err->msg);
 	sync->source = sd_event_source_disable_unref(sync->source);
 	sync->watch = store_watch_close(sync->watch);
+	outage_begin(sync->agent->outage, err->msg);
 	(void)sd_event_source_set_time_relative(sync->reopen, REOPEN_US);
 	(void)sd_event_source_set_enabled(sync->reopen, SD_EVENT_ONESHOT);
 }

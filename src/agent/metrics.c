@@ -52,6 +52,12 @@ static const struct {
 	 "Changes of ours by someone else that were put back.", AT(n_repairs)},
 	{"korat_ipam_blocks", "gauge", "Address blocks in the cluster.", AT(n_blocks)},
 	{"korat_ip_pools", "gauge", "IP pools in the cluster.", AT(n_pools)},
+	{"korat_datastore_away", "gauge",
+	 "1: the datastore does not answer, or has not got all changes yet.", AT(datastore_away)},
+	{"korat_reserve_addresses", "gauge",
+	 "Addresses for pods that come while the datastore is away.", AT(n_reserve)},
+	{"korat_unwritten_changes", "gauge", "Pods that came or went, not in the datastore yet.",
+	 AT(n_unwritten)},
 	{"korat_bird_reloads_total", "counter", "Configurations handed to BIRD.",
 	 AT(n_bird_reloads)},
 };

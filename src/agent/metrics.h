@@ -31,6 +31,9 @@ struct metrics {
 	uint64_t n_repairs;
 	uint64_t n_resyncs;
 	bool in_sync;
+	uint64_t datastore_away; /* 0 or 1 */
+	uint64_t n_reserve;
+	uint64_t n_unwritten;
 	uint64_t n_bgp_established;
 	uint64_t n_bgp_not_established;
 	uint64_t n_bird_reloads;

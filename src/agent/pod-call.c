@@ -289,7 +289,11 @@ static void answer_status(const struct agent *agent, struct cni_call *call,
 			  const struct cni_request *request)
 {
 	const char *reason = not_ready(agent);
+	struct outage_stats outage;
 
+	outage_get_stats(agent->outage, &outage);
+	if (!reason && !request->delegates && outage.on && !outage.n_free)
+		reason = "the datastore is away, and no address is left in reserve";
 	if (!reason && !request->delegates && !has_pool(agent))
 		reason = "there is no enabled IPPool to take addresses from: create one";
 	if (reason)

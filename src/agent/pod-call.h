@@ -33,6 +33,10 @@ struct pod_call {
 	struct err link_err;
 
 	struct store_job store;
+	void (*released)(struct store_job *job);
+	void (*again)(struct pod_call *pod); /* after the reserve gave way */
+	bool gave_way;
+	bool unsure;		/* a write was cut off: the handle may have addresses */
 	unsigned int n_waiting; /* DEL, undo: jobs not done yet */
 	unsigned int code;	/* of the error to answer with; 0: none */
 	struct err err;

@@ -63,13 +63,13 @@ static void finish_added(struct pod_call *pod)
 }
 
 /* The IPAM role: addresses and nothing else. */
-static void finish_assigned(struct pod_call *pod, const struct ipam_request *ipam)
+static void finish_assigned(struct pod_call *pod, const struct cidr *addrs, unsigned int n)
 {
 	struct cni_result result = {0};
 
-	result.n_addrs = MIN(ipam->n_addrs, (unsigned int)ARRAY_SIZE(result.addrs));
+	result.n_addrs = MIN(n, (unsigned int)ARRAY_SIZE(result.addrs));
 	for (unsigned int i = 0; i < result.n_addrs; i++)
-		result.addrs[i] = cidr_host(&ipam->addrs[i].addr);
+		result.addrs[i] = cidr_host(&addrs[i].addr);
 	pod_call_finish(pod, &result);
 }
 
@@ -174,9 +174,46 @@ static void undo_unlink_done(void *ctx, int result, const struct err *err)
 	one_undone(pod);
 }
 
+/* The datastore does not answer: is it to be done without? */
+static bool went_away(struct pod_call *pod, const struct store_job *job)
+{
+	if (!job->unreachable)
+		return false;
+	outage_begin(pod->agent->outage, job->has_ipam ? job->ipam.err.msg : job->err.msg);
+	return outage_is_on(pod->agent->outage);
+}
+
+/* Notes that the call's addresses, and its endpoint, are to go. */
+static int note_ended(const struct pod_call *pod, bool delete_endpoint, struct err *err)
+{
+	struct reserve_change change = {
+		.type = RESERVE_ENDED,
+		.handle = xstrdup(pod->handle),
+		.namespace = xstrdup(pod->namespace),
+		.name = delete_endpoint ? xstrdup(pod->name) : NULL,
+	};
+
+	return outage_note(pod->agent->outage, &change, err);
+}
+
+/* What could not be released is noted, which is as good. */
+static void release_done(struct store_job *job)
+{
+	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
+
+	if (went_away(pod, job)) {
+		int r = note_ended(pod, job->op.type == STORE_REMOVE, &job->ipam.err);
+
+		job->op_result = 0;
+		job->ipam.result = r < 0 ? IPAM_E_STORE : IPAM_OK;
+	}
+	pod->released(job);
+}
+
 static void submit_release(struct pod_call *pod, bool delete_endpoint,
 			   void (*done)(struct store_job *job))
 {
+	pod->released = done;
 	pod->store = (struct store_job){
 		.op = {.type = delete_endpoint ? STORE_REMOVE : STORE_EXPECT,
 		       .kind = KIND_WORKLOAD_ENDPOINT,
@@ -184,10 +221,15 @@ static void submit_release(struct pod_call *pod, bool delete_endpoint,
 		       .name = pod->name},
 		.has_ipam = true,
 		.ipam = {.type = IPAM_RELEASE_HANDLE, .handle = pod->handle},
-		.done = done,
+		.done = release_done,
 	};
 	pod->n_waiting++;
-	store_worker_submit(pod->agent->store_worker, &pod->store);
+	if (!outage_is_on(pod->agent->outage)) {
+		store_worker_submit(pod->agent->store_worker, &pod->store);
+		return;
+	}
+	pod->store.unreachable = true;
+	release_done(&pod->store);
 }
 
 static void submit_unlink(struct pod_call *pod,
@@ -298,19 +340,151 @@ static void add_failed(struct pod_call *pod, unsigned int code, const char *mess
 	pod_call_finish_error(pod, code, message);
 }
 
+/* --- ADD while the datastore is away
+ * ---------------------------------------------------------------- */
+
+static char *object_text(const struct object *object)
+{
+	size_t size;
+
+	return store_object_text(object, &size);
+}
+
+/* What is to be written of the pod once there is a datastore. */
+static struct reserve_change make_change(const struct pod_call *pod, const struct cidr *addrs,
+					 unsigned int n)
+{
+	const struct cni_request *request = pod->request;
+	_cleanup_(model_freep) struct object *endpoint = NULL;
+	_cleanup_(model_freep) struct object *profile = NULL;
+	struct reserve_change change = {
+		.type = RESERVE_ADDED,
+		.handle = xstrdup(pod->handle),
+		.namespace = xstrdup(pod->namespace),
+		.pod = xstrdup(request->pod_name),
+		.pod_namespace = xstrdup(request->pod_namespace),
+	};
+
+	if (request->role == CNI_ROLE_IPAM)
+		return change;
+	endpoint = make_endpoint_object(pod, addrs, endpoint_n_addrs(n));
+	change.name = xstrdup(pod->name);
+	change.endpoint = object_text(endpoint);
+	profile = request->policy_k8s ? NULL : pod_profile_new(request);
+	if (profile) {
+		change.profile_name = xstrdup(request->network);
+		change.profile = object_text(profile);
+	}
+	return change;
+}
+
+/*
+ * With addresses from the reserve, or those that came with the request. Noted before they are used:
+ * an agent that dies from here on finds what it has to write.
+ */
+static int note_added(struct pod_call *pod, struct cidr addrs[ENDPOINT_ADDRS_MAX], unsigned int *n,
+		      struct err *err)
+{
+	struct outage *outage = pod->agent->outage;
+	const struct cni_delegated *delegated = pod->request->delegated;
+	struct reserve_change change;
+	struct ip_addr taken[2];
+	unsigned int n_taken = 0;
+	int r = 0;
+
+	if (!delegated)
+		r = outage_take(outage, pod->request, taken, &n_taken, err);
+	if (r < 0)
+		return r;
+	*n = delegated ? endpoint_n_addrs(delegated->n_addrs) : n_taken;
+	for (unsigned int i = 0; i < *n; i++)
+		addrs[i] = delegated ? delegated->addrs[i] : cidr_host(&taken[i]);
+	/* A write that was cut off may have given the handle an address: that one goes first. */
+	if (pod->unsure)
+		r = note_ended(pod, /* delete_endpoint= */ false, err);
+	change = make_change(pod, addrs, *n);
+	memcpy(change.addrs, taken, n_taken * sizeof(*taken));
+	change.n_addrs = n_taken;
+	if (r == 0)
+		r = outage_note(outage, &change, err);
+	else
+		reserve_change_deinit(&change);
+	if (r < 0)
+		outage_put_back(outage, taken, n_taken);
+	return r;
+}
+
+static void add_in_outage(struct pod_call *pod)
+{
+	struct cidr addrs[ENDPOINT_ADDRS_MAX];
+	struct err err = ERR_INIT;
+	unsigned int n;
+
+	if (note_added(pod, addrs, &n, &err) < 0) {
+		add_failed(pod, CNI_ERROR_TRY_AGAIN, err.msg);
+		return;
+	}
+	pod->store.revision = 0;
+	if (pod->request->role == CNI_ROLE_IPAM)
+		finish_assigned(pod, addrs, n);
+	else
+		attach(pod, addrs, n);
+}
+
+/* --- ADD, with the datastore
+ * ------------------------------------------------------------------------ */
+
+/* The reserve's addresses are for pods first: tries again with them given back. */
+static void reserve_released(struct store_job *job)
+{
+	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
+
+	outage_yield_end(pod->agent->outage,
+			 job->ipam.result == IPAM_OK || job->ipam.result == IPAM_E_NOT_FOUND);
+	pod->again(pod);
+}
+
+static bool give_way(struct pod_call *pod, const struct ipam_request *ipam)
+{
+	struct outage *outage = pod->agent->outage;
+	const char *handle = NULL;
+
+	if (!pod->gave_way &&
+	    (ipam->result == IPAM_E_FULL || ipam->result == IPAM_E_BLOCK_LIMIT ||
+	     (ipam->result == IPAM_E_TAKEN && outage_holds(outage, &pod->request->wanted_ip))))
+		handle = outage_yield_begin(outage);
+	if (!handle)
+		return false;
+	pod->gave_way = true;
+	pod->store = (struct store_job){
+		.op = {.type = STORE_EXPECT},
+		.has_ipam = true,
+		.ipam = {.type = IPAM_RELEASE_HANDLE, .handle = handle},
+		.done = reserve_released,
+	};
+	store_worker_submit(pod->agent->store_worker, &pod->store);
+	return true;
+}
+
 static void add_assigned(struct store_job *job)
 {
 	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
 	const struct ipam_request *ipam = &job->ipam;
 
-	if (ipam->result != IPAM_OK)
+	if (went_away(pod, job)) {
+		pod->unsure = true;
+		add_in_outage(pod);
+	} else if (give_way(pod, ipam)) {
+		return;
+	} else if (ipam->result != IPAM_OK) {
 		add_failed(pod,
 			   ipam->result == IPAM_E_STORE ? CNI_ERROR_TRY_AGAIN : CNI_ERROR_INTERNAL,
 			   ipam->err.msg);
-	else if (pod->request->role == CNI_ROLE_IPAM)
-		finish_assigned(pod, ipam);
-	else
+	} else if (pod->request->role == CNI_ROLE_IPAM) {
+		finish_assigned(pod, ipam->addrs, ipam->n_addrs);
+	} else {
 		attach(pod, ipam->addrs, ipam->n_addrs);
+	}
 }
 
 /* The addresses came with the request. */
@@ -318,6 +492,10 @@ static void add_stored(struct store_job *job)
 {
 	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
 
+	if (went_away(pod, job)) {
+		add_in_outage(pod);
+		return;
+	}
 	if (job->op_result != 0) {
 		(void)err_prefix(&job->err, 0, "can't write the endpoint to the datastore");
 		undo(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
@@ -375,7 +553,13 @@ static void assign(struct pod_call *pod)
 {
 	const struct cni_request *request = pod->request;
 
+	if (outage_is_on(pod->agent->outage)) {
+		add_in_outage(pod);
+		return;
+	}
+	free(pod->pools);
 	pod->pools = wanted_pools(request);
+	pod->again = assign;
 	pod->store = (struct store_job){
 		.op = request->role == CNI_ROLE_IPAM ? (struct store_op){.type = STORE_EXPECT}
 						     : endpoint_op(pod),
@@ -415,6 +599,10 @@ static void profile_written(struct store_job *job)
 {
 	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
 
+	if (went_away(pod, job)) {
+		add_in_outage(pod);
+		return;
+	}
 	if (job->op_result != 0 && job->op_result != STORE_E_EXISTS) {
 		(void)err_prefix(&job->err, 0, "can't write the network's profile");
 		add_failed(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
@@ -431,6 +619,10 @@ static void store_profile_and_endpoint(struct pod_call *pod)
 	const char *known = pod->agent->known_profile;
 	_cleanup_(model_freep) struct object *object = NULL;
 
+	if (outage_is_on(pod->agent->outage)) {
+		add_in_outage(pod);
+		return;
+	}
 	if (!request->policy_k8s && (!known || strcmp(known, request->network) != 0))
 		object = pod_profile_new(request);
 	if (!object) {

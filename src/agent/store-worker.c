@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/reserve-fill.h"
 #include "agent/tunnel-address.h"
 #include "base/alloc.h"
 
@@ -159,11 +160,19 @@ static int reach_store(struct store_worker *worker, struct store_job **jobs, siz
 	}
 	for (size_t i = 0; i < n; i++) {
 		jobs[i]->op_result = -EIO;
+		jobs[i]->unreachable = true;
 		jobs[i]->ipam.result = IPAM_E_STORE;
 		jobs[i]->err = err;
 		jobs[i]->ipam.err = err;
 	}
 	return -EIO;
+}
+
+/* Not the datastore's absence: what was to be written is at fault. */
+static bool is_refusal(int result)
+{
+	return result == -EINVAL || result == -E2BIG || result == -EMSGSIZE ||
+	       result == -ENAMETOOLONG || result == -EBADMSG;
 }
 
 static void run(struct worker_job *first, void *ctx)
@@ -186,10 +195,14 @@ static void run(struct worker_job *first, void *ctx)
 		if (jobs[i]->ensure_tunnel_addresses)
 			jobs[i]->op_result = tunnel_addresses_ensure(
 				worker->store, worker->writer, worker->node_name, &jobs[i]->err);
+		else if (jobs[i]->fill)
+			jobs[i]->op_result = reserve_fill(worker->store, worker->writer,
+							  jobs[i]->fill, &jobs[i]->err);
 	}
 	serve_addresses(worker, jobs, n);
 	write_all(worker, jobs, n);
 	for (size_t i = 0; i < n; i++) {
+		jobs[i]->unreachable |= jobs[i]->op_result < 0 && !is_refusal(jobs[i]->op_result);
 		if (jobs[i]->op_result < 0 ||
 		    (jobs[i]->has_ipam && jobs[i]->ipam.result == IPAM_E_STORE))
 			worker->suspect = true;

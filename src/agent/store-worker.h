@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "store/store.h"
 
+struct reserve_fill;
 struct store_worker;
 
 /*
@@ -33,6 +34,7 @@ struct store_job {
 	/* Called in the worker's thread once 'ipam' is decided: fills in the value of 'op'. */
 	void (*compose)(struct store_job *job, const struct ipam_request *ipam);
 	bool ensure_tunnel_addresses; /* before all else */
+	struct reserve_fill *fill;    /* before the write; NULL: none. Borrowed until done */
 
 	void (*done)(struct store_job *job);
 
@@ -40,7 +42,8 @@ struct store_job {
 	int op_result; /* of the write: 0, STORE_E_*, <0 */
 	bool op_done;  /* private */
 	uint64_t revision;
-	struct err err; /* of write or tunnel addresses; the address request has its own */
+	bool unreachable; /* the datastore did not answer; a later try may succeed */
+	struct err err;	  /* of write or tunnel addresses; the address request has its own */
 };
 
 /* Opens the store in 'config' (strings borrowed for the worker's life). */

@@ -321,6 +321,7 @@ enum ipam_attempt ipam_plan_hand_over(struct ipam_plan *plan, struct ipam_reques
 	enum ipam_attempt attempt = get_handle(plan, request, &handle);
 	int r;
 
+	assert(request->from);
 	if (attempt == IPAM_ATTEMPT_READY && !handle)
 		return attempt;
 	from = ipam_view_get(&plan->view, KIND_IPAM_HANDLE, request->from);

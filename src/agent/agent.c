@@ -338,6 +338,14 @@ static void on_link_gone(void *ctx, int ifindex)
 	link_remover_note_gone(agent->link_remover, ifindex);
 }
 
+static void on_bird_lost(void *ctx)
+{
+	struct agent *agent = ctx;
+
+	if (agent->bird)
+		bird_manager_reinstall(agent->bird);
+}
+
 static int start_parts(struct agent *agent, struct err *err)
 {
 	_cleanup_free_ char *socket_path = xasprintf("%s/cni.sock", agent->args.run_dir);
@@ -353,6 +361,7 @@ static int start_parts(struct agent *agent, struct err *err)
 		return r;
 	dataplane_set_listener(agent->dataplane, on_applied, agent);
 	dataplane_set_gone_listener(agent->dataplane, on_link_gone, agent);
+	dataplane_set_bird_listener(agent->dataplane, on_bird_lost, agent);
 	r = link_remover_new(agent->event, &agent->link_remover, err);
 	if (r == 0)
 		r = worker_new(agent->event, "scan", NULL, &agent->scan_worker, err);

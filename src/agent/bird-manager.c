@@ -32,6 +32,9 @@
 #define POLL_FAST_US 500000 /* while sessions are coming up */
 #define POLL_SLOW_US 5000000
 
+#define REINSTALL_SOON_US 20000
+#define REINSTALL_US	  500000
+
 /* One that lived so long may be started again at once; else the pause doubles. */
 #define STABLE_US    10000000
 #define PAUSE_MIN_US 500000
@@ -46,6 +49,8 @@ struct bird_manager {
 	struct worker *worker;
 	sd_event_source *poll_source;
 	sd_event_source *life_source; /* the connection that is held; NULL: none */
+	bool routes_lost;	      /* it is to put them back */
+	uint64_t reinstalled_us;      /* when it was told so last */
 	bool died;		      /* it has ended, and nobody has looked since */
 	char *program;
 	char *config_path;
@@ -62,6 +67,7 @@ struct bird_manager {
 	bool at_work;
 	/* Between the loop and the worker while at work. */
 	char *text; /* to hand over; NULL: only look */
+	bool reinstall;
 	int text_result;
 	bool reloaded;
 	struct err err;
@@ -203,6 +209,7 @@ static void look(struct bird_manager *manager)
 static void run(struct worker_job *job, void *ctx)
 {
 	struct bird_manager *manager = CONTAINER_OF(job, struct bird_manager, job);
+	struct err err = ERR_INIT;
 	int r = 0;
 
 	(void)ctx;
@@ -218,6 +225,9 @@ static void run(struct worker_job *job, void *ctx)
 	}
 	manager->text_result = r;
 	revive(manager);
+	if (manager->reinstall && bird_reinstall_routes(manager->socket_path, &err) != 0)
+		log_warning_limited("BIRD does not put back its routes; it will at its next scan",
+				    "error", err.msg);
 	look(manager);
 }
 
@@ -229,15 +239,36 @@ static void start_work(struct bird_manager *manager)
 		return;
 	manager->at_work = true;
 	manager->died = false;
+	manager->reinstall = manager->routes_lost;
+	manager->routes_lost = false;
+	if (manager->reinstall)
+		manager->reinstalled_us = loop_now();
 	replace_str(&manager->text, manager->wanted ? TAKE_PTR(manager->wanted) : NULL);
 	manager->job = (struct worker_job){.run = run, .done = manager->job.done};
 	worker_submit(manager->worker, &manager->job);
 }
 
-static void look_now(struct bird_manager *manager)
+static void look_in(struct bird_manager *manager, uint64_t us)
 {
-	(void)sd_event_source_set_time_relative(manager->poll_source, 0);
+	(void)sd_event_source_set_time_relative(manager->poll_source, us);
 	(void)sd_event_source_set_enabled(manager->poll_source, SD_EVENT_ONESHOT);
+}
+
+/* All that goes in one stroke comes back in one, and a script that goes on and on is no flood. */
+static uint64_t reinstall_pause(const struct bird_manager *manager)
+{
+	uint64_t since = loop_now() - manager->reinstalled_us;
+
+	return since >= REINSTALL_US ? REINSTALL_SOON_US : REINSTALL_US - since;
+}
+
+void bird_manager_reinstall(struct bird_manager *manager)
+{
+	if (manager->routes_lost)
+		return;
+	manager->routes_lost = true;
+	if (!manager->at_work)
+		look_in(manager, reinstall_pause(manager));
 }
 
 static int on_life(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -254,7 +285,7 @@ static int on_life(sd_event_source *source, int fd, uint32_t revents, void *user
 	log_warning_limited("BIRD ended", "socket", manager->socket_path);
 	manager->died = true;
 	if (!manager->at_work)
-		look_now(manager);
+		look_in(manager, 0);
 	return 0;
 }
 
@@ -310,7 +341,9 @@ static void done(struct worker_job *job)
 	hold(manager);
 	/* It may have ended after it was looked at. */
 	if (manager->died)
-		look_now(manager);
+		look_in(manager, 0);
+	else if (manager->routes_lost)
+		look_in(manager, reinstall_pause(manager));
 	manager->changed(manager->ctx);
 }
 

@@ -35,4 +35,6 @@ CLEANUP_FUNC(struct bird_manager *, bird_manager_free);
 
 /* Renders, and hands the text to the worker if it differs from the last. */
 void bird_manager_configure(struct bird_manager *manager, const struct bgp_input *input);
+/* Someone took routes of BIRD's out of the kernel: BIRD is to put them back. Soon, not at once. */
+void bird_manager_reinstall(struct bird_manager *manager);
 const struct bird_state *bird_manager_get_state(const struct bird_manager *manager);

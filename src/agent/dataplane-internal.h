@@ -53,6 +53,9 @@ struct dataplane {
 	void *applied_ctx;
 	void (*gone)(void *ctx, int ifindex);
 	void *gone_ctx;
+	void (*bird_lost)(void *ctx);
+	void *bird_lost_ctx;
+	uint32_t bird_port; /* whose requests BIRD's routes come from; 0: not known */
 	sd_event_source *monitor_source;
 	sd_event_source *nat_source;
 	sd_event_source *apply_source; /* deferred to the end of the turn */

@@ -5,6 +5,7 @@
  * what somebody else changed of ours for the next apply.
  */
 
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -99,10 +100,27 @@ static void note_addr_gone(struct dataplane *dataplane, const struct if_addr *ad
 		dataplane_repair_endpoint(dataplane, endpoint, "address");
 }
 
+static void bird_lost(struct dataplane *dataplane)
+{
+	if (dataplane->bird_lost)
+		dataplane->bird_lost(dataplane->bird_lost_ctx);
+}
+
+/* BIRD itself would see that a route of its own is missing with its next scan only. */
+static void note_bird_route(struct dataplane *dataplane, const struct monitor_event *event)
+{
+	if (event->type == MONITOR_ROUTE)
+		dataplane->bird_port = event->sender;
+	else if (!event->sender || event->sender != dataplane->bird_port)
+		bird_lost(dataplane);
+}
+
 static bool note_route(struct dataplane *dataplane, const struct monitor_event *event)
 {
 	const struct route *route = &event->route;
 
+	if (route->protocol == RTPROT_BIRD)
+		note_bird_route(dataplane, event);
 	if (!route_sync_note(dataplane->routes[family_index(route->dst.addr.family)], route,
 			     event->type == MONITOR_ROUTE_GONE))
 		return false;
@@ -172,6 +190,7 @@ static void note_overrun(struct dataplane *dataplane)
 {
 	log_warning_limited("the kernel's announcements overran; reading everything back");
 	dataplane->stats.n_overruns++;
+	bird_lost(dataplane);
 	dataplane_invalidate(dataplane);
 }
 

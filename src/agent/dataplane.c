@@ -288,6 +288,12 @@ void dataplane_set_gone_listener(struct dataplane *dataplane, void (*gone)(void 
 	dataplane->gone_ctx = ctx;
 }
 
+void dataplane_set_bird_listener(struct dataplane *dataplane, void (*lost)(void *ctx), void *ctx)
+{
+	dataplane->bird_lost = lost;
+	dataplane->bird_lost_ctx = ctx;
+}
+
 bool dataplane_ready_for_bird(const struct dataplane *dataplane)
 {
 	const struct tunnel *ipip = &dataplane->tunnels[TUNNEL_IPIP];

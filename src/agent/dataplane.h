@@ -55,6 +55,12 @@ void dataplane_set_listener(struct dataplane *dataplane, void (*applied)(void *c
 void dataplane_set_gone_listener(struct dataplane *dataplane, void (*gone)(void *ctx, int ifindex),
 				 void *ctx);
 
+/*
+ * 'lost' is called in the loop when someone, but BIRD itself, took a route of BIRD's away, or may
+ * have: the announcements overran.
+ */
+void dataplane_set_bird_listener(struct dataplane *dataplane, void (*lost)(void *ctx), void *ctx);
+
 /* Is there all that BIRD's routes need: tunl0, if a pool wants IPIP? */
 bool dataplane_ready_for_bird(const struct dataplane *dataplane);
 

@@ -166,6 +166,14 @@ int bird_show_status(const char *socket_path, struct bird_daemon_status *ret, st
 	return bird_parse_status(buf_str(&reply), reply.size, ret, err);
 }
 
+int bird_reinstall_routes(const char *socket_path, struct err *err)
+{
+	_cleanup_buf_ struct buf reply = BUF_INIT;
+
+	/* The kernel protocols of bgp-config.c. */
+	return bird_command(socket_path, "reload out \"kernel_*\"", SHORT_TIMEOUT_MS, &reply, err);
+}
+
 int bird_configure(const char *socket_path, struct err *err)
 {
 	_cleanup_buf_ struct buf reply = BUF_INIT;

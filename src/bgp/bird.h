@@ -80,6 +80,8 @@ MUST_CHECK int bird_show_protocols(const char *socket_path, struct bird_protocol
 				   struct err *err);
 MUST_CHECK int bird_show_status(const char *socket_path, struct bird_daemon_status *ret,
 				struct err *err);
+/* Puts all of BIRD's routes into the kernel again, whether they are there or not. */
+MUST_CHECK int bird_reinstall_routes(const char *socket_path, struct err *err);
 /* "configure". BIRD_E_REFUSED: BIRD keeps its old configuration. */
 MUST_CHECK int bird_configure(const char *socket_path, struct err *err);
 

@@ -76,6 +76,7 @@ static int conf_event(const struct nlmsghdr *message, struct monitor_event *ret)
 
 int monitor_event_from_message(const struct nlmsghdr *message, struct monitor_event *ret)
 {
+	ret->sender = message->nlmsg_pid;
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:

@@ -42,6 +42,7 @@ struct monitor_neigh {
 
 struct monitor_event {
 	enum monitor_event_type type;
+	uint32_t sender; /* the port of who asked for it; 0: the kernel did it by itself */
 	union {
 		struct link link;
 		struct if_addr addr;

@@ -12,8 +12,8 @@ import signal
 import pytest
 
 from clusters import vxlan_cluster
-from families import family_pod, reach_all_families
-from lab import LabError, netns, wait_for
+from families import family_pod, pool, reach_all_families
+from lab import LabError, cni, netns, wait_for
 
 SECONDS = 1.0
 BRIDGE = "/usr/sbin/bridge"
@@ -251,6 +251,36 @@ def test_other_damage_is_repaired(pod, what):
 
 def test_pods_talk_afterwards(pod):
     reach_all_families(pod.node.lab.pods, 5)
+
+
+def test_routes_of_bird_are_repaired(pod):
+    """The agent hears of it and tells BIRD, which would look only every ten seconds."""
+    lab = pod.node.lab
+    lab.apply(pool("direct", "10.43.0.0/16"), pool("direct6", "fd43::/112"))
+    pods = []
+    for node in lab.nodes:
+        one = lab.new_pod(node, f"direct{node.number}")
+        conf = cni.pod_conf(node.name)
+        conf["ipam"].update(assign_ipv6="true", ipv4_pools=["direct"], ipv6_pools=["direct6"])
+        one.result = cni.call(one, "ADD", conf).json
+        pods.append(one)
+
+    def routes():
+        return [_lines(pod.node.ns.ip(f"-{version}", "route", "show", "proto", "bird"))
+                for version in (4, 6)]
+
+    wait_for(lambda: all(routes()), 60, "BIRD has a route of each family")
+    reach_all_families(pods, 30)
+    for _ in range(2):
+        for version in (4, 6):
+            before = routes()
+            pod.node.ns.ip(f"-{version}", "route", "flush", "proto", "bird")
+            wait_for(lambda before=before: routes() == before, SECONDS, "BIRD's routes are there",
+                     0.01)
+    reach_all_families(pods, 1)
+    for one in pods:
+        lab.drop_pod(one)
+    lab.ctl("delete", "ippool", "direct", "direct6")
 
 
 def _flap(node, number):

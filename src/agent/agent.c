@@ -24,6 +24,7 @@
 
 #include "agent/agent-internal.h"
 #include "agent/node-startup.h"
+#include "agent/privileges.h"
 #include "agent/tunnel-address.h"
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -462,7 +463,10 @@ int agent_main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	log_info("starting", "version", KORAT_VERSION, "node", agent.args.node_name);
-	r = start(&agent, &err);
+	/* Before the first byte from outside is read, and the first thread started. */
+	r = privileges_keep(PRIVILEGES_AGENT, &err);
+	if (r == 0)
+		r = start(&agent, &err);
 	if (agent.stopping)
 		r = 0;
 	else if (r < 0)

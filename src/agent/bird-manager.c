@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/privileges.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/fd.h"
@@ -80,6 +81,7 @@ struct bird_manager {
 	uint64_t started_us; /* 0: not by us */
 	uint64_t alive_us;   /* when it answered last */
 	uint64_t pause_us;   /* between that start and the next one, at least */
+	bool lowered;	     /* the thread has no more capabilities than BIRD needs */
 
 	struct bird_state state;
 };
@@ -214,7 +216,10 @@ static void run(struct worker_job *job, void *ctx)
 
 	(void)ctx;
 	manager->reloaded = false;
-	if (manager->text) {
+	if (!manager->lowered)
+		r = privileges_keep(PRIVILEGES_BIRD, &manager->err);
+	manager->lowered = r == 0;
+	if (manager->text && r == 0) {
 		manager->tried = true;
 		r = bird_config_write(manager->program, manager->config_path, manager->text,
 				      strlen(manager->text), &manager->err);

@@ -48,6 +48,7 @@ struct outage {
 	bool yielding; /* and the handle is being released */
 	bool gave_way; /* to pods, a while ago */
 	uint64_t hold_until_us;
+	struct err why; /* it is on */
 	sd_event_source *timer;
 
 	struct store_job job;
@@ -82,6 +83,7 @@ void outage_begin(struct outage *outage, const char *why)
 	if (outage->on || outage->unreadable || outage->agent->stopping)
 		return;
 	outage->on = true;
+	(void)err_set(&outage->why, 0, "%s", why);
 	log_warning("the datastore is away; pods start with addresses from the reserve", "reserve",
 		    log_num((int64_t)outage->reserve.n_free).s, "error", why);
 	go_on(outage);
@@ -144,6 +146,37 @@ static bool is_stale(const struct outage *outage)
 	return false;
 }
 
+static bool is_in_pool(const struct outage *outage, const struct ip_addr *addr, const char *name)
+{
+	const struct calc_pool *const *pools;
+	struct cidr cidr;
+	size_t n;
+
+	if (cidr_parse(name, &cidr, NULL) == 0)
+		return cidr_contains(&cidr, addr);
+	calc_get_pools(outage->agent->calc, &pools, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(pools[i]->name, name) == 0)
+			return cidr_contains(&pools[i]->cidr, addr);
+	}
+	return false;
+}
+
+static bool fits(const struct outage *outage, const struct cni_request *request,
+		 const struct ip_addr *addr, uint8_t family)
+{
+	char **pools = family == AF_INET ? request->v4_pools : request->v6_pools;
+	bool hit = !pools;
+
+	if (addr->family != family)
+		return false;
+	if (request->wanted_ip.family)
+		return ip_equal(&request->wanted_ip, addr);
+	for (size_t i = 0; !hit && pools[i]; i++)
+		hit = is_in_pool(outage, addr, pools[i]);
+	return hit;
+}
+
 static void empty_reserve(struct outage *outage)
 {
 	struct err err = ERR_INIT;
@@ -169,9 +202,14 @@ void outage_refill(struct outage *outage, bool pools_changed)
 	go_on(outage);
 }
 
-const char *outage_yield_begin(struct outage *outage)
+const char *outage_yield_begin(struct outage *outage, const struct cni_request *request)
 {
-	if (outage->on || outage->yielding || outage->unreadable || !outage->reserve.n_free)
+	bool helps = false;
+
+	for (size_t i = 0; i < outage->reserve.n_free; i++)
+		helps = helps || fits(outage, request, &outage->reserve.free[i], AF_INET) ||
+			fits(outage, request, &outage->reserve.free[i], AF_INET6);
+	if (!helps || outage->on || outage->yielding || outage->unreadable)
 		return NULL;
 	log_info("no address is free for a pod: those in reserve are given back");
 	empty_reserve(outage);
@@ -382,37 +420,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 /* --- Pods ------------------------------------------------------------------------------------ */
 
-static bool is_in_pool(const struct outage *outage, const struct ip_addr *addr, const char *name)
-{
-	const struct calc_pool *const *pools;
-	struct cidr cidr;
-	size_t n;
-
-	if (cidr_parse(name, &cidr, NULL) == 0)
-		return cidr_contains(&cidr, addr);
-	calc_get_pools(outage->agent->calc, &pools, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(pools[i]->name, name) == 0)
-			return cidr_contains(&pools[i]->cidr, addr);
-	}
-	return false;
-}
-
-static bool fits(const struct outage *outage, const struct cni_request *request,
-		 const struct ip_addr *addr, uint8_t family)
-{
-	char **pools = family == AF_INET ? request->v4_pools : request->v6_pools;
-	bool hit = !pools;
-
-	if (addr->family != family)
-		return false;
-	if (request->wanted_ip.family)
-		return ip_equal(&request->wanted_ip, addr);
-	for (size_t i = 0; !hit && pools[i]; i++)
-		hit = is_in_pool(outage, addr, pools[i]);
-	return hit;
-}
-
 static bool take_one(struct outage *outage, const struct cni_request *request, uint8_t family,
 		     struct ip_addr *ret)
 {
@@ -445,8 +452,10 @@ int outage_take(struct outage *outage, const struct cni_request *request, struct
 			outage_put_back(outage, ret, n);
 			return err_set(err, -EADDRNOTAVAIL,
 				       "the datastore is away, and none of the %zu addresses in "
-				       "reserve is an IPv%u address for this pod; try again later",
-				       outage->reserve.n_free, ip_version(families[f].family));
+				       "reserve is an IPv%u address for this pod; try again later "
+				       "(%s)",
+				       outage->reserve.n_free, ip_version(families[f].family),
+				       outage->why.msg);
 		}
 		n++;
 	}
@@ -458,15 +467,6 @@ void outage_put_back(struct outage *outage, const struct ip_addr *addrs, unsigne
 {
 	for (unsigned int i = 0; i < n; i++)
 		reserve_put_back(&outage->reserve, &addrs[i]);
-}
-
-bool outage_holds(const struct outage *outage, const struct ip_addr *addr)
-{
-	bool hit = false;
-
-	for (size_t i = 0; i < outage->reserve.n_free && !hit; i++)
-		hit = ip_equal(&outage->reserve.free[i], addr);
-	return hit;
 }
 
 int outage_note(struct outage *outage, struct reserve_change *change, struct err *err)

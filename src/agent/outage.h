@@ -32,20 +32,17 @@ MUST_CHECK int outage_take(struct outage *outage, const struct cni_request *requ
 			   struct ip_addr ret[2], unsigned int *ret_n, struct err *err);
 void outage_put_back(struct outage *outage, const struct ip_addr *addrs, unsigned int n);
 
-/* Is that address in reserve? */
-bool outage_holds(const struct outage *outage, const struct ip_addr *addr);
-
 /* Notes a change, whose content is taken. <0: it is not noted, 'err' says why. */
 MUST_CHECK int outage_note(struct outage *outage, struct reserve_change *change, struct err *err);
 /* Does what is stored of that endpoint not count, because a change of it waits? */
 bool outage_concerns(const struct outage *outage, const char *namespace, const char *name);
 
 /*
- * The reserve gives way to pods: from now on nothing is taken from it, for a while it is not filled.
+ * The reserve gives way to a pod for which it has an address: from now on nothing is taken from it, for a while it is not filled.
  * The caller releases all of its handle, which is given, and says how that ended. NULL: there is
  * nothing to give.
  */
-const char *outage_yield_begin(struct outage *outage);
+const char *outage_yield_begin(struct outage *outage, const struct cni_request *request);
 void outage_yield_end(struct outage *outage, bool released);
 
 struct outage_stats {

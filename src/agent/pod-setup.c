@@ -446,13 +446,11 @@ static void reserve_released(struct store_job *job)
 
 static bool give_way(struct pod_call *pod, const struct ipam_request *ipam)
 {
-	struct outage *outage = pod->agent->outage;
 	const char *handle = NULL;
 
-	if (!pod->gave_way &&
-	    (ipam->result == IPAM_E_FULL || ipam->result == IPAM_E_BLOCK_LIMIT ||
-	     (ipam->result == IPAM_E_TAKEN && outage_holds(outage, &pod->request->wanted_ip))))
-		handle = outage_yield_begin(outage);
+	if (!pod->gave_way && (ipam->result == IPAM_E_FULL || ipam->result == IPAM_E_BLOCK_LIMIT ||
+			       ipam->result == IPAM_E_TAKEN))
+		handle = outage_yield_begin(pod->agent->outage, pod->request);
 	if (!handle)
 		return false;
 	pod->gave_way = true;

@@ -126,8 +126,12 @@ def pools_of(lab):
 
 
 def used_addresses(lab):
-    """Addresses given away, by all blocks."""
-    return sum(index is not None for block in lab.get("ipamblocks")
+    """Addresses given away, by all blocks, but for those the nodes have in reserve."""
+    def is_used(spec, index):
+        return index is not None and not \
+            spec["attributes"][index].get("handle_id", "").startswith("korat-reserve-")
+
+    return sum(is_used(block["spec"], index) for block in lab.get("ipamblocks")
                for index in block["spec"].get("allocations", []))
 
 

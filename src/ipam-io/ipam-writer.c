@@ -62,6 +62,7 @@ const struct ipam_writer_counts *ipam_writer_counts(const struct ipam_writer *wr
 struct reading {
 	struct store_list *lists; /* one per read; that of one object has at most one */
 	size_t n_lists;
+	uint64_t revision; /* of the store when the first was read, if there is a list of a kind */
 	struct ipam_found *found;
 	size_t n_found;
 	char **messages; /* of what is corrupt */
@@ -119,6 +120,10 @@ static int do_reads(struct ipam_writer *writer, const struct ipam_update *update
 		return r;
 	reading->n_lists = update->n_reads;
 	for (size_t i = 0; i < reading->n_lists; i++) {
+		uint64_t revision = reading->lists[i].revision;
+
+		if (revision && (!reading->revision || revision < reading->revision))
+			reading->revision = revision;
 		for (size_t j = 0; j < reading->lists[i].n; j++)
 			add_found(writer, &reading->lists[i].v[j], reading);
 	}
@@ -132,6 +137,7 @@ static const enum store_op_type op_types[] = {
 	[IPAM_OP_UPDATE] = STORE_UPDATE,
 	[IPAM_OP_DELETE] = STORE_DELETE,
 	[IPAM_OP_EXPECT] = STORE_EXPECT,
+	[IPAM_OP_EXPECT_NONE_NEWER] = STORE_EXPECT_NONE_NEWER,
 };
 
 struct writing {
@@ -187,7 +193,7 @@ static void prepare(struct ipam_writer *writer, const struct ipam_update *update
 static void count_objects(struct ipam_writer *writer, const struct ipam_update *update)
 {
 	for (size_t i = 0; i < update->n_ops; i++)
-		writer->counts.n_objects += update->ops[i].type != IPAM_OP_EXPECT;
+		writer->counts.n_objects += update->ops[i].type < IPAM_OP_EXPECT;
 }
 
 /* Gives an event: written, conflict or failed. */
@@ -232,7 +238,11 @@ static void read_step(struct ipam_writer *writer, struct ipam_update *update, in
 	_cleanup_(reading_deinitp) struct reading reading = {.n_lists = 0};
 	int r = do_reads(writer, update, &reading, err);
 	struct ipam_event event = {
-		.type = IPAM_EVENT_READ, .found = reading.found, .n_found = reading.n_found};
+		.type = IPAM_EVENT_READ,
+		.found = reading.found,
+		.n_found = reading.n_found,
+		.revision = reading.revision,
+	};
 
 	if (r < 0) {
 		*ret_failure = r;

@@ -32,6 +32,16 @@ static uint64_t revision_there(const struct mirror *mirror, uint64_t revision)
 	return mirror->revisions[revision];
 }
 
+/* Of a revision that wrote nothing which is mirrored, that before it. */
+static uint64_t last_revision_there(const struct mirror *mirror, uint64_t revision)
+{
+	uint64_t last = 0;
+
+	for (uint64_t i = 0; i <= revision && i < mirror->n_revisions; i++)
+		last = MAX(last, mirror->revisions[i]);
+	return last;
+}
+
 static void note_revision(struct mirror *mirror, uint64_t revision, uint64_t there)
 {
 	while (mirror->n_revisions <= revision)
@@ -47,10 +57,13 @@ static struct store_op op_there(const struct mirror *mirror, const struct ipam_o
 		[IPAM_OP_UPDATE] = STORE_UPDATE,
 		[IPAM_OP_DELETE] = STORE_DELETE,
 		[IPAM_OP_EXPECT] = STORE_EXPECT,
+		[IPAM_OP_EXPECT_NONE_NEWER] = STORE_EXPECT_NONE_NEWER,
 	};
 	struct store_op to = {.type = types[op->type], .kind = op->kind, .name = op->name};
 
-	if (op->revision)
+	if (op->type == IPAM_OP_EXPECT_NONE_NEWER)
+		to.revision = last_revision_there(mirror, op->revision);
+	else if (op->revision)
 		to.revision = revision_there(mirror, op->revision);
 	if (op->object)
 		to.value = *ret_text = store_object_text(op->object, &to.size);

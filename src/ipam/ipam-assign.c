@@ -64,7 +64,7 @@ static enum ipam_attempt get_handle(struct ipam_plan *plan, struct ipam_request 
 					"a handle of 1 to %u bytes is needed to assign an address",
 					HANDLE_MAX);
 	*ret = ipam_view_get(&plan->view, KIND_IPAM_HANDLE, request->handle);
-	attempt = ipam_plan_refresh(plan, *ret);
+	attempt = ipam_plan_see_handle(plan, *ret);
 	if (attempt != IPAM_ATTEMPT_READY || !(*ret)->corrupt)
 		return attempt;
 	attempt = ipam_plan_decide(request, IPAM_E_STORE, "%s", (*ret)->corrupt);

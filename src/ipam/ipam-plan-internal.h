@@ -44,7 +44,9 @@ struct ipam_plan {
 	unsigned int max_blocks;
 	const struct str_map *node_labels;
 	bool world_read;
-	struct err world_err; /* why no request can be served; "": nothing */
+	uint64_t world_revision; /* at which that was so; 0: it has to be read */
+	bool believing;		 /* in what an earlier batch read: every commit is guarded by it */
+	struct err world_err;	 /* why no request can be served; "": nothing */
 	uint64_t
 		affinities_batch; /* in which all affinities were read; 0: never, or not any more */
 	uint64_t blocks_batch;
@@ -66,6 +68,9 @@ struct ipam_plan {
 enum ipam_attempt ipam_plan_want(struct ipam_plan *plan, enum kind kind, const char *name);
 /* READY if it was read in this batch. */
 enum ipam_attempt ipam_plan_refresh(struct ipam_plan *plan, const struct ipam_entry *entry);
+
+/* As above for the handle of a request: it is believed to be absent, or as it was left. */
+enum ipam_attempt ipam_plan_see_handle(struct ipam_plan *plan, struct ipam_entry *handle);
 
 /* Ends a request. */
 enum ipam_attempt ipam_plan_decide(struct ipam_request *request, enum ipam_result_code code,

@@ -29,6 +29,10 @@
  * unless told otherwise.
  */
 #define TOUCHED_FULL 32u
+/* Pools and reservations beyond which they are read each time rather than all be guarded. */
+#define BELIEVED_MAX 8u
+/* Handles that are kept for their release; a node has some 110 pods. */
+#define HANDLES_KEPT 1024u
 
 struct ipam_plan *ipam_plan_new(const char *node)
 {
@@ -131,6 +135,14 @@ enum ipam_attempt ipam_plan_refresh(struct ipam_plan *plan, const struct ipam_en
 	if (ipam_entry_fresh(&plan->view, entry))
 		return IPAM_ATTEMPT_READY;
 	return ipam_plan_want(plan, entry->kind, entry->name);
+}
+
+enum ipam_attempt ipam_plan_see_handle(struct ipam_plan *plan, struct ipam_entry *handle)
+{
+	if (!plan->believing)
+		return ipam_plan_refresh(plan, handle);
+	handle->known = true;
+	return IPAM_ATTEMPT_READY;
 }
 
 enum ipam_attempt ipam_plan_decide(struct ipam_request *request, enum ipam_result_code code,
@@ -340,16 +352,59 @@ static void on_read(struct ipam_plan *plan, const struct ipam_event *event)
 			plan->blocks_batch = view->batch;
 	}
 	clear_reads(plan);
-	if (!plan->world_read)
+	if (!plan->world_read) {
 		read_world(plan);
+		plan->world_revision = plan->world_err.msg[0] ? 0 : event->revision;
+	}
 }
 
 /* --- The batch ------------------------------------------------------------------------------- */
 
+static size_t count_present(const struct ipam_plan *plan, enum kind kind)
+{
+	size_t n = 0;
+
+	for (struct ipam_entry *entry = plan->view.kinds[kind]; entry; entry = entry->next_kind)
+		n += entry->known && ipam_entry_present(entry);
+	return n;
+}
+
+/* May the batch be decided on what an earlier one has read? */
+static bool may_believe(const struct ipam_plan *plan, const struct ipam_event *event)
+{
+	if (!plan->world_revision || !plan->world_read || !plan->affinities_batch ||
+	    count_present(plan, KIND_IP_POOL) + count_present(plan, KIND_IP_RESERVATION) >
+		    BELIEVED_MAX)
+		return false;
+	for (size_t i = 0; i < event->n_requests; i++) {
+		enum ipam_request_type type = event->requests[i].type;
+
+		if (type != IPAM_ASSIGN_AUTO && type != IPAM_RELEASE_HANDLE)
+			return false;
+	}
+	return true;
+}
+
+static void want_world(struct ipam_plan *plan)
+{
+	clear_world(plan);
+	for (size_t i = 0; i < plan->n_slots; i++) {
+		const struct ipam_slot *slot = &plan->slots[i];
+
+		if (slot->request->handle && !slot->done)
+			(void)ipam_plan_want(plan, KIND_IPAM_HANDLE, slot->request->handle);
+	}
+	(void)ipam_plan_want(plan, KIND_IP_POOL, NULL);
+	(void)ipam_plan_want(plan, KIND_IP_RESERVATION, NULL);
+	(void)ipam_plan_want(plan, KIND_IPAM_CONFIGURATION, CONFIG_NAME);
+	(void)ipam_plan_want(plan, KIND_NODE, plan->node);
+	if (!plan->affinities_batch)
+		(void)ipam_plan_want(plan, KIND_BLOCK_AFFINITY, NULL);
+}
+
 static void on_begin(struct ipam_plan *plan, const struct ipam_event *event)
 {
 	assert(plan->n_slots == 0);
-	clear_world(plan);
 	plan->view.batch++;
 	plan->now_ns = event->now_ns;
 	plan->n_conflicts = 0;
@@ -365,20 +420,18 @@ static void on_begin(struct ipam_plan *plan, const struct ipam_event *event)
 		request->err.msg[0] = '\0';
 		if (request->type == IPAM_RELEASE_AFFINITIES)
 			plan->affinities_batch = 0;
-		if (request->handle)
-			(void)ipam_plan_want(plan, KIND_IPAM_HANDLE, request->handle);
 	}
-	(void)ipam_plan_want(plan, KIND_IP_POOL, NULL);
-	(void)ipam_plan_want(plan, KIND_IP_RESERVATION, NULL);
-	(void)ipam_plan_want(plan, KIND_IPAM_CONFIGURATION, CONFIG_NAME);
-	(void)ipam_plan_want(plan, KIND_NODE, plan->node);
-	if (!plan->affinities_batch)
-		(void)ipam_plan_want(plan, KIND_BLOCK_AFFINITY, NULL);
+	plan->believing = may_believe(plan, event);
+	plan->cooldown.now = plan->now_ns / 1000000000;
+	if (!plan->believing)
+		want_world(plan);
 }
 
 static void on_written(struct ipam_plan *plan, uint64_t revision)
 {
 	ipam_view_written(&plan->view, revision);
+	if (plan->believing)
+		plan->world_revision = revision;
 	clear_ops(plan);
 	for (size_t i = 0; i < plan->n_slots; i++) {
 		plan->slots[i].done = plan->slots[i].decided;
@@ -420,9 +473,20 @@ static void fail_all(struct ipam_plan *plan, const char *message)
 	}
 }
 
-static void on_conflict(struct ipam_plan *plan)
+/* What was believed may be wrong: the rest of the batch is decided on what is read now. */
+static void doubt(struct ipam_plan *plan)
 {
 	abandon(plan);
+	plan->believing = false;
+	want_world(plan);
+}
+
+static void on_conflict(struct ipam_plan *plan)
+{
+	if (plan->believing)
+		doubt(plan);
+	else
+		abandon(plan);
 	if (++plan->n_conflicts > IPAM_CONFLICTS_MAX)
 		fail_all(plan,
 			 "the datastore changed under every attempt to write; try again later");
@@ -433,6 +497,7 @@ static void on_failed(struct ipam_plan *plan, const char *message)
 	abandon(plan);
 	clear_reads(plan);
 	plan->affinities_batch = 0;
+	plan->world_revision = 0;
 	fail_all(plan, message ? message : "the datastore failed");
 }
 
@@ -476,6 +541,10 @@ static void attempt_all(struct ipam_plan *plan)
 		if (plan->view.n_touched > TOUCHED_FULL)
 			return;
 		slot->decided = attempt(plan, slot->request) == IPAM_ATTEMPT_READY;
+		if (slot->decided && slot->request->result != IPAM_OK && plan->believing) {
+			doubt(plan);
+			return;
+		}
 	}
 }
 
@@ -519,16 +588,47 @@ static struct ipam_op op_of(const struct ipam_entry *entry)
 	return op;
 }
 
+static void guard_entry(struct ipam_plan *plan, const struct ipam_entry *entry)
+{
+	*ARRAY_ADD(plan->ops, plan->n_ops) = (struct ipam_op){.type = IPAM_OP_EXPECT,
+							      .kind = entry->kind,
+							      .name = entry->name,
+							      .revision = entry->revision};
+}
+
+/* All there was of the kind is as it was, and nothing is new. */
+static void guard_kind(struct ipam_plan *plan, enum kind kind)
+{
+	uint64_t revision = plan->world_revision;
+
+	for (struct ipam_entry *entry = plan->view.kinds[kind]; entry; entry = entry->next_kind) {
+		if (!entry->known || !entry->revision)
+			continue;
+		guard_entry(plan, entry);
+		revision = MAX(revision, entry->revision);
+	}
+	*ARRAY_ADD(plan->ops, plan->n_ops) = (struct ipam_op){
+		.type = IPAM_OP_EXPECT_NONE_NEWER, .kind = kind, .revision = revision};
+}
+
+static void guard_world(struct ipam_plan *plan)
+{
+	guard_kind(plan, KIND_IP_POOL);
+	guard_kind(plan, KIND_IP_RESERVATION);
+	guard_entry(plan, ipam_view_get(&plan->view, KIND_IPAM_CONFIGURATION, CONFIG_NAME));
+	guard_entry(plan, ipam_view_get(&plan->view, KIND_NODE, plan->node));
+}
+
 static void make_ops(struct ipam_plan *plan)
 {
 	struct ipam_view *view = &plan->view;
 
 	assert(view->n_touched <= IPAM_OPS_MAX);
 	qsort(view->touched, view->n_touched, sizeof(*view->touched), compare_rank);
-	plan->ops = xcalloc(view->n_touched, sizeof(*plan->ops));
-	plan->n_ops = view->n_touched;
-	for (size_t i = 0; i < plan->n_ops; i++)
-		plan->ops[i] = op_of(view->touched[i]);
+	for (size_t i = 0; i < view->n_touched; i++)
+		*ARRAY_ADD(plan->ops, plan->n_ops) = op_of(view->touched[i]);
+	if (plan->believing)
+		guard_world(plan);
 	for (size_t i = 0; i < plan->n_slots; i++) {
 		const struct ipam_slot *slot = &plan->slots[i];
 
@@ -547,7 +647,7 @@ static void end_batch(struct ipam_plan *plan)
 		if (!entry->block || !ipam_block_has_affinity(entry->block, plan->owner))
 			ipam_view_forget(entry);
 	}
-	ipam_view_purge(view, KIND_IPAM_HANDLE);
+	ipam_view_purge(view, KIND_IPAM_HANDLE, HANDLES_KEPT);
 	clear_reads(plan);
 	plan->blocks_batch = 0;
 	plan->blocks_read = false;

@@ -7,9 +7,10 @@
  * no I/O, no clock, no randomness; the same history gives the same decisions.
  *
  * One commit serves all requests of the batch that can be decided. The plan lives between batches
- * and keeps its view of the node's own blocks; pools, configuration, reservations, the node and
- * handles are read for every batch. What the view has wrong, the guarded revisions of the commit
- * find out; a refusal is only given on what was read in the same batch.
+ * and keeps its view: of the node's own blocks and handles, and of what decides about them, pools,
+ * reservations, configuration and the node. What the view has wrong, the guarded revisions of the
+ * commit find out; so a plain assignment or release is usually one commit without a read. A refusal
+ * is only given on what was read in the same batch.
  *
  * A new block is claimed in two commits: first the affinity as pending, guarded by the absence of
  * the block; then the block with its addresses, their handles and the affinity as confirmed. So a
@@ -56,7 +57,7 @@ struct ipam_event {
 	int64_t now_ns;		  /* BEGIN: since 1970 */
 	struct ipam_found *found; /* READ */
 	size_t n_found;
-	uint64_t revision;   /* WRITTEN */
+	uint64_t revision;   /* WRITTEN; READ: of the store before the first read, 0: not known */
 	size_t failed;	     /* CONFLICT: index of the operation that did not hold */
 	const char *message; /* FAILED */
 };
@@ -72,7 +73,13 @@ struct ipam_read {
 	char *name; /* NULL: all of the kind */
 };
 
-enum ipam_op_type { IPAM_OP_CREATE, IPAM_OP_UPDATE, IPAM_OP_DELETE, IPAM_OP_EXPECT };
+enum ipam_op_type {
+	IPAM_OP_CREATE,
+	IPAM_OP_UPDATE,
+	IPAM_OP_DELETE,
+	IPAM_OP_EXPECT,
+	IPAM_OP_EXPECT_NONE_NEWER,
+};
 
 /* As the store's operations of the same names. */
 struct ipam_op {

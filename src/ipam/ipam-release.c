@@ -91,7 +91,8 @@ enum ipam_attempt ipam_plan_release_handle(struct ipam_plan *plan, struct ipam_r
 	if (!request->handle || !*request->handle)
 		return ipam_plan_decide(request, IPAM_E_NOT_FOUND, "there is no handle to release");
 	handle = ipam_view_get(&plan->view, KIND_IPAM_HANDLE, request->handle);
-	attempt = ipam_plan_refresh(plan, handle);
+	attempt = handle->known && handle->object ? ipam_plan_see_handle(plan, handle)
+						  : ipam_plan_refresh(plan, handle);
 	if (attempt != IPAM_ATTEMPT_READY)
 		return attempt;
 	if (handle->corrupt)

@@ -272,20 +272,28 @@ void ipam_view_abandon(struct ipam_view *view)
 	view->n_touched = 0;
 }
 
-void ipam_view_purge(struct ipam_view *view, enum kind kind)
+void ipam_view_purge(struct ipam_view *view, enum kind kind, size_t max)
 {
 	struct ipam_entry *next;
+	size_t n_kept = 0;
+	struct ipam_entry *entry = view->kinds[kind];
 
-	for (struct ipam_entry *entry = view->kinds[kind]; entry; entry = next) {
+	view->kinds_tail[kind] = &view->kinds[kind];
+	for (; entry; entry = next) {
 		struct ipam_entry **at = &view->buckets[bucket_of(kind, entry->name)];
 
 		next = entry->next_kind;
 		assert(!entry->touched);
+		if (entry->known && ipam_entry_present(entry) && n_kept < max) {
+			n_kept++;
+			*view->kinds_tail[kind] = entry;
+			view->kinds_tail[kind] = &entry->next_kind;
+			continue;
+		}
 		while (*at != entry)
 			at = &(*at)->next;
 		*at = entry->next;
 		entry_free(entry);
 	}
-	view->kinds[kind] = NULL;
-	view->kinds_tail[kind] = &view->kinds[kind];
+	*view->kinds_tail[kind] = NULL;
 }

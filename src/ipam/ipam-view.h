@@ -81,5 +81,8 @@ void ipam_view_written(struct ipam_view *view, uint64_t revision);
 void ipam_view_abandon(struct ipam_view *view);
 /* Forgets what the store holds there. */
 void ipam_view_forget(struct ipam_entry *entry);
-/* Removes all entries of the kind; none may be touched. */
-void ipam_view_purge(struct ipam_view *view, enum kind kind);
+/*
+ * Removes the entries of the kind that hold nothing, and beyond 'max' also those that do. None may
+ * be touched.
+ */
+void ipam_view_purge(struct ipam_view *view, enum kind kind, size_t max);

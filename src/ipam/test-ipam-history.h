@@ -264,6 +264,7 @@ static void step_read(struct history *h, struct peer *peer)
 	}
 	event.found = peer->reading.found;
 	event.n_found = peer->reading.n;
+	event.revision = peer->reading.revision;
 	peer->n_read = 0;
 	ipam_plan_step(peer->plan, &event, &peer->update);
 	world_reading_deinit(&peer->reading);
@@ -610,6 +611,7 @@ static void set_up(struct history *h)
 
 		str_list_add(&as_ip_reservation(object)->spec.reserved_cidrs, "10.0.0.0/29");
 		str_list_add(&as_ip_reservation(object)->spec.reserved_cidrs, "10.0.0.33");
+		h->world.revision++;
 		world_put(&h->world, "r", object);
 	}
 	h->n_peers = 2 + pick(h, NODES_MAX - 1);

@@ -465,6 +465,123 @@ static void test_own_blocks_only(void **state)
 	assert_int_equal(world_count(&f->world, KIND_IPAM_BLOCK), 1);
 }
 
+/* One request by a plan that has served before; gives the reads it took. */
+static unsigned int count_reads(struct fixture *f, struct ipam_request *request)
+{
+	struct ipam_event event = {.type = IPAM_EVENT_BEGIN,
+				   .requests = request,
+				   .n_requests = 1,
+				   .now_ns = (int64_t)NOW * 1000000000};
+	struct ipam_update update;
+	unsigned int n = 0;
+
+	ipam_plan_step(f->a, &event, &update);
+	while (update.next != IPAM_NEXT_DONE) {
+		struct world_reading reading = {.n = 0};
+
+		for (size_t i = 0; i < update.n_reads; i++)
+			world_read(&f->world, f->a, &update.reads[i], &reading);
+		n += update.next == IPAM_NEXT_READ;
+		event = update.n_ops ? world_commit(&f->world, update.ops, update.n_ops)
+				     : (struct ipam_event){.type = IPAM_EVENT_READ,
+							   .found = reading.found,
+							   .n_found = reading.n,
+							   .revision = reading.revision};
+		ipam_plan_step(f->a, &event, &update);
+		world_reading_deinit(&reading);
+	}
+	return n;
+}
+
+static unsigned int count_assign(struct fixture *f, const char *handle, enum ipam_result_code code)
+{
+	struct ipam_request request = {.type = IPAM_ASSIGN_AUTO, .handle = handle, .n_v4 = 1};
+	unsigned int n = count_reads(f, &request);
+
+	expect(&request, code, code == IPAM_OK ? 1 : 0);
+	return n;
+}
+
+static unsigned int count_release(struct fixture *f, const char *handle, enum ipam_result_code code)
+{
+	struct ipam_request request = {.type = IPAM_RELEASE_HANDLE, .handle = handle};
+	unsigned int n = count_reads(f, &request);
+
+	expect(&request, code, 0);
+	return n;
+}
+
+/* What was read once need not be read again, as long as it is so. */
+static void test_no_read_without_need(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(count_assign(f, "one", IPAM_OK) > 0);
+	assert_int_equal(count_assign(f, "two", IPAM_OK), 0);
+	assert_int_equal(count_release(f, "one", IPAM_OK), 0);
+	assert_int_equal(count_release(f, "two", IPAM_OK), 0);
+	assert_int_equal(world_count(&f->world, KIND_IPAM_HANDLE), 0);
+	/* That there is nothing has to be read. */
+	assert_int_not_equal(count_release(f, "two", IPAM_E_NOT_FOUND), 0);
+	assert_int_equal(count_assign(f, "three", IPAM_OK), 0);
+}
+
+static void reserve(struct fixture *f, const char *cidr)
+{
+	struct object *object = model_new(KIND_IP_RESERVATION, NULL, "r");
+
+	str_list_add(&as_ip_reservation(object)->spec.reserved_cidrs, cidr);
+	f->world.revision++;
+	world_put(&f->world, "r", object);
+}
+
+static void disable_pool(struct fixture *f, bool disabled)
+{
+	struct object *object = model_copy(world_find(&f->world, KIND_IP_POOL, "pool4")->object);
+
+	as_ip_pool(object)->spec.disabled = (struct opt_bool){.set = true, .v = disabled};
+	f->world.revision++;
+	world_put(&f->world, "pool4", object);
+}
+
+/* Everything that decides may change behind a plan's back, and counts from then on. */
+static void test_changes_behind(void **state)
+{
+	struct fixture *f = *state;
+	struct ipam_request other;
+
+	(void)count_assign(f, "one", IPAM_OK);
+	reserve(f, "10.0.0.0/29");
+	(void)count_assign(f, "two", IPAM_E_FULL);
+	reserve(f, "10.9.0.0/29");
+	(void)count_assign(f, "two", IPAM_OK);
+	assert_int_equal(count_assign(f, "three", IPAM_OK), 0);
+	world_remove(&f->world, world_find(&f->world, KIND_IP_RESERVATION, "r"));
+	assert_int_not_equal(count_release(f, "three", IPAM_OK), 0);
+	assert_int_equal(count_assign(f, "three", IPAM_OK), 0);
+
+	disable_pool(f, true);
+	(void)count_assign(f, "four", IPAM_E_NO_POOL);
+	disable_pool(f, false);
+	(void)count_assign(f, "four", IPAM_OK);
+	world_remove(&f->world, world_find(&f->world, KIND_IP_POOL, "pool4"));
+	(void)count_assign(f, "five", IPAM_E_NO_POOL);
+	world_add_pool(&f->world, "pool4", "10.0.0.0/29", 30);
+	(void)count_assign(f, "five", IPAM_OK);
+
+	/* Another writer released one handle and took another. */
+	other = (struct ipam_request){.type = IPAM_RELEASE_HANDLE, .handle = "one"};
+	world_serve(&f->world, f->b, &other, 1, NOW);
+	expect(&other, IPAM_OK, 0);
+	other = assign(f, f->b, "six", 1, NOW);
+	expect(&other, IPAM_OK, 1);
+	(void)count_release(f, "one", IPAM_E_NOT_FOUND);
+	(void)count_assign(f, "six", IPAM_OK);
+	assert_int_equal(as_ipam_handle(world_find(&f->world, KIND_IPAM_HANDLE, "six")->object)
+				 ->spec.block.n,
+			 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -485,6 +602,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hand_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hand_over_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_blocks_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_read_without_need, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changes_behind, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,9 +95,15 @@ static inline void world_put(struct world *world, const char *name, struct objec
 
 static inline bool world_holds(const struct world *world, const struct ipam_op *op)
 {
-	const struct world_object *at = world_find(world, op->kind, op->name);
+	const struct world_object *at = op->name ? world_find(world, op->kind, op->name) : NULL;
 
 	switch (op->type) {
+	case IPAM_OP_EXPECT_NONE_NEWER:
+		for (size_t i = 0; i < world->n; i++) {
+			if (world->v[i].kind == op->kind && world->v[i].revision > op->revision)
+				return false;
+		}
+		return true;
 	case IPAM_OP_CREATE:
 		return !at;
 	case IPAM_OP_UPDATE:
@@ -121,6 +127,7 @@ static inline void world_apply(struct world *world, const struct ipam_op *op)
 		world_remove(world, world_find(world, op->kind, op->name));
 		break;
 	case IPAM_OP_EXPECT:
+	case IPAM_OP_EXPECT_NONE_NEWER:
 		break;
 	}
 }
@@ -143,6 +150,7 @@ static inline struct ipam_event world_commit(struct world *world, const struct i
 struct world_reading {
 	struct ipam_found *found;
 	size_t n;
+	uint64_t revision; /* of the world before the first */
 };
 
 static inline void world_reading_deinit(struct world_reading *reading)
@@ -156,6 +164,8 @@ static inline void world_reading_deinit(struct world_reading *reading)
 static inline void world_read(const struct world *world, const struct ipam_plan *plan,
 			      const struct ipam_read *read, struct world_reading *to)
 {
+	if (!to->revision)
+		to->revision = world->revision;
 	for (size_t i = 0; i < world->n; i++) {
 		const struct world_object *at = &world->v[i];
 		bool known;
@@ -200,7 +210,8 @@ static inline void world_serve(struct world *world, struct ipam_plan *plan,
 				world_read(world, plan, &update.reads[i], &reading);
 			event = (struct ipam_event){.type = IPAM_EVENT_READ,
 						    .found = reading.found,
-						    .n_found = reading.n};
+						    .n_found = reading.n,
+						    .revision = reading.revision};
 		}
 		ipam_plan_step(plan, &event, &update);
 		world_reading_deinit(&reading);

@@ -31,6 +31,8 @@ void etcd_request_range(const struct etcd_range_request *request, struct buf *ou
 		buf_addf(out, ",\"limit\":\"%zu\"", request->limit);
 	if (request->revision)
 		buf_addf(out, ",\"revision\":\"%" PRIu64 "\"", request->revision);
+	if (request->min_mod_revision)
+		buf_addf(out, ",\"min_mod_revision\":\"%" PRIu64 "\"", request->min_mod_revision);
 	if (request->keys_only)
 		buf_adds(out, ",\"keys_only\":true");
 	buf_addc(out, '}');

@@ -19,6 +19,7 @@ struct etcd_range_request {
 	size_t limit;	   /* 0: none */
 	uint64_t revision; /* 0: the newest */
 	bool keys_only;
+	uint64_t min_mod_revision; /* 0: any */
 };
 void etcd_request_range(const struct etcd_range_request *request, struct buf *out);
 

@@ -24,6 +24,7 @@ void etcd_txn_deinit(struct etcd_txn *txn)
 {
 	for (size_t i = 0; i < txn->n_keys; i++) {
 		free(txn->keys[i].key);
+		free(txn->keys[i].end);
 		free(txn->keys[i].value);
 	}
 	free(txn->keys);
@@ -59,6 +60,8 @@ static int check_op(const struct store_op *op, const struct found *found)
 		if (op->revision)
 			return check_at(op, found);
 		return found->gone ? 0 : STORE_E_CONFLICT;
+	case STORE_EXPECT_NONE_NEWER:
+		return found->gone ? 0 : STORE_E_CONFLICT;
 	}
 	abort();
 }
@@ -76,6 +79,8 @@ static enum etcd_guard guard_of(const struct store_op *op)
 		return op->revision ? ETCD_GUARD_AT : ETCD_GUARD_PRESENT;
 	case STORE_EXPECT:
 		return op->revision ? ETCD_GUARD_AT : ETCD_GUARD_ABSENT;
+	case STORE_EXPECT_NONE_NEWER:
+		return ETCD_GUARD_NONE_NEWER;
 	}
 	abort();
 }
@@ -120,6 +125,22 @@ static size_t key_index(struct etcd_txn *txn, const struct calico_place *place)
 	return txn->n_keys - 1;
 }
 
+/* A guard of its own for each. */
+static size_t add_range_guard(struct etcd_txn *txn, const struct store_op *op)
+{
+	char *prefixes[CALICO_PREFIXES_MAX] = {NULL};
+	size_t n = calico_prefixes(op->kind, NULL, prefixes);
+
+	assert(n == 1);
+	*ARRAY_ADD(txn->keys, txn->n_keys) = (struct etcd_txn_key){
+		.key = prefixes[0],
+		.end = etcd_prefix_end(prefixes[0]),
+		.guard = ETCD_GUARD_NONE_NEWER,
+		.revision = op->revision,
+	};
+	return txn->n_keys - 1;
+}
+
 static int store_values(struct etcd_txn *txn, struct err *err)
 {
 	for (size_t i = 0; i < txn->n_keys; i++) {
@@ -146,6 +167,10 @@ int etcd_txn_plan(const struct store_op *ops, const struct calico_place *places,
 
 	txn.key_of_op = xcalloc(n + 1, sizeof(*txn.key_of_op));
 	for (size_t i = 0; i < n; i++) {
+		if (ops[i].type == STORE_EXPECT_NONE_NEWER) {
+			txn.key_of_op[i] = add_range_guard(&txn, &ops[i]);
+			continue;
+		}
 		txn.key_of_op[i] = key_index(&txn, &places[i]);
 		r = fold(&txn.keys[txn.key_of_op[i]], &ops[i]);
 		if (r) {
@@ -174,6 +199,15 @@ static void add_guard(const struct etcd_txn_key *key, struct buf *out)
 {
 	buf_addc(out, '{');
 	etcd_request_member("key", key->key, strlen(key->key), out);
+	if (key->end) {
+		buf_addc(out, ',');
+		etcd_request_member("range_end", key->end, strlen(key->end), out);
+		buf_addf(out,
+			 ",\"target\":\"MOD\",\"result\":\"LESS\","
+			 "\"mod_revision\":\"%" PRIu64 "\"}",
+			 key->revision + 1);
+		return;
+	}
 	if (key->guard == ETCD_GUARD_AT)
 		buf_addf(out,
 			 ",\"target\":\"MOD\",\"result\":\"EQUAL\","
@@ -223,8 +257,13 @@ void etcd_txn_request(const struct etcd_txn *txn, bool values, struct buf *out)
 	buf_adds(out, "],\"failure\":[");
 	first = true;
 	for (size_t i = 0; i < txn->n_keys; i++) {
-		struct etcd_range_request range = {.key = txn->keys[i].key,
-						   .key_size = strlen(txn->keys[i].key),
+		const struct etcd_txn_key *key = &txn->keys[i];
+		struct etcd_range_request range = {.key = key->key,
+						   .key_size = strlen(key->key),
+						   .end = key->end,
+						   .limit = key->end ? 1 : 0,
+						   .min_mod_revision =
+							   key->end ? key->revision + 1 : 0,
 						   .keys_only = !values};
 
 		add_comma(&first, out);
@@ -257,7 +296,7 @@ int etcd_txn_judge(const struct etcd_txn *txn, const struct etcd_txn_answer *ans
 			*ret_failed = i;
 			return r;
 		}
-		written[k] = txn->ops[i].type != STORE_EXPECT;
+		written[k] = txn->keys[k].written && txn->ops[i].type != STORE_EXPECT;
 	}
 	return err_set(err, -EBADMSG,
 		       "etcd refused a transaction whose conditions hold; nothing was written");

@@ -22,11 +22,13 @@ enum etcd_guard {
 	ETCD_GUARD_NONE,
 	ETCD_GUARD_ABSENT,
 	ETCD_GUARD_PRESENT,
-	ETCD_GUARD_AT, /* at a revision */
+	ETCD_GUARD_AT,	       /* at a revision */
+	ETCD_GUARD_NONE_NEWER, /* of all keys up to 'end', none above a revision */
 };
 
 struct etcd_txn_key {
 	char *key;
+	char *end;			  /* of a range that is only guarded; NULL: one key */
 	const struct calico_place *place; /* borrowed, as are the operations */
 	enum etcd_guard guard;
 	uint64_t revision;

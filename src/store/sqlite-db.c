@@ -72,6 +72,9 @@ static const char *const statement_sql[STATEMENT_COUNT_] = {
 		"UPDATE meta SET revision = ?1, compacted = ?2, tombstones = ?3 WHERE only = 1",
 	[STATEMENT_FIND] = "SELECT id, revision, value IS NULL FROM object"
 			   " WHERE kind = ?1 AND namespace = ?2 AND name = ?3",
+	/* By kind, of which there are few, and not by revision, of which there may be many. */
+	[STATEMENT_NEWER] = "SELECT 1 FROM object WHERE kind = ?1 AND +revision > ?2"
+			    " AND value IS NOT NULL LIMIT 1",
 	[STATEMENT_GET] = ROW "WHERE kind = ?1 AND namespace = ?2 AND name = ?3"
 			      " AND value IS NOT NULL",
 	[STATEMENT_LIST] = ROW "WHERE kind = ?1 AND value IS NOT NULL ORDER BY namespace, name",

@@ -23,6 +23,7 @@ enum sqlite_statement {
 	STATEMENT_META_GET,	  /* -> revision, compacted, tombstones */
 	STATEMENT_META_SET,	  /* revision, compacted, tombstones */
 	STATEMENT_FIND,		  /* kind, namespace, name -> id, revision, gone */
+	STATEMENT_NEWER,	  /* kind, revision -> something, if there is a newer object */
 	STATEMENT_GET,		  /* kind, namespace, name -> row */
 	STATEMENT_LIST,		  /* kind -> rows */
 	STATEMENT_LIST_NAMESPACE, /* kind, namespace -> rows */

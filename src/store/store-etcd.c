@@ -422,8 +422,10 @@ static int etcd_commit(struct store *store, const struct store_op *ops, size_t n
 	struct etcd_client *client = client_of(store);
 	int r = 0;
 
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = op_place(client, &ops[i], &places[i], err);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (ops[i].name)
+			r = op_place(client, &ops[i], &places[i], err);
+	}
 	if (r == 0)
 		r = etcd_txn_plan(ops, places, n, &txn, ret_failed, err);
 	if (r == 0)

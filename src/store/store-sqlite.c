@@ -124,6 +124,24 @@ static int sqlite_list(struct store *store, enum kind kind, const char *namespac
 	return 0;
 }
 
+/* As if what is newer were one object: it has to be absent. */
+static int find_newer(struct commit *commit, const struct store_op *op, struct found *ret,
+		      struct err *err)
+{
+	_cleanup_(sqlite_resetp) sqlite3_stmt *stmt = NULL;
+	int r = sqlite_db_prepare(commit->db, STATEMENT_NEWER, &stmt, err);
+
+	if (r < 0)
+		return r;
+	(void)sqlite3_bind_text(stmt, 1, kind_get(op->kind)->plural, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(stmt, 2, (int64_t)op->revision);
+	r = sqlite_db_step(commit->db, stmt, err);
+	if (r < 0)
+		return r;
+	*ret = (struct found){.gone = r == 0};
+	return 0;
+}
+
 static int op_find(struct commit *commit, const struct store_op *op, struct found *ret,
 		   struct err *err)
 {
@@ -163,6 +181,8 @@ static int op_condition(const struct store_op *op, const struct found *found)
 		if (op->revision == 0)
 			return found->gone ? 0 : STORE_E_CONFLICT;
 		return !found->gone && found->revision == op->revision ? 0 : STORE_E_CONFLICT;
+	case STORE_EXPECT_NONE_NEWER:
+		return found->gone ? 0 : STORE_E_CONFLICT;
 	}
 	abort();
 }
@@ -204,12 +224,14 @@ static int op_update(struct commit *commit, const struct store_op *op, const str
 static int op_apply(struct commit *commit, const struct store_op *op, struct err *err)
 {
 	struct found found = {0};
-	int r = op_find(commit, op, &found, err);
+	int r = op->type == STORE_EXPECT_NONE_NEWER ? find_newer(commit, op, &found, err)
+						    : op_find(commit, op, &found, err);
 
 	if (r < 0)
 		return r;
 	r = op_condition(op, &found);
-	if (r > 0 || op->type == STORE_EXPECT || (op->type == STORE_REMOVE && found.gone))
+	if (r > 0 || op->type == STORE_EXPECT || op->type == STORE_EXPECT_NONE_NEWER ||
+	    (op->type == STORE_REMOVE && found.gone))
 		return r;
 	commit->wrote = true;
 	return found.id ? op_update(commit, op, &found, err) : op_insert(commit, op, err);

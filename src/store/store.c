@@ -93,6 +93,7 @@ bool store_op_has_value(enum store_op_type type)
 	case STORE_DELETE:
 	case STORE_REMOVE:
 	case STORE_EXPECT:
+	case STORE_EXPECT_NONE_NEWER:
 		return false;
 	}
 	abort();
@@ -193,7 +194,8 @@ static int op_check(const struct store_op *op, struct err *err)
 {
 	int r;
 
-	assert(op->name);
+	assert((op->type == STORE_EXPECT_NONE_NEWER) == !op->name);
+	assert(op->name || op->kind != KIND_BLOCK_AFFINITY);
 	r = key_check(op->kind, op->namespace, op->name, err);
 	if (r < 0 || !store_op_has_value(op->type))
 		return r;

@@ -111,6 +111,12 @@ enum store_op_type {
 	STORE_DELETE, /* as STORE_UPDATE */
 	STORE_REMOVE, /* delete, if it is there at all */
 	STORE_EXPECT, /* writes nothing; must be there at 'revision', or absent with revision 0 */
+	/*
+	 * Writes nothing; no object of the kind may have a revision above 'revision'. No name. Not
+	 * of affinities. With a STORE_EXPECT of each object there is, nothing was made, changed or
+	 * deleted since.
+	 */
+	STORE_EXPECT_NONE_NEWER,
 };
 
 struct store_op {

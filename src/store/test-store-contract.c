@@ -245,6 +245,33 @@ static void test_remove(void **state)
 	assert_int_equal(test_commit(store, STORE_CREATE, "a", "2", 0, NULL), 0);
 }
 
+static void test_none_newer(void **state)
+{
+	struct context *context = *state;
+	struct store *store = context->store;
+	uint64_t revision = test_put(store, "a", "1");
+	struct err err = ERR_INIT;
+	size_t failed = 7;
+	struct store_op ops[] = {
+		test_op(STORE_PUT, "written", "{}", 0),
+		test_op(STORE_EXPECT_NONE_NEWER, NULL, NULL, revision),
+	};
+
+	ops[0].kind = KIND_IP_POOL;
+	test_ok(store_commit(store, ops, 2, NULL, NULL, &err), &err);
+	/* Other kinds don't count; nor does what was deleted. */
+	test_ok(store_commit(store, ops, 2, NULL, NULL, &err), &err);
+	(void)test_put(store, "b", "1");
+	assert_int_equal(test_commit(store, STORE_DELETE, "b", NULL, 0, NULL), 0);
+	test_ok(store_commit(store, ops, 2, NULL, NULL, &err), &err);
+	(void)test_put(store, "a", "2");
+	assert_int_equal(store_commit(store, ops, 2, NULL, &failed, &err), STORE_E_CONFLICT);
+	assert_int_equal(failed, 1);
+	ops[1].kind = KIND_IP_RESERVATION;
+	ops[1].revision = 0;
+	test_ok(store_commit(store, ops, 2, NULL, NULL, &err), &err);
+}
+
 static void test_order_in_transaction(void **state)
 {
 	struct context *context = *state;
@@ -709,6 +736,7 @@ static void test_watch_compacted(void **state)
 			cmocka_unit_test_setup_teardown(test_delete, setup, teardown),             \
 			cmocka_unit_test_setup_teardown(test_remove, setup, teardown),             \
 			cmocka_unit_test_setup_teardown(test_expect, setup, teardown),             \
+			cmocka_unit_test_setup_teardown(test_none_newer, setup, teardown),         \
 			cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),     \
 			cmocka_unit_test_setup_teardown(test_order_in_transaction, setup,          \
 							teardown),                                 \

@@ -31,8 +31,7 @@ struct etcd_transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	const struct buf *body;
-	size_t sent;
-	bool was_sent; /* some of it */
+	bool was_sent; /* maybe; only known of a body that is sent once at most */
 	struct buf answer;
 	bool too_large;
 	bool done;

@@ -383,7 +383,7 @@ static bool match_not_whom(const struct match *match, const struct side *side)
 /* --- Ports -------------------------------------------------------------------------------------
  */
 
-/* A name is a port of those that have it, and whom the rule is about. */
+/* A name is a port of those that have it, and whom the rule is about and does not exclude. */
 static bool is_named_port(const struct match *match, const struct side *side, const char *name)
 {
 	size_t n;
@@ -392,7 +392,8 @@ static bool is_named_port(const struct match *match, const struct side *side, co
 	for (size_t i = 0; i < n; i++) {
 		if (!world_peer_holds(&peers[i], side->addr) ||
 		    (says_whom(match, side->entity) &&
-		     !is_about(match, side->entity, &peers[i], NULL)))
+		     (!is_about(match, side->entity, &peers[i], NULL) ||
+		      is_excluded(match, side->entity, &peers[i], NULL))))
 			continue;
 		for (size_t k = 0; k < peers[i].n_ports; k++) {
 			const struct world_port *port = &peers[i].ports[k];

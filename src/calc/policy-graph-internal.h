@@ -67,7 +67,8 @@ struct graph_local {
 
 struct graph_tier {
 	struct hash_node node;
-	bool exists; /* as an object, or by nature */
+	bool has_object;
+	bool exists; /* has an object, or is there without one */
 	bool pass;
 	double order;
 	size_t n_policies;
@@ -77,10 +78,12 @@ struct graph_tier {
 /* Lives while it has an object, is used or was told of. A profile may be used without an object. */
 struct graph_policy {
 	struct hash_node node;
-	bool has_object;
+	bool has_object; /* its own, or the one derived */
+	bool has_own;
 	bool emitted;
 	bool dirty;
-	bool missing; /* a profile that is used and not there */
+	bool missing;		/* a profile that is used and not there */
+	struct object *derived; /* a profile that a namespace or an account stands for */
 	struct graph_policy *next_dirty;
 	struct compiled_policy *compiled; /* the last good one */
 	struct compiled_policy *active;	  /* whose sets are in use; may be 'compiled' */
@@ -105,8 +108,27 @@ struct graph_set {
 	bool dirty;
 	struct graph_set *next_dirty;
 	struct selector *selector;
-	struct label_query query; /* in 'everyone' */
+	struct label_query query;      /* in 'everyone' */
+	struct graph_service *service; /* NULL: of a selector, or fixed */
 	struct member_counts counts;
+};
+
+/* What is known of a service, while it has a slice or a set. */
+struct graph_service {
+	struct hash_node node;
+	struct graph_slice *slices;
+	struct graph_set *sets[2]; /* by enum policy_set_type; NULL: not in use */
+	char name[];		   /* NAMESPACE/NAME */
+};
+
+/* An EndpointSlice. */
+struct graph_slice {
+	struct hash_node node;
+	struct graph_slice *prev, *next; /* in the service's list */
+	struct graph_service *service;
+	uint32_t *members[2]; /* by the type of the set they are for */
+	size_t n_members[2];
+	char name[]; /* NAMESPACE/NAME */
 };
 
 enum fixed_set {
@@ -138,6 +160,8 @@ struct policy_graph {
 	struct hash_table tiers;
 	struct hash_table sets;
 	struct hash_table sources;
+	struct hash_table services;
+	struct hash_table slices;
 	struct graph_set *fixed[FIXED_SETS_];
 	struct graph_local *local_list;
 	struct graph_local *dirty_locals;
@@ -163,6 +187,8 @@ void graph_remove_item(struct policy_graph *graph, enum kind kind, const char *n
 		       const char *name);
 void graph_item_free(struct graph_item *item);
 struct item_port *graph_item_ports(const struct graph_item *item);
+/* In any case, as all who read endpoints do; 0: none. */
+uint8_t graph_read_protocol(const char *text);
 const char *graph_item_port_name(const struct graph_item *item, const struct item_port *port);
 
 /* policy-graph-local.c: endpoints of this node */
@@ -197,7 +223,11 @@ void graph_remove_policy(struct policy_graph *graph, enum kind kind, const char 
 			 const char *name);
 void graph_put_tier(struct policy_graph *graph, const struct object *object);
 void graph_remove_tier(struct policy_graph *graph, const char *name);
-void graph_add_natural_tiers(struct policy_graph *graph);
+/* Namespaces and service accounts: the profiles that they stand for where there is none. */
+MUST_CHECK int graph_put_derived(struct policy_graph *graph, const struct object *object,
+				 struct err *err);
+void graph_remove_derived(struct policy_graph *graph, enum kind kind, const char *namespace,
+			  const char *name);
 void graph_policy_free(struct policy_graph *graph, struct graph_policy *policy);
 /* That of the profile; makes one that denies if there is none. */
 struct graph_policy *graph_get_profile(struct policy_graph *graph, const char *name);
@@ -226,6 +256,17 @@ MUST_CHECK int graph_put_source(struct policy_graph *graph, const struct object 
 void graph_remove_source(struct policy_graph *graph, enum kind kind, const char *name);
 void graph_add_fixed_sets(struct policy_graph *graph);
 void graph_source_free(struct graph_source *source);
+
+/* policy-graph-service.c: what services consist of */
+
+MUST_CHECK int graph_put_slice(struct policy_graph *graph, const struct object *object,
+			       struct err *err);
+void graph_remove_slice(struct policy_graph *graph, enum kind kind, const char *namespace,
+			const char *name);
+/* The set is of a service: what is known of that is put in. */
+void graph_attach_set(struct policy_graph *graph, struct graph_set *set);
+void graph_detach_set(struct policy_graph *graph, struct graph_set *set);
+void graph_free_services(struct policy_graph *graph);
 
 /* policy-graph-snapshot.c: everything by brute force */
 

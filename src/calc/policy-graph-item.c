@@ -17,9 +17,8 @@
 #include "base/alloc.h"
 #include "calc/policy-graph-internal.h"
 #include "model/kinds-policy.h"
+#include "policy/kubernetes-policy.h"
 #include "policy/policy-selector.h"
-
-#define PROFILE_OF_NAMESPACE "kns."
 
 /* What an object says, before it becomes an item. */
 struct draft_port {
@@ -236,8 +235,7 @@ static struct str_pair imply(const char *key, const char *value)
 	return (struct str_pair){.key = (char *)(uintptr_t)key, .value = (char *)(uintptr_t)value};
 }
 
-/* Any case is understood, as it is by whoever else reads endpoints. */
-static uint8_t read_protocol(const char *text)
+uint8_t graph_read_protocol(const char *text)
 {
 	char upper[16];
 	uint8_t number = protocol_number(&(struct int_or_string){.s = (char *)(uintptr_t)text});
@@ -255,7 +253,7 @@ static uint8_t read_protocol(const char *text)
 static void add_port(struct draft *draft, const char *name, const char *protocol,
 		     const struct opt_int *number)
 {
-	uint8_t protocol_read = read_protocol(protocol);
+	uint8_t protocol_read = graph_read_protocol(protocol);
 
 	if (!name || !*name || !protocol_read || !number->set || number->v < 1 ||
 	    number->v > UINT16_MAX)
@@ -307,16 +305,27 @@ static const char *const *parents_of(const struct str_list *profiles)
 	return (const char *const *)profiles->v;
 }
 
+/* In the order of their keys. */
+static size_t imply_labels(const struct object *object, const char *namespace,
+			   struct str_pair ret[3])
+{
+	const struct workload_endpoint_spec *spec = &as_workload_endpoint(object)->spec;
+	size_t n = 0;
+
+	ret[n++] = imply(POLICY_LABEL_NAMESPACE, namespace);
+	if (spec->orchestrator && *spec->orchestrator)
+		ret[n++] = imply(POLICY_LABEL_ORCHESTRATOR, spec->orchestrator);
+	if (spec->service_account_name && *spec->service_account_name)
+		ret[n++] = imply(POLICY_LABEL_SERVICE_ACCOUNT, spec->service_account_name);
+	return n;
+}
+
 int graph_put_workload(struct policy_graph *graph, const struct object *object, struct err *err)
 {
 	const struct workload_endpoint_spec *spec = &as_workload_endpoint(object)->spec;
 	const char *namespace = object->meta.namespace ? object->meta.namespace : "";
-	const char *account = spec->service_account_name;
-	struct str_pair implied[] = {
-		imply(POLICY_LABEL_NAMESPACE, namespace),
-		imply(POLICY_LABEL_ORCHESTRATOR, spec->orchestrator ? spec->orchestrator : ""),
-		imply(POLICY_LABEL_SERVICE_ACCOUNT, account),
-	};
+	struct str_pair implied[3];
+	size_t n_implied = imply_labels(object, namespace, implied);
 	_cleanup_free_ struct draft_port *ports = NULL;
 	struct draft draft = {.kind = KIND_WORKLOAD_ENDPOINT,
 			      .namespace = namespace,
@@ -335,8 +344,7 @@ int graph_put_workload(struct policy_graph *graph, const struct object *object, 
 	for (size_t i = 0; i < spec->ports.n; i++)
 		add_port(&draft, spec->ports.v[i].name, spec->ports.v[i].protocol,
 			 &spec->ports.v[i].port);
-	draft.labels = join_labels(graph, &object->meta.labels, implied,
-				   ARRAY_SIZE(implied) - !(account && *account));
+	draft.labels = join_labels(graph, &object->meta.labels, implied, n_implied);
 	put_endpoint(graph, &draft, is_here(graph, spec->node) ? &fields : NULL);
 	return 0;
 }
@@ -371,7 +379,7 @@ int graph_put_network_set(struct policy_graph *graph, const struct object *objec
 {
 	const struct network_set_spec *spec = &as_network_set(object)->spec;
 	const char *namespace = object->meta.namespace ? object->meta.namespace : "";
-	_cleanup_free_ char *profile = xasprintf(PROFILE_OF_NAMESPACE "%s", namespace);
+	_cleanup_free_ char *profile = xasprintf(KUBERNETES_NAMESPACE_PROFILE "%s", namespace);
 	const char *const parents[] = {profile};
 	struct str_pair implied[] = {imply(POLICY_LABEL_NAMESPACE, namespace)};
 	struct draft draft = {.kind = object->desc->kind,

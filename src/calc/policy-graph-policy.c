@@ -16,31 +16,12 @@
 #include "base/alloc.h"
 #include "calc/policy-graph-internal.h"
 #include "model/kinds-policy.h"
+#include "policy/kubernetes-policy.h"
 
 #define PROFILE_PREFIX	      "pro/"
 #define PROFILE_DEFAULT_ALLOW "projectcalico-default-allow"
 
 /* --- Tiers ------------------------------------------------------------------------------------- */
-
-/* Those there are without an object. */
-static const struct natural_tier {
-	const char *name;
-	double order;
-	bool pass;
-} natural_tiers[] = {
-	{"kube-admin", 1000, true},
-	{TIER_DEFAULT, TIER_DEFAULT_ORDER, false},
-	{"kube-baseline", 10000000, true},
-};
-
-static const struct natural_tier *find_natural(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(natural_tiers); i++) {
-		if (strcmp(natural_tiers[i].name, name) == 0)
-			return &natural_tiers[i];
-	}
-	return NULL;
-}
 
 static struct graph_tier *find_tier(const struct policy_graph *graph, const char *name)
 {
@@ -49,6 +30,17 @@ static struct graph_tier *find_tier(const struct policy_graph *graph, const char
 	while (node && strcmp(CONTAINER_OF(node, struct graph_tier, node)->name, name) != 0)
 		node = hash_table_find_next(node);
 	return node ? CONTAINER_OF(node, struct graph_tier, node) : NULL;
+}
+
+/* What it is without an object. */
+static void reset_tier(struct graph_tier *tier)
+{
+	const struct builtin_tier *builtin = builtin_tier_find(tier->name);
+
+	tier->has_object = false;
+	tier->exists = builtin;
+	tier->order = builtin ? builtin->order : (double)INFINITY;
+	tier->pass = builtin && builtin->pass;
 }
 
 static struct graph_tier *get_tier(struct policy_graph *graph, const char *name)
@@ -60,7 +52,7 @@ static struct graph_tier *get_tier(struct policy_graph *graph, const char *name)
 
 		tier = xcalloc(1, sizeof(*tier) + size);
 		memcpy(tier->name, name, size);
-		tier->order = (double)INFINITY;
+		reset_tier(tier);
 		hash_table_add(&graph->tiers, &tier->node, hash_string(0, name));
 	}
 	return tier;
@@ -68,53 +60,36 @@ static struct graph_tier *get_tier(struct policy_graph *graph, const char *name)
 
 static void drop_idle_tier(struct policy_graph *graph, struct graph_tier *tier)
 {
-	if (tier->exists || tier->n_policies)
+	if (tier->has_object || tier->n_policies)
 		return;
 	hash_table_remove(&graph->tiers, &tier->node);
 	free(tier);
 }
 
-static void set_tier(struct policy_graph *graph, const char *name, bool exists, double order,
-		     bool pass)
-{
-	struct graph_tier *tier = get_tier(graph, name);
-	bool same = tier->exists == exists && tier->pass == pass &&
-		    !(tier->order < order || tier->order > order);
-
-	tier->exists = exists;
-	tier->order = order;
-	tier->pass = pass;
-	if (!same)
-		graph_mark_all_locals(graph);
-	drop_idle_tier(graph, tier);
-}
-
 void graph_put_tier(struct policy_graph *graph, const struct object *object)
 {
 	const struct tier_spec *spec = &as_tier(object)->spec;
-	const struct natural_tier *natural = find_natural(object->meta.name);
-	double order = natural ? natural->order : (double)INFINITY;
-	bool pass = natural && natural->pass;
+	struct graph_tier *tier = get_tier(graph, object->meta.name);
 
+	reset_tier(tier);
+	tier->has_object = true;
+	tier->exists = true;
 	if (spec->order.set)
-		order = spec->order.v;
+		tier->order = spec->order.v;
 	if (spec->default_action != TIER_DEFAULT_ACTION_UNSET)
-		pass = spec->default_action == TIER_DEFAULT_ACTION_PASS;
-	set_tier(graph, object->meta.name, true, order, pass);
+		tier->pass = spec->default_action == TIER_DEFAULT_ACTION_PASS;
+	graph_mark_all_locals(graph);
 }
 
 void graph_remove_tier(struct policy_graph *graph, const char *name)
 {
-	const struct natural_tier *natural = find_natural(name);
+	struct graph_tier *tier = find_tier(graph, name);
 
-	set_tier(graph, name, natural, natural ? natural->order : (double)INFINITY,
-		 natural && natural->pass);
-}
-
-void graph_add_natural_tiers(struct policy_graph *graph)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(natural_tiers); i++)
-		graph_remove_tier(graph, natural_tiers[i].name);
+	if (!tier)
+		return;
+	reset_tier(tier);
+	graph_mark_all_locals(graph);
+	drop_idle_tier(graph, tier);
 }
 
 static int compare_orders(double a, double b)
@@ -217,6 +192,7 @@ void graph_policy_free(struct policy_graph *graph, struct graph_policy *policy)
 	free(policy->matches);
 	free(policy->sort_name);
 	free(policy->problem);
+	(void)model_free(policy->derived);
 	free(policy);
 }
 
@@ -310,28 +286,52 @@ static int understand(struct graph_policy *policy, const struct object *object,
 	return 0;
 }
 
+static int put_version(struct policy_graph *graph, struct graph_policy *policy,
+		       const struct object *object, struct err *err)
+{
+	_cleanup_(compiled_policy_freep) struct compiled_policy *compiled = NULL;
+	int r = understand(policy, object, &compiled, err);
+
+	if (r < 0)
+		return r;
+	if (!policy->sort_name)
+		policy->sort_name = make_sort_name(object);
+	if (object->desc->kind == KIND_PROFILE)
+		set_parent(graph, object->meta.name, &as_profile(object)->spec.labels_to_apply);
+	policy->missing = false;
+	if (!policy->compiled || !compiled_policy_equal(policy->compiled, compiled))
+		set_version(graph, policy, TAKE_PTR(compiled));
+	return 0;
+}
+
+static void remove_version(struct policy_graph *graph, struct graph_policy *policy)
+{
+	const char *profile = NULL;
+
+	if (strncmp(policy->key, PROFILE_PREFIX, strlen(PROFILE_PREFIX)) == 0)
+		profile = policy->key + strlen(PROFILE_PREFIX);
+	policy->has_object = false;
+	replace_str(&policy->problem, NULL);
+	drop_selector(graph, policy);
+	set_tier_of(graph, policy, NULL);
+	replace_compiled(policy, NULL);
+	if (profile)
+		set_parent(graph, profile, NULL);
+	if (profile && policy->n_users)
+		(void)graph_get_profile(graph, profile);
+	mark_policy(graph, policy);
+}
+
 int graph_put_policy(struct policy_graph *graph, const struct object *object, struct err *err)
 {
 	_cleanup_free_ char *key = policy_key(object);
-	_cleanup_(compiled_policy_freep) struct compiled_policy *compiled = NULL;
 	struct graph_policy *policy;
-	int r;
 
 	if (!key)
 		return 0;
 	policy = get_policy(graph, key);
-	if (!policy->sort_name)
-		policy->sort_name = make_sort_name(object);
-	r = understand(policy, object, &compiled, err);
-	if (r < 0)
-		return r;
-	if (object->desc->kind == KIND_PROFILE)
-		set_parent(graph, object->meta.name, &as_profile(object)->spec.labels_to_apply);
-	policy->missing = false;
-	if (policy->compiled && compiled_policy_equal(policy->compiled, compiled))
-		return 0;
-	set_version(graph, policy, TAKE_PTR(compiled));
-	return 0;
+	policy->has_own = true;
+	return put_version(graph, policy, object, err);
 }
 
 static char *make_key(enum kind kind, const char *namespace, const char *name)
@@ -347,19 +347,46 @@ void graph_remove_policy(struct policy_graph *graph, enum kind kind, const char 
 	_cleanup_free_ char *key = make_key(kind, namespace, name);
 	struct graph_policy *policy = key ? find_policy(graph, key) : NULL;
 
-	if (!policy || !policy->has_object)
+	if (!policy || !policy->has_own)
 		return;
-	policy->has_object = false;
-	replace_str(&policy->problem, NULL);
-	drop_selector(graph, policy);
-	set_tier_of(graph, policy, NULL);
-	replace_compiled(policy, NULL);
-	if (kind == KIND_PROFILE) {
-		set_parent(graph, name, NULL);
-		if (policy->n_users)
-			(void)graph_get_profile(graph, name);
-	}
-	mark_policy(graph, policy);
+	policy->has_own = false;
+	if (!policy->derived || put_version(graph, policy, policy->derived, NULL) < 0)
+		remove_version(graph, policy);
+}
+
+/* --- Profiles of namespaces and service accounts ----------------------------------------------- */
+
+static char *make_derived_key(enum kind kind, const char *namespace, const char *name)
+{
+	if (kind == KIND_NAMESPACE)
+		return xasprintf(PROFILE_PREFIX KUBERNETES_NAMESPACE_PROFILE "%s", name);
+	return xasprintf(PROFILE_PREFIX KUBERNETES_ACCOUNT_PROFILE "%s.%s", namespace, name);
+}
+
+int graph_put_derived(struct policy_graph *graph, const struct object *object, struct err *err)
+{
+	enum kind kind = object->desc->kind;
+	_cleanup_free_ char *key =
+		make_derived_key(kind, object->meta.namespace, object->meta.name);
+	struct graph_policy *policy = get_policy(graph, key);
+
+	(void)model_free(policy->derived);
+	policy->derived = kind == KIND_NAMESPACE ? kubernetes_namespace_profile(object)
+						 : kubernetes_account_profile(object);
+	return policy->has_own ? 0 : put_version(graph, policy, policy->derived, err);
+}
+
+void graph_remove_derived(struct policy_graph *graph, enum kind kind, const char *namespace,
+			  const char *name)
+{
+	_cleanup_free_ char *key = make_derived_key(kind, namespace, name);
+	struct graph_policy *policy = find_policy(graph, key);
+
+	if (!policy || !policy->derived)
+		return;
+	policy->derived = model_free(policy->derived);
+	if (!policy->has_own)
+		remove_version(graph, policy);
 }
 
 /* --- Matches ----------------------------------------------------------------------------------- */

@@ -48,6 +48,8 @@ static struct graph_set *new_set(struct policy_graph *graph, const struct policy
 	/* The text is canonical, so it can be compiled. */
 	if (set->selector && selector_compile(set->selector, &new->selector, NULL) == 0)
 		label_index_add_query(graph->everyone, &new->query, new->selector);
+	if (set->service_name)
+		graph_attach_set(graph, new);
 	return new;
 }
 
@@ -55,6 +57,7 @@ void graph_set_free(struct policy_graph *graph, struct graph_set *set)
 {
 	if (set->selector)
 		label_index_remove_query(graph->everyone, &set->query, /* tell= */ false);
+	graph_detach_set(graph, set);
 	hash_table_remove(&graph->sets, &set->node);
 	member_counts_deinit(&set->counts, &graph->members);
 	(void)selector_free(set->selector);

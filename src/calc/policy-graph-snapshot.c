@@ -74,6 +74,25 @@ static void add_items(struct policy_graph *graph, const struct policy_set *set, 
 	}
 }
 
+static void add_slices(struct policy_graph *graph, const struct policy_set *set,
+		       struct members *out)
+{
+	_cleanup_free_ char *service =
+		xasprintf("%s/%s", set->service_namespace, set->service_name);
+	struct hash_table_walk walk = {0};
+	struct hash_node *node;
+
+	while ((node = hash_table_walk(&graph->slices, &walk))) {
+		const struct graph_slice *slice = CONTAINER_OF(node, struct graph_slice, node);
+
+		if (strcmp(slice->service->name, service) != 0)
+			continue;
+		for (size_t i = 0; i < slice->n_members[set->type]; i++)
+			*ARRAY_ADD(out->v, out->n) =
+				*member_table_at(&graph->members, slice->members[set->type][i]);
+	}
+}
+
 static void add_sources(struct policy_graph *graph, enum fixed_set set, struct members *out)
 {
 	struct hash_table_walk walk = {0};
@@ -188,7 +207,10 @@ static void snapshot_sets(struct policy_graph *graph, const struct use *use,
 	for (size_t i = 0; i < use->n_sets; i++) {
 		struct members members = {0};
 
-		add_items(graph, use->sets[i], &members);
+		if (use->sets[i]->service_name)
+			add_slices(graph, use->sets[i], &members);
+		else
+			add_items(graph, use->sets[i], &members);
 		finish_set(graph, use->sets[i], &members, &changes[update->n_sets++]);
 	}
 	for (unsigned int i = 0; i < FIXED_SETS_; i++) {

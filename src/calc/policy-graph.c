@@ -99,6 +99,9 @@ static const struct input {
 	{KIND_TIER, put_tier, remove_tier},
 	{KIND_NODE, graph_put_source, remove_source},
 	{KIND_IP_POOL, graph_put_source, remove_source},
+	{KIND_KUBERNETES_ENDPOINT_SLICE, graph_put_slice, graph_remove_slice},
+	{KIND_NAMESPACE, graph_put_derived, graph_remove_derived},
+	{KIND_SERVICE_ACCOUNT, graph_put_derived, graph_remove_derived},
 };
 
 /* What is no other input may be a policy: that is for policy_key() to say. */
@@ -191,6 +194,8 @@ static size_t list_policy(struct policy_graph *graph, struct policy_problem **v,
 
 	if (!why && policy->missing && policy->n_users)
 		why = "no such profile, and an endpoint of this node names it: it denies everything";
+	if (!why && policy->compiled)
+		why = policy->compiled->problem;
 	if (why && v)
 		add_problem(graph, v, n, policy, why);
 	return !!why + list_rules(graph, v, n, policy);
@@ -229,7 +234,6 @@ struct policy_graph *policy_graph_new(const char *node_name)
 	graph->everyone = label_index_new(graph_on_set_match, graph);
 	graph->locals = label_index_new(graph_on_policy_match, graph);
 	graph_add_fixed_sets(graph);
-	graph_add_natural_tiers(graph);
 	return graph;
 }
 
@@ -257,6 +261,7 @@ static void free_sets(struct policy_graph *graph)
 	walk = (struct hash_table_walk){0};
 	while ((node = hash_table_walk(&graph->sources, &walk)))
 		graph_source_free(CONTAINER_OF(node, struct graph_source, node));
+	graph_free_services(graph);
 	hash_table_deinit(&graph->sets);
 	hash_table_deinit(&graph->sources);
 }

@@ -81,6 +81,10 @@ static void add_side(uint64_t *random, const char *side, struct buf *out)
 		add_selector(random, out);
 		buf_adds(out, "\",");
 		break;
+	case 2:
+		buf_addf(out, "\"services\":{\"namespace\":\"n0\",\"name\":\"svc%u\"}}",
+			 pick(random, 2));
+		return;
 	default:
 		break;
 	}
@@ -113,7 +117,7 @@ static void add_rules(uint64_t *random, struct buf *out)
 static void add_endpoint_spec(uint64_t *random, bool is_host, struct buf *out)
 {
 	static const char *const profiles[] = {"", "\"kns.n0\"", "\"kns.n1\",\"kns.n0\"",
-					       "\"kns.n2\",\"other\""};
+					       "\"kns.n2\",\"other\"", "\"ksa.n0.default\""};
 
 	buf_addf(out, "\"node\":\"%s\",\"profiles\":[%s],", pick(random, 2) ? "here" : "there",
 		 profiles[pick(random, ARRAY_SIZE(profiles))]);
@@ -161,6 +165,27 @@ static void add_policy_spec(uint64_t *random, bool is_global, struct buf *out)
 	add_rules(random, out);
 }
 
+static void add_slice(uint64_t *random, struct buf *out)
+{
+	unsigned int n = pick(random, 3);
+
+	buf_adds(out, "\"addressType\":\"IPv4\",\"endpoints\":[");
+	for (unsigned int i = 0; i < n; i++)
+		buf_addf(out, "%s{\"addresses\":[\"10.0.0.%u\"]}", i ? "," : "", pick(random, 12));
+	buf_adds(out, "]");
+	if (pick(random, 4))
+		buf_addf(out, ",\"ports\":[{\"port\":%u}]", 80 + pick(random, 2));
+}
+
+static void add_kubernetes_spec(uint64_t *random, struct buf *out)
+{
+	buf_adds(out, "\"podSelector\":{\"matchLabels\":{");
+	add_labels(random, "", out);
+	buf_adds(out, "}},\"ingress\":[{\"from\":[{\"namespaceSelector\":{\"matchLabels\":{");
+	add_labels(random, "", out);
+	buf_adds(out, "}}}]}]");
+}
+
 static void add_spec(uint64_t *random, enum kind kind, struct buf *out)
 {
 	static const char *const defaults[] = {"Pass", "Deny"};
@@ -185,6 +210,8 @@ static void add_spec(uint64_t *random, enum kind kind, struct buf *out)
 	} else if (kind == KIND_IP_POOL) {
 		buf_addf(out, "\"cidr\":\"10.%u.0.0/16\",\"natOutgoing\":%s", pick(random, 3),
 			 pick(random, 2) ? "true" : "false");
+	} else if (kind == KIND_KUBERNETES_NETWORK_POLICY) {
+		add_kubernetes_spec(random, out);
 	} else {
 		add_policy_spec(random,
 				kind == KIND_GLOBAL_NETWORK_POLICY ||
@@ -210,6 +237,10 @@ static const struct {
 	{KIND_IP_POOL, false, 1, {"p0", "p1", "p2"}},
 	{KIND_NETWORK_POLICY, true, 5, {"np0", "np1", "np2"}},
 	{KIND_GLOBAL_NETWORK_POLICY, false, 5, {"gnp0", "gnp1", "gnp2", "gnp3"}},
+	{KIND_KUBERNETES_NETWORK_POLICY, true, 2, {"knp0", "knp1"}},
+	{KIND_KUBERNETES_ENDPOINT_SLICE, true, 3, {"e0", "e1", "e2"}},
+	{KIND_NAMESPACE, false, 2, {"n0", "n1", "n2"}},
+	{KIND_SERVICE_ACCOUNT, true, 1, {"default"}},
 	{KIND_STAGED_NETWORK_POLICY, true, 1, {"np0"}},
 	{KIND_STAGED_GLOBAL_NETWORK_POLICY, false, 1, {"gnp0"}},
 };
@@ -227,6 +258,17 @@ static size_t pick_kind(uint64_t *random)
 	return i;
 }
 
+static const char *version_of(enum kind kind)
+{
+	if (kind == KIND_NAMESPACE || kind == KIND_SERVICE_ACCOUNT)
+		return "v1";
+	if (kind == KIND_KUBERNETES_ENDPOINT_SLICE)
+		return "discovery.k8s.io/v1";
+	if (kind == KIND_KUBERNETES_NETWORK_POLICY)
+		return "networking.k8s.io/v1";
+	return MODEL_API_VERSION;
+}
+
 static void put(struct policy_graph *graph, uint64_t *random, enum kind kind, const char *namespace,
 		const char *name)
 {
@@ -234,15 +276,27 @@ static void put(struct policy_graph *graph, uint64_t *random, enum kind kind, co
 	_cleanup_(model_freep) struct object *object = NULL;
 	struct err err = ERR_INIT;
 
-	buf_addf(&text, "{\"apiVersion\":\"projectcalico.org/v3\",\"kind\":\"%s\",\"metadata\":{",
-		 kind_get(kind)->name);
+	buf_addf(&text, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",\"metadata\":{", version_of(kind),
+		 kind == KIND_KUBERNETES_NETWORK_POLICY	  ? "NetworkPolicy"
+		 : kind == KIND_KUBERNETES_ENDPOINT_SLICE ? "EndpointSlice"
+							  : kind_get(kind)->name);
 	if (namespace)
 		buf_addf(&text, "\"namespace\":\"%s\",", namespace);
 	buf_addf(&text, "\"name\":\"%s\",\"labels\":{", name);
-	add_labels(random, "", &text);
-	buf_adds(&text, "}},\"spec\":{");
-	add_spec(random, kind, &text);
+	if (kind == KIND_KUBERNETES_ENDPOINT_SLICE)
+		buf_addf(&text, "\"kubernetes.io/service-name\":\"svc%u\"", pick(random, 2));
+	else
+		add_labels(random, "", &text);
 	buf_adds(&text, "}}");
+	if (kind == KIND_KUBERNETES_ENDPOINT_SLICE) {
+		buf_addc(&text, ',');
+		add_slice(random, &text);
+	} else if (kind != KIND_NAMESPACE && kind != KIND_SERVICE_ACCOUNT) {
+		buf_adds(&text, ",\"spec\":{");
+		add_spec(random, kind, &text);
+		buf_addc(&text, '}');
+	}
+	buf_addc(&text, '}');
 	if (model_read_json(text.data, text.size, MODEL_STRICT, "test", &object, &err) < 0)
 		fail_msg("%s in %s", err.msg, buf_str(&text));
 	if (policy_graph_put(graph, object, &err) < 0)

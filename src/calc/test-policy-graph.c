@@ -43,7 +43,9 @@ static int teardown(void **state)
 
 static struct object *read_object(const char *text)
 {
-	_cleanup_free_ char *full = xasprintf("apiVersion: projectcalico.org/v3\n%s", text);
+	bool has_version = strstr(text, "apiVersion:");
+	_cleanup_free_ char *full =
+		xasprintf("%s%s", has_version ? "" : "apiVersion: projectcalico.org/v3\n", text);
 	struct object **objects = NULL;
 	struct object *object;
 	struct err err = ERR_INIT;
@@ -614,6 +616,102 @@ static void test_fixed_sets(void **state)
 	expect_set(world, POLICY_SET_MASQ_POOLS, "");
 }
 
+static void put_slice(struct world *world, const char *name, const char *service, const char *rest)
+{
+	_cleanup_free_ char *text = xasprintf(
+		"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+		"metadata: {namespace: a, name: %s, labels: {kubernetes.io/service-name: %s}}\n%s\n",
+		name, service, rest);
+
+	put(world, text);
+}
+
+static void test_services(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put_slice(world, "s1", "web",
+		  "addressType: IPv4\nendpoints:\n"
+		  "- {addresses: [10.0.0.5], conditions: {ready: false}}\n"
+		  "- {addresses: [10.0.0.6]}\n"
+		  "ports: [{port: 80}, {port: 53, protocol: UDP}, {name: any}]");
+	put_slice(world, "other", "db", "addressType: IPv4\nendpoints: [{addresses: [10.0.0.7]}]");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: p}\nspec:\n"
+		   "  egress: [{action: Allow, destination: {services: {name: web}}}]\n"
+		   "  ingress: [{action: Allow, source: {services: {name: web, namespace: a}}}]\n");
+	flush(world);
+	expect_set(world, "svc a/web",
+		   "10.0.0.5/32:17:53 10.0.0.5/32:6:80 10.0.0.6/32:17:53 10.0.0.6/32:6:80");
+	expect_set(world, "svcnoport a/web", "10.0.0.5/32 10.0.0.6/32");
+	expect_set(world, "svcnoport a/db", NULL);
+
+	put_slice(world, "s2", "web",
+		  "addressType: IPv6\nendpoints: [{addresses: ['fd00::5']}]\nports: [{port: 80}]");
+	put_slice(world, "s1", "web",
+		  "addressType: IPv4\nendpoints: [{addresses: [10.0.0.6]}]\nports: [{port: 80}]");
+	flush(world);
+	expect_set(world, "svc a/web", "10.0.0.6/32:6:80 fd00::5/128:6:80");
+	expect_set(world, "svcnoport a/web", "10.0.0.6/32 fd00::5/128");
+
+	/* The slice is another service's now. */
+	put_slice(world, "s1", "db", "addressType: IPv4\nendpoints: [{addresses: [10.0.0.6]}]");
+	policy_graph_remove(world->graph, KIND_KUBERNETES_ENDPOINT_SLICE, "a", "s2");
+	flush(world);
+	expect_set(world, "svc a/web", "");
+	expect_set(world, "svcnoport a/web", "");
+}
+
+/* --- Kubernetes -------------------------------------------------------------------------------- */
+
+static void test_namespaces_stand_for_profiles(void **state)
+{
+	struct world *world = *state;
+
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "");
+	put(world, "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {team: red}}\n");
+	put_global(world, "p",
+		   "ingress: [{action: Allow, source: {namespaceSelector: has(team)}}]");
+	flush(world);
+	expect_problem(world, NULL, NULL);
+	expect_set(world, "has(pcns.team)", "10.0.0.1/32");
+
+	/* A profile that was made goes before one that is stood for. */
+	put_profile(world, "a", "");
+	flush(world);
+	expect_set(world, "has(pcns.team)", "");
+	put(world, "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {team: blue}}\n");
+	flush(world);
+	expect_quiet(world);
+	policy_graph_remove(world->graph, KIND_PROFILE, NULL, "kns.a");
+	flush(world);
+	expect_set(world, "has(pcns.team)", "10.0.0.1/32");
+	policy_graph_remove(world->graph, KIND_NAMESPACE, NULL, "a");
+	flush(world);
+	expect_set(world, "has(pcns.team)", "");
+	expect_problem(world, "pro/kns.a", "no such profile");
+}
+
+static void test_policies_of_kubernetes(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "app: web");
+	put(world, "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+		   "metadata: {namespace: a, name: p}\n"
+		   "spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress],\n"
+		   "  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}\n");
+	put(world, "kind: NetworkPolicy\nmetadata: {namespace: a, name: p}\n"
+		   "spec: {order: 2000, types: [Ingress]}\n");
+	flush(world);
+	expect_endpoint(world, "wep/a/one", POD_A "normal.in default! knp/a/p np/a/p | pro/kns.a");
+	policy_graph_remove(world->graph, KIND_KUBERNETES_NETWORK_POLICY, "a", "p");
+	flush(world);
+	expect_endpoint(world, "wep/a/one", POD_A "normal.in default! np/a/p | pro/kns.a");
+}
+
 /* --- Host endpoints ---------------------------------------------------------------------------- */
 
 static void put_host(struct world *world, const char *name, const char *rest)
@@ -694,6 +792,9 @@ int main(void)
 		STORY(test_labels_that_are_implied),
 		STORY(test_named_ports),
 		STORY(test_fixed_sets),
+		STORY(test_services),
+		STORY(test_namespaces_stand_for_profiles),
+		STORY(test_policies_of_kubernetes),
 		STORY(test_stages_of_host_endpoints),
 	};
 

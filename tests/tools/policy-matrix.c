@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * policy-matrix [--compiled] FAMILY PORT,PORT... FILE...
+ *
+ * Who may reach whom: of the objects in the files, Kubernetes' and Calico's, a line for each pod,
+ * each other pod and each port ("80/tcp"): "NS/POD NS/POD PORT allow|deny". Judged by the plain
+ * evaluator; with --compiled by what the agents' graphs hand to their dataplanes, one graph a node,
+ * rule by rule. Both must say the same.
+ */
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/ip.h"
+#include "base/parse.h"
+#include "calc/policy-graph.h"
+#include "model/kinds-kubernetes.h"
+#include "policy/kubernetes-policy.h"
+#include "policy/policy-connection.h"
+
+#define FILE_MAX (4U << 20)
+
+struct objects {
+	struct object **v;
+	size_t n;
+};
+
+static void objects_deinit(struct objects *objects)
+{
+	for (size_t i = 0; i < objects->n; i++)
+		model_free(objects->v[i]);
+	free(objects->v);
+}
+
+struct port {
+	const char *text; /* "80/tcp" */
+	uint8_t protocol;
+	uint16_t number;
+};
+
+struct ports {
+	struct port *v;
+	size_t n;
+};
+
+/* --- Reading --------------------------------------------------------------------------------- */
+
+/* Policy knows some of Kubernetes' kinds by Calico's. '*ret' NULL: there is nothing to know. */
+static int translate(struct object *taken, struct object **ret, struct err *err)
+{
+	_cleanup_(model_freep) struct object *object = taken;
+	int r = 0;
+
+	*ret = NULL;
+	switch ((int)object->desc->kind) {
+	case KIND_NAMESPACE:
+		*ret = kubernetes_namespace_profile(object);
+		break;
+	case KIND_SERVICE_ACCOUNT:
+		*ret = kubernetes_account_profile(object);
+		break;
+	case KIND_POD:
+		r = kubernetes_pod_endpoint(object, ret, err);
+		break;
+	case KIND_KUBERNETES_CLUSTER_NETWORK_POLICY:
+		r = kubernetes_policy_convert(object, ret, NULL, err);
+		break;
+	default:
+		*ret = TAKE_PTR(object);
+		break;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int read_file(const char *path, struct objects *to, struct err *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	struct object **read = NULL;
+	size_t n = 0;
+	int r = file_read(path, FILE_MAX, &text, err);
+
+	if (r == 0)
+		r = model_read_yaml(buf_str(&text), text.size, path, &read, &n, err);
+	for (size_t i = 0; i < n; i++) {
+		struct object *object = NULL;
+
+		if (r < 0) {
+			model_free(read[i]);
+			continue;
+		}
+		r = translate(read[i], &object, err);
+		if (r == 0 && object)
+			*ARRAY_ADD(to->v, to->n) = object;
+	}
+	free(read);
+	return r;
+}
+
+static int read_ports(char *text, struct ports *to, struct err *err)
+{
+	for (char *item = strtok(text, ","); item; item = strtok(NULL, ",")) {
+		struct port *port = ARRAY_ADD(to->v, to->n);
+		char *slash = strchr(item, '/');
+		_cleanup_free_ char *number = slash ? xstrndup(item, (size_t)(slash - item)) : NULL;
+		uint64_t value = 0;
+
+		port->text = item;
+		port->protocol = slash ? protocol_find(slash + 1) : 0;
+		if (!port->protocol || parse_u64(number, 1, UINT16_MAX, &value, NULL) < 0)
+			return err_set(err, -EINVAL, "\"%s\" is not a port as 80/tcp", item);
+		port->number = (uint16_t)value;
+	}
+	return 0;
+}
+
+/* --- By the evaluator ------------------------------------------------------------------------ */
+
+static bool is_same_service(const struct object *slice, const char *namespace, const char *name)
+{
+	const char *service = str_map_find(&slice->meta.labels, ENDPOINT_SLICE_SERVICE_LABEL);
+
+	return slice->desc->kind == KIND_KUBERNETES_ENDPOINT_SLICE && service &&
+	       strcmp(service, name) == 0 && strcmp(slice->meta.namespace, namespace) == 0;
+}
+
+static void set_service(struct policy_world *world, const struct objects *objects,
+			const struct object *service)
+{
+	struct world_service_member *members = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < objects->n; i++) {
+		const struct endpoint_slice *slice;
+
+		if (!is_same_service(objects->v[i], service->meta.namespace, service->meta.name))
+			continue;
+		slice = as_endpoint_slice(objects->v[i]);
+		for (size_t k = 0; k < slice->endpoints.n * slice->ports.n; k++) {
+			const struct slice_port *port = &slice->ports.v[k % slice->ports.n];
+			const struct str_list *addresses =
+				&slice->endpoints.v[k / slice->ports.n].addresses;
+			struct world_service_member *member = ARRAY_ADD(members, n);
+			int r = ip_parse(addresses->v[0], &member->addr, NULL);
+
+			assert(r == 0);
+			member->protocol = protocol_find(port->protocol ? port->protocol : "TCP");
+			member->port = (uint16_t)port->port.v;
+		}
+	}
+	policy_world_set_service(world, service->meta.namespace, service->meta.name, members, n);
+	free(members);
+}
+
+static int fill_world(struct policy_world *world, const struct objects *objects, struct err *err)
+{
+	for (size_t i = 0; i < objects->n; i++) {
+		int r = policy_world_put(world, objects->v[i], err);
+
+		if (r < 0)
+			return r;
+		if (objects->v[i]->desc->kind == KIND_KUBERNETES_SERVICE)
+			set_service(world, objects, objects->v[i]);
+	}
+	return 0;
+}
+
+static bool world_allows(struct policy_world *world, const struct object *from,
+			 const struct object *to, const struct packet *packet, uint8_t family)
+{
+	const struct object *const objects[] = {from, to};
+	struct connection_end ends[2];
+	struct connection_trace trace = {0};
+	struct err err = ERR_INIT;
+	enum verdict verdict;
+
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
+		_cleanup_free_ char *name = xasprintf("pod/%s/%s", objects[i]->meta.namespace,
+						      as_workload_endpoint(objects[i])->spec.pod);
+
+		if (connection_end_find(world, name, family, &ends[i], &err) < 0) {
+			fprintf(stderr, "policy-matrix: %s\n", err.msg);
+			exit(EXIT_FAILURE);
+		}
+	}
+	verdict = connection_verdict(world, &ends[0], &ends[1], packet, &trace);
+	connection_trace_deinit(&trace);
+	return verdict == VERDICT_ALLOW;
+}
+
+/* --- By what is compiled --------------------------------------------------------------------- */
+
+static const struct policy_set_change *find_set(const struct policy_update *update,
+						const struct policy_set_id *id)
+{
+	for (size_t i = 0; i < update->n_sets; i++)
+		if (strcmp(update->sets[i].set->id.s, id->s) == 0)
+			return &update->sets[i];
+	fprintf(stderr, "policy-matrix: a rule refers to the set %s, which is not there\n", id->s);
+	exit(EXIT_FAILURE);
+}
+
+static bool set_holds(const struct policy_update *update, const struct policy_set_id *id,
+		      const struct ip_addr *addr, uint8_t protocol, uint16_t port)
+{
+	const struct policy_set_change *set = find_set(update, id);
+
+	for (size_t i = 0; i < set->n_added; i++) {
+		const struct policy_member *member = &set->added[i];
+
+		if (cidr_contains(&member->net, addr) &&
+		    (set->set->type == POLICY_SET_TYPE_NET ||
+		     (member->protocol == protocol && member->port == port)))
+			return true;
+	}
+	return false;
+}
+
+static bool nets_hold(const struct cidr *nets, size_t n, const struct ip_addr *addr)
+{
+	for (size_t i = 0; i < n; i++)
+		if (cidr_contains(&nets[i], addr))
+			return true;
+	return false;
+}
+
+static bool ranges_hold(const struct port_range *ranges, size_t n, uint16_t port)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ranges[i].first <= port && port <= ranges[i].last)
+			return true;
+	return false;
+}
+
+static bool any_set_holds(const struct policy_update *update, const struct policy_set_id *sets,
+			  size_t n, const struct ip_addr *addr, uint8_t protocol, uint16_t port)
+{
+	for (size_t i = 0; i < n; i++)
+		if (set_holds(update, &sets[i], addr, protocol, port))
+			return true;
+	return false;
+}
+
+static bool side_matches(const struct policy_update *update, const struct compiled_side *side,
+			 const struct ip_addr *addr, uint8_t protocol, uint16_t port)
+{
+	for (size_t i = 0; i < side->n_sets; i++)
+		if (!set_holds(update, &side->sets[i], addr, protocol, port))
+			return false;
+	if ((side->n_nets && !nets_hold(side->nets, side->n_nets, addr)) ||
+	    nets_hold(side->not_nets, side->n_not_nets, addr) ||
+	    any_set_holds(update, side->not_sets, side->n_not_sets, addr, protocol, port))
+		return false;
+	if (side->n_ports + side->n_port_sets > 0 &&
+	    !ranges_hold(side->ports, side->n_ports, port) &&
+	    !any_set_holds(update, side->port_sets, side->n_port_sets, addr, protocol, port))
+		return false;
+	if (ranges_hold(side->not_ports, side->n_not_ports, port) ||
+	    any_set_holds(update, side->not_port_sets, side->n_not_port_sets, addr, protocol, port))
+		return false;
+	return !side->service.s[0] || set_holds(update, &side->service, addr, protocol, port);
+}
+
+static bool rule_matches(const struct policy_update *update, const struct compiled_rule *rule,
+			 const struct packet *packet)
+{
+	if ((rule->family && rule->family != packet->source.family) ||
+	    (rule->protocol != POLICY_ANY && rule->protocol != packet->protocol) ||
+	    (rule->not_protocol != POLICY_ANY && rule->not_protocol == packet->protocol))
+		return false;
+	return side_matches(update, &rule->source, &packet->source, packet->protocol,
+			    packet->source_port) &&
+	       side_matches(update, &rule->destination, &packet->destination, packet->protocol,
+			    packet->destination_port);
+}
+
+/* POLICY_ACTION_LOG: nothing decides. */
+static enum policy_action run_rules(const struct policy_update *update,
+				    const struct compiled_rules *rules, const struct packet *packet)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->v[i].action != POLICY_ACTION_LOG &&
+		    rule_matches(update, &rules->v[i], packet))
+			return rules->v[i].action;
+	return POLICY_ACTION_LOG;
+}
+
+static enum policy_action run_tier(const struct policy_update *update,
+				   const struct endpoint_tier *tier, enum policy_way way,
+				   const struct packet *packet)
+{
+	for (size_t i = 0; i < tier->n_policies; i++) {
+		enum policy_action action;
+
+		if (tier->policies[i]->staged)
+			continue;
+		action = run_rules(update, &tier->policies[i]->rules[way], packet);
+		if (action != POLICY_ACTION_LOG)
+			return action;
+	}
+	return tier->enforced && !tier->pass ? POLICY_ACTION_DENY : POLICY_ACTION_PASS;
+}
+
+static bool endpoint_allows(const struct policy_update *update,
+			    const struct policy_endpoint *endpoint, enum policy_way way,
+			    const struct packet *packet)
+{
+	const struct endpoint_tiers *tiers = &endpoint->tiers[POLICY_STAGE_NORMAL][way];
+
+	for (size_t i = 0; i < tiers->n; i++) {
+		enum policy_action action = run_tier(update, &tiers->v[i], way, packet);
+
+		if (action != POLICY_ACTION_PASS)
+			return action == POLICY_ACTION_ALLOW;
+	}
+	for (size_t i = 0; i < endpoint->n_profiles; i++) {
+		enum policy_action action =
+			run_rules(update, &endpoint->profiles[i]->rules[way], packet);
+
+		if (action == POLICY_ACTION_ALLOW || action == POLICY_ACTION_DENY)
+			return action == POLICY_ACTION_ALLOW;
+	}
+	return false;
+}
+
+/* One node's graph, and all that it would have told its dataplane. */
+struct graph {
+	const char *node;
+	struct policy_graph *graph;
+	struct policy_update update;
+};
+
+struct graphs {
+	struct graph *v;
+	size_t n;
+};
+
+static void graphs_deinit(struct graphs *graphs)
+{
+	for (size_t i = 0; i < graphs->n; i++)
+		policy_graph_free(graphs->v[i].graph);
+	free(graphs->v);
+}
+
+static struct graph *find_graph(struct graphs *graphs, const char *node)
+{
+	for (size_t i = 0; i < graphs->n; i++)
+		if (strcmp(graphs->v[i].node, node) == 0)
+			return &graphs->v[i];
+	return NULL;
+}
+
+static int fill_graphs(struct graphs *graphs, const struct objects *objects, struct err *err)
+{
+	for (size_t i = 0; i < objects->n; i++) {
+		const char *node;
+
+		if (objects->v[i]->desc->kind != KIND_WORKLOAD_ENDPOINT)
+			continue;
+		node = as_workload_endpoint(objects->v[i])->spec.node;
+		if (!find_graph(graphs, node))
+			*ARRAY_ADD(graphs->v, graphs->n) =
+				(struct graph){.node = node, .graph = policy_graph_new(node)};
+	}
+	for (size_t k = 0; k < graphs->n; k++) {
+		for (size_t i = 0; i < objects->n; i++) {
+			int r = policy_graph_put(graphs->v[k].graph, objects->v[i], err);
+
+			if (r < 0)
+				return r;
+		}
+		policy_graph_snapshot(graphs->v[k].graph, &graphs->v[k].update);
+	}
+	return 0;
+}
+
+static bool graph_allows(struct graphs *graphs, const struct object *object, enum policy_way way,
+			 const struct packet *packet)
+{
+	const struct graph *graph = find_graph(graphs, as_workload_endpoint(object)->spec.node);
+	_cleanup_free_ char *key =
+		xasprintf("wep/%s/%s", object->meta.namespace, object->meta.name);
+
+	for (size_t i = 0; i < graph->update.n_endpoints; i++)
+		if (strcmp(graph->update.endpoints[i]->key, key) == 0)
+			return endpoint_allows(&graph->update, graph->update.endpoints[i], way,
+					       packet);
+	fprintf(stderr, "policy-matrix: the graph of %s has no endpoint %s\n", graph->node, key);
+	exit(EXIT_FAILURE);
+}
+
+/* --- Asking ---------------------------------------------------------------------------------- */
+
+static bool address_of(const struct object *object, uint8_t family, struct ip_addr *ret)
+{
+	const struct str_list *nets = &as_workload_endpoint(object)->spec.ip_networks;
+
+	for (size_t i = 0; i < nets->n; i++) {
+		struct cidr cidr;
+
+		if (cidr_parse(nets->v[i], &cidr, NULL) == 0 && cidr.addr.family == family) {
+			*ret = cidr.addr;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct matrix {
+	const struct objects *objects;
+	const struct ports *ports;
+	uint8_t family;
+	struct policy_world *world; /* NULL: by 'graphs' */
+	struct graphs graphs;
+};
+
+static void print_pair(struct matrix *matrix, const struct object *from, const struct object *to)
+{
+	struct packet packet = {.source_port = 40000};
+
+	if (!address_of(from, matrix->family, &packet.source) ||
+	    !address_of(to, matrix->family, &packet.destination))
+		return;
+	for (size_t i = 0; i < matrix->ports->n; i++) {
+		const struct port *port = &matrix->ports->v[i];
+		bool allowed;
+
+		packet.protocol = port->protocol;
+		packet.destination_port = port->number;
+		if (matrix->world)
+			allowed = world_allows(matrix->world, from, to, &packet, matrix->family);
+		else
+			allowed = graph_allows(&matrix->graphs, from, POLICY_WAY_EGRESS, &packet) &&
+				  graph_allows(&matrix->graphs, to, POLICY_WAY_INGRESS, &packet);
+		printf("%s/%s %s/%s %s %s\n", from->meta.namespace,
+		       as_workload_endpoint(from)->spec.pod, to->meta.namespace,
+		       as_workload_endpoint(to)->spec.pod, port->text, allowed ? "allow" : "deny");
+	}
+}
+
+static void print_matrix(struct matrix *matrix)
+{
+	for (size_t i = 0; i < matrix->objects->n; i++)
+		for (size_t k = 0; k < matrix->objects->n; k++) {
+			const struct object *from = matrix->objects->v[i];
+			const struct object *to = matrix->objects->v[k];
+
+			if (i != k && from->desc->kind == KIND_WORKLOAD_ENDPOINT &&
+			    to->desc->kind == KIND_WORKLOAD_ENDPOINT)
+				print_pair(matrix, from, to);
+		}
+}
+
+static int run(bool compiled, char **args, struct err *err)
+{
+	_cleanup_(objects_deinit) struct objects objects = {0};
+	_cleanup_(policy_world_freep) struct policy_world *world = NULL;
+	struct ports ports = {0};
+	struct matrix matrix = {
+		.objects = &objects,
+		.ports = &ports,
+		.family = strcmp(args[0], "6") == 0 ? AF_INET6 : AF_INET,
+	};
+	int r = read_ports(args[1], &ports, err);
+
+	for (size_t i = 2; r == 0 && args[i]; i++)
+		r = read_file(args[i], &objects, err);
+	if (r == 0 && compiled) {
+		r = fill_graphs(&matrix.graphs, &objects, err);
+	} else if (r == 0) {
+		matrix.world = world = policy_world_new();
+		r = fill_world(world, &objects, err);
+	}
+	if (r == 0)
+		print_matrix(&matrix);
+	graphs_deinit(&matrix.graphs);
+	free(ports.v);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	bool compiled = argc > 1 && strcmp(argv[1], "--compiled") == 0;
+	struct err err = ERR_INIT;
+
+	if (argc < 4 + compiled) {
+		fprintf(stderr, "usage: policy-matrix [--compiled] 4|6 PORT,PORT... FILE...\n");
+		return EXIT_FAILURE;
+	}
+	if (run(compiled, argv + 1 + compiled, &err) < 0) {
+		fprintf(stderr, "policy-matrix: %s\n", err.msg);
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}

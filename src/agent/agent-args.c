@@ -75,8 +75,9 @@ static const struct {
 
 static void print_help(void)
 {
-	(void)printf("Usage: korat agent [OPTION]...\n\n"
-		     "The agent of one node: addresses, routes, tunnels, NAT, BGP, CNI.\n\n");
+	(void)printf(
+		"Usage: korat agent [OPTION]...\n       korat agent cleanup [--dry-run] [--run-dir DIR]\n\n"
+		"The agent of one node: addresses, routes, tunnels, NAT, BGP, CNI.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(agent_options); i++) {
 		_cleanup_free_ char *left =
 			xasprintf("--%s %s", agent_options[i].name, agent_options[i].value);

@@ -23,6 +23,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/agent-internal.h"
+#include "agent/cleanup.h"
 #include "agent/node-startup.h"
 #include "agent/privileges.h"
 #include "agent/tunnel-address.h"
@@ -454,7 +455,11 @@ int agent_main(int argc, char **argv)
 {
 	struct agent agent = {0};
 	struct err err = ERR_INIT;
-	int r = agent_args_parse(argc, argv, &agent.args, &err);
+	int r;
+
+	if (argc > 1 && strcmp(argv[1], "cleanup") == 0)
+		return cleanup_main(argc - 1, argv + 1);
+	r = agent_args_parse(argc, argv, &agent.args, &err);
 
 	if (r == AGENT_ARGS_E_HELP)
 		return EXIT_SUCCESS;

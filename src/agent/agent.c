@@ -177,6 +177,7 @@ static void write_metrics(void *ctx, struct buf *out)
 	metrics->apply_us_total = stats.apply_us_total;
 	metrics->n_dataplane_failures = stats.n_failures;
 	metrics->n_repairs = stats.n_repairs;
+	metrics->n_overruns = stats.n_overruns;
 	metrics->n_routes = stats.n_routes;
 	metrics->n_endpoints = endpoint_count(&agent->endpoints);
 	metrics->n_blocks = calc_n_blocks(agent->calc);

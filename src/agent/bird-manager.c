@@ -34,7 +34,7 @@
 #define POLL_SLOW_US 5000000
 
 #define REINSTALL_SOON_US 20000
-#define REINSTALL_US	  500000
+#define REINSTALL_US	  250000
 
 /* One that lived so long may be started again at once; else the pause doubles. */
 #define STABLE_US    10000000

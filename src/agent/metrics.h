@@ -29,6 +29,7 @@ struct metrics {
 	uint64_t apply_us_total;
 	uint64_t n_dataplane_failures;
 	uint64_t n_repairs;
+	uint64_t n_overruns;
 	uint64_t n_resyncs;
 	bool in_sync;
 	uint64_t datastore_away; /* 0 or 1 */

@@ -14,6 +14,7 @@
 #include "base/parse.h"
 #include "model/model-check.h"
 #include "model/selector-syntax.h"
+#include "policy/kubernetes-policy.h"
 #include "policy/policy-match.h"
 
 #define PROTOCOL_TCP 6
@@ -187,13 +188,25 @@ static void add_object(struct impact_space *space, const struct object *object)
 	}
 }
 
+static void add_cluster_policy(struct impact_space *space, const struct object *object)
+{
+	_cleanup_(model_freep) struct object *meaning = NULL;
+
+	if (kubernetes_policy_convert(object, &meaning, NULL, NULL) == 0)
+		add_object(space, meaning);
+}
+
 void impact_space_add(const struct policy_world *world, struct impact_space *space)
 {
 	size_t n;
 	const struct object *const *objects = policy_world_objects(world, &n);
 
-	for (size_t i = 0; i < n; i++)
-		add_object(space, objects[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (objects[i]->desc->kind == KIND_KUBERNETES_CLUSTER_NETWORK_POLICY)
+			add_cluster_policy(space, objects[i]);
+		else
+			add_object(space, objects[i]);
+	}
 }
 
 /* --- Ports -------------------------------------------------------------------------------------

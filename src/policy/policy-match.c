@@ -519,7 +519,7 @@ struct matched_rule rule_match(struct policy_world *world, const struct rule *ru
 static const struct rule_list *rules_of(const struct world_policy *policy,
 					enum policy_direction direction)
 {
-	const struct policy_spec *spec = &as_policy(policy->object)->spec;
+	const struct policy_spec *spec = &as_policy(policy->meaning)->spec;
 
 	return direction == POLICY_INGRESS ? &spec->ingress : &spec->egress;
 }
@@ -545,14 +545,14 @@ struct matched_rule policy_match(struct policy_world *world, const struct world_
 			.action = RULE_ACTION_ALLOW,
 		};
 	return rule_match(world, &rules_of(policy, direction)->v[index],
-			  policy->object->meta.namespace, direction, packet, why);
+			  policy->meaning->meta.namespace, direction, packet, why);
 }
 
 static bool calico_selects(struct policy_world *world, const struct world_policy *policy,
 			   const struct world_peer *peer, struct buf *why)
 {
-	const struct policy_spec *spec = &as_policy(policy->object)->spec;
-	const char *namespace = policy->object->meta.namespace;
+	const struct policy_spec *spec = &as_policy(policy->meaning)->spec;
+	const char *namespace = policy->meaning->meta.namespace;
 	const char *own = str_map_find(&peer->labels, LABEL_NAMESPACE);
 
 	if (namespace && (!own || strcmp(own, namespace) != 0)) {

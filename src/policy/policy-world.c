@@ -19,6 +19,9 @@
 #include "base/buf.h"
 #include "model/felix-config.h"
 #include "model/felix-configuration.h"
+#include "model/kinds-kubernetes.h"
+#include "policy/kubernetes-policy.h"
+#include "policy/policy-match.h"
 #include "policy/world-peer.h"
 #include "selector/selector.h"
 
@@ -26,13 +29,6 @@ struct compiled_selector {
 	char *text;
 	struct selector *selector; /* NULL: the text is none */
 	UT_hash_handle hh;
-};
-
-struct service {
-	char *namespace;
-	char *name;
-	struct world_service_member *members;
-	size_t n;
 };
 
 struct node_settings {
@@ -43,8 +39,8 @@ struct node_settings {
 struct policy_world {
 	struct object **objects;
 	size_t n_objects;
-	struct service *services;
-	size_t n_services;
+	struct object **made; /* policies of Calico's that mean the same as another's */
+	size_t n_made;
 	struct compiled_selector *selectors; /* by text */
 	bool stale;
 	struct world_peer *peers;
@@ -68,21 +64,19 @@ static void forget_derived(struct policy_world *world)
 		free(world->tiers[i].policies);
 	for (size_t i = 0; i < world->n_settings; i++)
 		(void)model_free(&world->settings[i].settings->object);
+	for (size_t i = 0; i < world->n_made; i++)
+		(void)model_free(world->made[i]);
 	free(world->peers);
 	free(world->tiers);
 	free(world->settings);
+	free(world->made);
+	world->made = NULL;
+	world->n_made = 0;
 	world->peers = NULL;
 	world->tiers = NULL;
 	world->settings = NULL;
 	world->n_peers = world->n_tiers = world->n_settings = 0;
 	world->stale = true;
-}
-
-static void service_deinit(struct service *service)
-{
-	free(service->namespace);
-	free(service->name);
-	free(service->members);
 }
 
 struct policy_world *policy_world_free(struct policy_world *world)
@@ -95,8 +89,6 @@ struct policy_world *policy_world_free(struct policy_world *world)
 	forget_derived(world);
 	for (size_t i = 0; i < world->n_objects; i++)
 		(void)model_free(world->objects[i]);
-	for (size_t i = 0; i < world->n_services; i++)
-		service_deinit(&world->services[i]);
 	HASH_ITER(hh, world->selectors, compiled, next)
 	{
 		HASH_DEL(world->selectors, compiled);
@@ -105,7 +97,6 @@ struct policy_world *policy_world_free(struct policy_world *world)
 		free(compiled);
 	}
 	free(world->objects);
-	free(world->services);
 	free(world);
 	return NULL;
 }
@@ -221,26 +212,98 @@ static int check_policy(const struct policy_spec *spec, struct err *err)
 	return r;
 }
 
+static void put_given(struct policy_world *world, struct object *given)
+{
+	size_t i = object_index(world, given->desc->kind, given->meta.namespace, given->meta.name);
+
+	forget_derived(world);
+	if (i < world->n_objects) {
+		(void)model_free(world->objects[i]);
+		world->objects[i] = given;
+	} else {
+		*ARRAY_ADD(world->objects, world->n_objects) = given;
+	}
+}
+
+/* The workload endpoint that was made of a pod. NULL: none was. */
+static const struct object *endpoint_of_pod(const struct policy_world *world, const char *namespace,
+					    const char *name)
+{
+	for (size_t i = 0; i < world->n_objects; i++) {
+		const struct object *object = world->objects[i];
+
+		if (object->desc->kind == KIND_WORKLOAD_ENDPOINT &&
+		    same_text(object->meta.namespace, namespace) &&
+		    same_text(as_workload_endpoint(object)->spec.pod, name))
+			return object;
+	}
+	return NULL;
+}
+
+static int put_pod(struct policy_world *world, const struct object *pod, struct err *err)
+{
+	struct object *endpoint = NULL;
+	int r = kubernetes_pod_endpoint(pod, &endpoint, err);
+
+	if (r < 0)
+		return r;
+	/* It may have been on another node, and so under another name. */
+	policy_world_remove(world, KIND_POD, pod->meta.namespace, pod->meta.name);
+	if (r == 0)
+		put_given(world, endpoint);
+	return 0;
+}
+
 int policy_world_put(struct policy_world *world, const struct object *object, struct err *err)
 {
 	const struct policy_spec *spec = calico_spec(object);
-	int r = spec ? check_policy(spec, err) : 0;
-	struct object *copy;
-	size_t i;
+	_cleanup_(model_freep) struct object *converted = NULL;
+	int r = 0;
 
+	if (spec)
+		r = check_policy(spec, err);
+	else if (kubernetes_policy_is(object))
+		r = kubernetes_policy_convert(object, &converted, NULL, err);
 	if (r < 0)
 		return err_prefix(err, r, "%s/%s", object->desc->name,
 				  object->meta.name ? object->meta.name : "");
-	forget_derived(world);
-	i = object_index(world, object->desc->kind, object->meta.namespace, object->meta.name);
-	copy = model_copy(object);
-	if (i < world->n_objects) {
-		(void)model_free(world->objects[i]);
-		world->objects[i] = copy;
-	} else {
-		*ARRAY_ADD(world->objects, world->n_objects) = copy;
+	switch ((int)object->desc->kind) {
+	case KIND_POD:
+		return put_pod(world, object, err);
+	case KIND_NAMESPACE:
+		put_given(world, kubernetes_namespace_profile(object));
+		return 0;
+	case KIND_SERVICE_ACCOUNT:
+		put_given(world, kubernetes_account_profile(object));
+		return 0;
+	default:
+		put_given(world, model_copy(object));
+		return 0;
 	}
-	return 0;
+}
+
+/* Of objects that another was made of, that other one. */
+static size_t index_of_made(const struct policy_world *world, enum kind kind, const char *namespace,
+			    const char *name)
+{
+	_cleanup_free_ char *profile = NULL;
+	const struct object *endpoint;
+
+	switch ((int)kind) {
+	case KIND_NAMESPACE:
+		profile = xasprintf(KUBERNETES_NAMESPACE_PROFILE "%s", name);
+		return object_index(world, KIND_PROFILE, NULL, profile);
+	case KIND_SERVICE_ACCOUNT:
+		profile = xasprintf(KUBERNETES_ACCOUNT_PROFILE "%s.%s", namespace, name);
+		return object_index(world, KIND_PROFILE, NULL, profile);
+	case KIND_POD:
+		endpoint = endpoint_of_pod(world, namespace, name);
+		return endpoint ? object_index(world, KIND_WORKLOAD_ENDPOINT, namespace,
+					       endpoint->meta.name)
+				: world->n_objects;
+	default:
+		return object_index(world, kind, namespace, name);
+	}
 }
 
 void policy_world_remove(struct policy_world *world, enum kind kind, const char *namespace,
@@ -248,7 +311,7 @@ void policy_world_remove(struct policy_world *world, enum kind kind, const char 
 {
 	struct object **kept = NULL;
 	size_t n = 0;
-	size_t gone = object_index(world, kind, namespace, name);
+	size_t gone = index_of_made(world, kind, namespace, name);
 
 	if (gone == world->n_objects)
 		return;
@@ -279,43 +342,43 @@ const struct object *const *policy_world_objects(const struct policy_world *worl
 
 /* --- Services ---------------------------------------------------------------------------------- */
 
-static struct service *service_find(const struct policy_world *world, const char *namespace,
-				    const char *name)
+/* A port without a number is all ports of the endpoint, which a rule has no way to say. */
+static bool slice_serves(const struct endpoint_slice *slice,
+			 const struct world_service_member *member, bool any_port)
 {
-	for (size_t i = 0; i < world->n_services; i++)
-		if (strcmp(world->services[i].namespace, namespace) == 0 &&
-		    strcmp(world->services[i].name, name) == 0)
-			return &world->services[i];
-	return NULL;
-}
+	for (size_t i = 0; any_port || i < slice->ports.n; i++) {
+		const struct slice_port *port = any_port ? NULL : &slice->ports.v[i];
 
-void policy_world_set_service(struct policy_world *world, const char *namespace, const char *name,
-			      const struct world_service_member *members, size_t n)
-{
-	struct service *service = service_find(world, namespace, name);
+		if (port &&
+		    (!port->port.set || port->port.v != member->port ||
+		     protocol_find(port->protocol ? port->protocol : "TCP") != member->protocol))
+			continue;
+		for (size_t k = 0; k < slice->endpoints.n; k++) {
+			const struct str_list *texts = &slice->endpoints.v[k].addresses;
+			struct ip_addr addr;
 
-	if (!service) {
-		service = ARRAY_ADD(world->services, world->n_services);
-		service->namespace = xstrdup(namespace);
-		service->name = xstrdup(name);
+			for (size_t m = 0; m < texts->n; m++)
+				if (ip_parse(texts->v[m], &addr, NULL) == 0 &&
+				    ip_equal(&addr, &member->addr))
+					return true;
+		}
+		if (any_port)
+			return false;
 	}
-	free(service->members);
-	service->members = NULL;
-	service->n = 0;
-	for (size_t i = 0; i < n; i++)
-		*ARRAY_ADD(service->members, service->n) = members[i];
+	return false;
 }
 
 bool policy_world_serves(const struct policy_world *world, const char *namespace, const char *name,
 			 const struct world_service_member *member, bool any_port)
 {
-	const struct service *service = service_find(world, namespace, name);
+	for (size_t i = 0; i < world->n_objects; i++) {
+		const struct object *object = world->objects[i];
 
-	for (size_t i = 0; service && i < service->n; i++) {
-		const struct world_service_member *m = &service->members[i];
-
-		if (ip_equal(&m->addr, &member->addr) &&
-		    (any_port || (m->protocol == member->protocol && m->port == member->port)))
+		if (object->desc->kind == KIND_KUBERNETES_ENDPOINT_SLICE &&
+		    same_text(object->meta.namespace, namespace) &&
+		    same_text(str_map_find(&object->meta.labels, ENDPOINT_SLICE_SERVICE_LABEL),
+			      name) &&
+		    slice_serves(as_endpoint_slice(object), member, any_port))
 			return true;
 	}
 	return false;
@@ -323,27 +386,16 @@ bool policy_world_serves(const struct policy_world *world, const char *namespace
 
 /* --- The order of policies --------------------------------------------------------------------- */
 
-/* Tiers that are there without being made, and what they do at their end. */
-static const struct {
-	const char *name;
-	double order;
-	bool pass;
-} standing_tiers[] = {
-	{"kube-admin", 1000, true},
-	{TIER_DEFAULT, TIER_DEFAULT_ORDER, false},
-	{"kube-baseline", 10000000, true},
-};
-
 static void tier_describe(const struct policy_world *world, struct world_tier *tier)
 {
+	const struct builtin_tier *builtin = builtin_tier_find(tier->name);
+
 	tier->object = policy_world_find(world, KIND_TIER, NULL, tier->name);
 	tier->order = INFINITY;
-	for (size_t i = 0; i < ARRAY_SIZE(standing_tiers); i++) {
-		if (strcmp(standing_tiers[i].name, tier->name) == 0) {
-			tier->known = true;
-			tier->order = standing_tiers[i].order;
-			tier->pass = standing_tiers[i].pass;
-		}
+	if (builtin) {
+		tier->known = true;
+		tier->order = builtin->order;
+		tier->pass = builtin->pass;
 	}
 	if (tier->object) {
 		const struct tier_spec *spec = &as_tier(tier->object)->spec;
@@ -376,6 +428,7 @@ static bool calico_policy(const struct object *object, struct world_policy *ret)
 	*ret = (struct world_policy){
 		.syntax = WORLD_POLICY_CALICO,
 		.object = object,
+		.meaning = object,
 		.order = spec->order.set ? spec->order.v : INFINITY,
 		.tier = spec->tier && *spec->tier ? spec->tier : TIER_DEFAULT,
 		.staged = object->desc->kind == KIND_STAGED_NETWORK_POLICY ||
@@ -394,10 +447,10 @@ static bool kubernetes_policy(const struct object *object, struct world_policy *
 {
 	const struct kubernetes_policy_spec *spec;
 
-	if (object->desc->kind != KIND_STAGED_KUBERNETES_NETWORK_POLICY &&
-	    object->desc->kind != KIND_KUBERNETES_NETWORK_POLICY)
+	if (object->desc->kind != KIND_KUBERNETES_NETWORK_POLICY &&
+	    object->desc->kind != KIND_STAGED_KUBERNETES_NETWORK_POLICY)
 		return false;
-	spec = &as_kubernetes_policy(object)->spec;
+	spec = kubernetes_spec(object);
 	*ret = (struct world_policy){
 		.syntax = WORLD_POLICY_KUBERNETES,
 		.object = object,
@@ -410,6 +463,22 @@ static bool kubernetes_policy(const struct object *object, struct world_policy *
 		ret->directions |= strcmp(spec->policy_types.v[i], "Egress") == 0 ? POLICY_EGRESS
 										  : POLICY_INGRESS;
 	return spec->staged_action != STAGED_ACTION_DELETE;
+}
+
+/* A ClusterNetworkPolicy is read as the policy of Calico's that means the same. */
+static bool cluster_policy(struct policy_world *world, const struct object *object,
+			   struct world_policy *ret)
+{
+	struct object *meaning = NULL;
+
+	if (object->desc->kind != KIND_KUBERNETES_CLUSTER_NETWORK_POLICY ||
+	    kubernetes_policy_convert(object, &meaning, NULL, NULL) < 0)
+		return false;
+	*ARRAY_ADD(world->made, world->n_made) = meaning;
+	if (!calico_policy(meaning, ret))
+		return false;
+	ret->object = object;
+	return true;
 }
 
 static int compare_orders(double a, double b)
@@ -453,7 +522,8 @@ static void derive_tiers(struct policy_world *world)
 		if (world->objects[i]->desc->kind == KIND_TIER)
 			(void)tier_get(world, world->objects[i]->meta.name);
 		if (!calico_policy(world->objects[i], &policy) &&
-		    !kubernetes_policy(world->objects[i], &policy))
+		    !kubernetes_policy(world->objects[i], &policy) &&
+		    !cluster_policy(world, world->objects[i], &policy))
 			continue;
 		tier = tier_get(world, policy.tier);
 		*ARRAY_ADD(tier->policies, tier->n_policies) = policy;

@@ -29,7 +29,8 @@ struct policy_world *policy_world_free(struct policy_world *world);
 CLEANUP_FUNC(struct policy_world *, policy_world_free);
 
 /*
- * Creates or replaces; the object is copied. Kinds that say nothing of policy are passed over.
+ * Creates or replaces; the object is copied. Of Kubernetes' Pod, Namespace and ServiceAccount the
+ * endpoint or profile is put that Calico makes of it; kinds that say nothing of policy are kept.
  * -EINVAL: a policy's own selector, or its types, can't be understood, 'err' says why; what was
  * known of it before stays in force. A rule that can't be understood is no error: it denies.
  */
@@ -84,7 +85,8 @@ enum world_policy_syntax {
 struct world_policy {
 	enum world_policy_syntax syntax;
 	const struct object *object;
-	double order; /* INFINITY: last */
+	const struct object *meaning; /* of syntax CALICO: where its rules are; mostly 'object' */
+	double order;		      /* INFINITY: last */
 	const char *tier;
 	bool staged;
 	bool do_not_track;
@@ -123,10 +125,7 @@ struct world_service_member {
 	uint8_t protocol;
 	uint16_t port;
 };
-/* Replaces what is known of a service's endpoints; 'n' 0: there are none. Copies. */
-void policy_world_set_service(struct policy_world *world, const char *namespace, const char *name,
-			      const struct world_service_member *members, size_t n);
-/* Is (address, protocol, port) one of its endpoints; 'any_port': of any port and protocol? */
+/* Is (address, protocol, port) in one of a service's EndpointSlices; 'any_port': of any port and protocol? */
 bool policy_world_serves(const struct policy_world *world, const char *namespace, const char *name,
 			 const struct world_service_member *member, bool any_port);
 

@@ -34,6 +34,17 @@
 	OBJECT_OF("WorkloadEndpoint",                                                              \
 		  "namespace: " ns ", name: " node "-k8s-" pod "-eth0, labels: {" labels "}",      \
 		  "orchestrator: k8s, endpoint: eth0, node: " node ", pod: " pod ", " spec)
+#define KNP(name, spec)                                                                            \
+	"---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: shop, " \
+	"name: " name "}\nspec: {" spec "}\n"
+#define KCNP(name, spec)                                                                           \
+	"---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\n"         \
+	"metadata: {name: " name "}\nspec: {" spec "}\n"
+#define SLICE                                                                                      \
+	"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"                              \
+	"metadata: {namespace: shop, name: sql-1, labels: {kubernetes.io/service-name: sql}}\n"    \
+	"addressType: IPv4\nendpoints: [{addresses: [10.2.0.3]}]\n"                                \
+	"ports: [{name: '', port: 5432, protocol: TCP}]\n"
 #define ALLOW_ALL "ingress: [{action: Allow}], egress: [{action: Allow}]"
 #define ALLOW	  "[{action: Allow}]"
 #define DENY	  "[{action: Deny}]"
@@ -449,6 +460,76 @@ static const struct row rows[] = {
 		 "shop", "d", "n1", "app: d", "profiles: [p, kns.shop], ipNetworks: [10.1.0.4/32]")
 		 NP("q", "selector: app == 'y', ingress: []"),
 	 "pod/shop/a", "pod/shop/d", "tcp/80", INGRESS, A},
+
+	/* --- Services ----------------------------------------------------------------------- */
+	{"services: an endpoint of it, at its port",
+	 SLICE NP("p", "egress: [{action: Allow, destination: {services: {name: sql}}}]"),
+	 "pod/shop/a", "pod/bank/c", "tcp/5432", EGRESS, A},
+	{"services: another port of that endpoint",
+	 SLICE NP("p", "egress: [{action: Allow, destination: {services: {name: sql}}}]"),
+	 "pod/shop/a", "pod/bank/c", "tcp/80", EGRESS, D},
+	{"services: another protocol",
+	 SLICE NP("p", "egress: [{action: Allow, destination: {services: {name: sql}}}]"),
+	 "pod/shop/a", "pod/bank/c", "udp/5432", EGRESS, D},
+	{"services: no endpoint of it",
+	 SLICE NP("p", "egress: [{action: Allow, destination: {services: {name: sql}}}]"),
+	 "pod/shop/a", "pod/shop/b", "tcp/5432", EGRESS, D},
+	{"services: of another namespace, by its name",
+	 SLICE GNP(
+		 "p",
+		 "egress: [{action: Allow, destination: {services: {name: sql, namespace: shop}}}]"),
+	 "pod/shop/a", "pod/bank/c", "tcp/5432", EGRESS, A},
+	{"services: of a namespace that has no such service",
+	 SLICE NP(
+		 "p",
+		 "egress: [{action: Allow, destination: {services: {name: sql, namespace: bank}}}]"),
+	 "pod/shop/a", "pod/bank/c", "tcp/5432", EGRESS, D},
+	{"services as source: its endpoints, whatever the port",
+	 SLICE NP("p", "ingress: [{action: Allow, source: {services: {name: sql}}}]"), "pod/bank/c",
+	 "pod/shop/b", "tcp/80", INGRESS, A},
+	{"services as destination of ingress can't be understood",
+	 SLICE NP(
+		 "p",
+		 "ingress: [{action: Allow, destination: {services: {name: sql}}}, {action: Allow}]"),
+	 "pod/bank/c", "pod/shop/b", "tcp/80", INGRESS, D},
+
+	/* --- Kubernetes' own policies ------------------------------------------------------- */
+	{"a NetworkPolicy of Kubernetes isolates whom it selects",
+	 KNP("p", "podSelector: {matchLabels: {app: b}}"), "pod/shop/a", "pod/shop/b", "tcp/80",
+	 INGRESS, D},
+	{"it allows by the labels of pods of its namespace",
+	 KNP("p", "podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: a}}}]}]"),
+	 "pod/shop/a", "pod/shop/b", "tcp/80", INGRESS, A},
+	{"pods of another namespace are not meant",
+	 KNP("p", "podSelector: {}, ingress: [{from: [{podSelector: {}}]}]"), "pod/bank/c",
+	 "pod/shop/b", "tcp/80", INGRESS, D},
+	{"but by namespaceSelector",
+	 KNP("p",
+	     "podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: blue}}}]}]"),
+	 "pod/bank/c", "pod/shop/b", "tcp/80", INGRESS, A},
+	{"several policies allow what one of them allows",
+	 KNP("p", "podSelector: {}") KNP("q", "podSelector: {}, ingress: [{ports: [{port: 80}]}]"),
+	 "pod/bank/c", "pod/shop/b", "tcp/80", INGRESS, A},
+	{"they stand at order 1000: a lower one decides before",
+	 KNP("p", "podSelector: {}, ingress: [{}]") NP("q", "order: 999, ingress: " DENY),
+	 "pod/shop/a", "pod/shop/b", "tcp/80", INGRESS, D},
+	{"and without an order one comes behind them",
+	 KNP("p", "podSelector: {}, ingress: [{}]") NP("q", "ingress: " DENY), "pod/shop/a",
+	 "pod/shop/b", "tcp/80", INGRESS, A},
+	{"an admin's ClusterNetworkPolicy goes before all of them",
+	 KCNP("p",
+	      "tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]")
+		 KNP("q", "podSelector: {}, ingress: [{}]"),
+	 "pod/shop/a", "pod/shop/b", "tcp/80", INGRESS, D},
+	{"a baseline one comes behind",
+	 KCNP("p",
+	      "tier: Baseline, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]")
+		 KNP("q", "podSelector: {}, ingress: [{}]"),
+	 "pod/shop/a", "pod/shop/b", "tcp/80", INGRESS, A},
+	{"and denies where no other policy is",
+	 KCNP("p",
+	      "tier: Baseline, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]"),
+	 "pod/shop/a", "pod/shop/b", "tcp/80", INGRESS, D},
 
 	/* --- Rules that can't be understood ------------------------------------------------- */
 	{"a rule that can't be understood denies",

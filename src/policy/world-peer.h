@@ -8,8 +8,6 @@
 /* In the labels of a namespace: it is in one, whichever. No namespace can have such a label. */
 #define LABEL_ANY_NAMESPACE "any-namespace/"
 
-#define KUBERNETES_POLICY_ORDER 1000
-
 /* False: the object is none. The peer borrows from the object and the world. */
 bool world_peer_make(const struct policy_world *world, const struct object *object,
 		     struct world_peer *ret);

@@ -296,3 +296,52 @@ def test_impact_is_what_explain_says_before_and_after(ctl, files, tmp_path, new)
                 assert told == expected, (words, codes, changes)
                 found += len(told)
     assert found
+
+
+KUBERNETES = """apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Namespace
+  metadata: {name: shop, labels: {team: red}}
+  spec: {finalizers: [kubernetes]}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: web, namespace: shop, labels: {app: web}}
+  spec:
+    nodeName: n1
+    containers: [{name: c, image: nginx, ports: [{name: http, containerPort: 80}]}]
+  status: {phase: Running, podIP: 10.1.0.1, qosClass: BestEffort}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: db, namespace: shop, labels: {app: db}}
+  spec:
+    nodeName: n2
+    containers: [{name: c, image: pg, ports: [{name: sql, containerPort: 5432}]}]
+  status: {phase: Running, podIP: 10.2.0.1}
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: db, namespace: shop}
+  spec:
+    podSelector: {matchLabels: {app: db}}
+    policyTypes: [Ingress]
+    ingress:
+    - from:
+      - podSelector: {matchLabels: {app: api}}
+      ports: [{port: sql}]
+"""
+
+
+def test_kubectls_output_is_understood(ctl, tmp_path):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(KUBERNETES)
+    result = explain(ctl, path, QUESTION)
+    assert (result.code, result.err) == (2, "")
+    assert f"KubernetesNetworkPolicy shop/db ({path}:22): applies: podSelector" in result.out
+    assert (f"ingress rule 1 ({path}:29): no match: from[0]: podSelector.matchLabels app: api "
+            "(it is web)") in result.out
+    path.write_text(KUBERNETES.replace("app: api", "app: web"))
+    assert explain(ctl, path, QUESTION).code == 0
+    changed = KUBERNETES[KUBERNETES.index("- apiVersion: networking"):].replace("\n  ", "\n")
+    out = impact(ctl, path, changed.removeprefix("- ")).out
+    assert "deny   pod/shop/web -> pod/shop/db: TCP 5432 (IPv4)" in out

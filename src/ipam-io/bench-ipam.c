@@ -5,11 +5,13 @@
  * addresses, in batches of 10 as an agent serves the pods of one moment; then one node that assigns
  * and releases singly and in batches of 8. Prints "NAME VALUE UNIT meaning".
  *
- * Arguments: the directory of the SQLite file (/tmp), and how many nodes. DATASTORE_TYPE=etcdv3 and
- * ETCD_ENDPOINTS choose an etcd, which must be empty, instead.
+ * Arguments: the directory of the SQLite file (/tmp), how many nodes, and how many of them write at
+ * the same time (1). DATASTORE_TYPE=etcdv3 and ETCD_ENDPOINTS choose an etcd, which must be empty,
+ * instead.
  */
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +24,14 @@
 #include "model/kinds.h"
 #include "store/store.h"
 
-#define NODES	   1000u
-#define NODES_MAX  4000u
-#define PER_NODE   50u /* addresses; a block has 64 */
-#define NODE_BATCH 10u
-#define REQUESTS   2000u
-#define BATCH_MAX  10u
-#define LIVE	   100u /* addresses held at a time */
+#define NODES	    1000u
+#define NODES_MAX   4000u
+#define THREADS_MAX 16u
+#define PER_NODE    50u /* addresses; a block has 64 */
+#define NODE_BATCH  10u
+#define REQUESTS    2000u
+#define BATCH_MAX   10u
+#define LIVE	    100u /* addresses held at a time */
 
 static double now_us(void)
 {
@@ -86,28 +89,82 @@ static int serve(struct ipam_writer *writer, enum ipam_request_type type, unsign
 
 /* --- Many nodes ------------------------------------------------------------------------------ */
 
-static int fill(struct ipam_writer **writers, unsigned int n_nodes, double *block_us,
-		struct err *err)
-{
-	unsigned int first = 0;
+/* Nodes that have their writes carried out one after the other, beside those of other threads. */
+struct part {
+	pthread_t thread;
+	const struct store_config *config;
+	struct ipam_writer **writers; /* of all nodes, as is what follows */
+	double *block_us;
+	unsigned int first;
+	unsigned int end;
+	int result;
+	struct err err;
+};
 
+static int fill(struct part *part, struct store *store)
+{
+	for (unsigned int i = part->first; i < part->end; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "bench-node-%u", i);
+		part->writers[i] = ipam_writer_new(store, name);
+	}
 	/* The nodes in turn, as if all pods came at once. */
 	for (unsigned int round = 0; round < PER_NODE / NODE_BATCH; round++) {
-		for (unsigned int i = 0; i < n_nodes; i++) {
+		for (unsigned int i = part->first; i < part->end; i++) {
 			double us = 0;
-			int r = serve(writers[i], IPAM_ASSIGN_AUTO, first, NODE_BATCH, &us, err);
+			int r = serve(part->writers[i], IPAM_ASSIGN_AUTO,
+				      i * PER_NODE + round * NODE_BATCH, NODE_BATCH, &us,
+				      &part->err);
 
 			if (r < 0)
 				return r;
 			if (round == 0)
-				block_us[i] = us * NODE_BATCH;
-			first += NODE_BATCH;
+				part->block_us[i] = us * NODE_BATCH;
 		}
 	}
 	return 0;
 }
 
-static int run_nodes(struct store *store, unsigned int n_nodes, struct err *err)
+static void *run_part(void *arg)
+{
+	struct part *part = arg;
+	_cleanup_(store_closep) struct store *store = NULL;
+
+	part->result = store_open(part->config, &store, &part->err);
+	if (part->result == 0)
+		part->result = fill(part, store);
+	return NULL;
+}
+
+static int run_parts(const struct store_config *config, struct ipam_writer **writers,
+		     double *block_us, unsigned int n_nodes, unsigned int n_threads,
+		     struct err *err)
+{
+	struct part parts[THREADS_MAX];
+	int r = 0;
+
+	for (unsigned int i = 0; i < n_threads; i++) {
+		parts[i] = (struct part){
+			.config = config,
+			.writers = writers,
+			.block_us = block_us,
+			.first = n_nodes * i / n_threads,
+			.end = n_nodes * (i + 1) / n_threads,
+		};
+		if (pthread_create(&parts[i].thread, NULL, run_part, &parts[i]) != 0)
+			abort();
+	}
+	for (unsigned int i = 0; i < n_threads; i++) {
+		(void)pthread_join(parts[i].thread, NULL);
+		if (parts[i].result != 0)
+			r = err_set(err, -1, "%s", parts[i].err.msg);
+	}
+	return r;
+}
+
+static int run_nodes(const struct store_config *config, unsigned int n_nodes,
+		     unsigned int n_threads, struct err *err)
 {
 	_cleanup_free_ struct ipam_writer **writers =
 		xcalloc(n_nodes, sizeof(struct ipam_writer *));
@@ -118,16 +175,10 @@ static int run_nodes(struct store *store, unsigned int n_nodes, struct err *err)
 	double us;
 	int r;
 
-	for (unsigned int i = 0; i < n_nodes; i++) {
-		char name[32];
-
-		(void)snprintf(name, sizeof(name), "bench-node-%u", i);
-		writers[i] = ipam_writer_new(store, name);
-	}
 	start = now_us();
-	r = fill(writers, n_nodes, block_us, err);
+	r = run_parts(config, writers, block_us, n_nodes, n_threads, err);
 	us = now_us() - start;
-	for (unsigned int i = 0; i < n_nodes; i++) {
+	for (unsigned int i = 0; i < n_nodes && writers[i]; i++) {
 		const struct ipam_writer_counts *counts = ipam_writer_counts(writers[i]);
 
 		sum.n_commits += counts->n_commits;
@@ -139,10 +190,12 @@ static int run_nodes(struct store *store, unsigned int n_nodes, struct err *err)
 	if (r < 0)
 		return r;
 	qsort(block_us, n_nodes, sizeof(*block_us), compare);
-	printf("ipam-nodes-rate %.0f addresses/s %u addresses of %u nodes, batches of %u\n",
-	       n_addresses / us * 1e6, n_addresses, n_nodes, NODE_BATCH);
+	printf("ipam-nodes-rate %.0f addresses/s %u addresses of %u nodes, %u at a time, "
+	       "batches of %u\n",
+	       n_addresses / us * 1e6, n_addresses, n_nodes, n_threads, NODE_BATCH);
 	printf("ipam-nodes-commits %.3f commits/address\n", (double)sum.n_commits / n_addresses);
-	printf("ipam-nodes-writes %.3f objects/address\n", (double)sum.n_objects / n_addresses);
+	printf("ipam-nodes-writes %.3f objects/address <=1.2\n",
+	       (double)sum.n_objects / n_addresses);
 	printf("ipam-nodes-reads %.3f reads/address\n", (double)sum.n_reads / n_addresses);
 	printf("ipam-nodes-conflicts %.0f commits refused because of another node\n",
 	       (double)sum.n_conflicts);
@@ -182,14 +235,15 @@ static int run_one(struct ipam_writer *writer, unsigned int base, unsigned int b
 	return 0;
 }
 
-static int run(struct store *store, unsigned int n_nodes, struct err *err)
+static int run(const struct store_config *config, struct store *store, unsigned int n_nodes,
+	       unsigned int n_threads, struct err *err)
 {
 	_cleanup_(ipam_writer_freep) struct ipam_writer *writer = NULL;
 	unsigned int base = n_nodes * PER_NODE;
 	int r = add_pool(store, err);
 
 	if (r == 0)
-		r = run_nodes(store, n_nodes, err);
+		r = run_nodes(config, n_nodes, n_threads, err);
 	if (r != 0)
 		return r;
 	writer = ipam_writer_new(store, "bench-node");
@@ -207,10 +261,13 @@ int main(int argc, char **argv)
 	_cleanup_(store_closep) struct store *store = NULL;
 	struct err err = ERR_INIT;
 	uint64_t n_nodes = NODES;
+	uint64_t n_threads = 1;
 	int r = 0;
 
 	if (argc > 2)
 		r = parse_u64(argv[2], 1, NODES_MAX, &n_nodes, &err);
+	if (r == 0 && argc > 3)
+		r = parse_u64(argv[3], 1, THREADS_MAX, &n_threads, &err);
 	store_config_from_environment(&config);
 	if (!config.type || strcmp(config.type, "sqlite") == 0) {
 		config.type = "sqlite";
@@ -220,7 +277,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = store_open(&config, &store, &err);
 	if (r == 0)
-		r = run(store, (unsigned int)n_nodes, &err);
+		r = run(&config, store, (unsigned int)n_nodes, (unsigned int)n_threads, &err);
 	if (r != 0)
 		(void)fprintf(stderr, "bench-ipam: %s\n", err.msg);
 	(void)unlink(path);

@@ -630,4 +630,82 @@ STAGED = [
     ),
 ]
 
-CASES = RULES + ACCOUNTS + GLOBAL + ORDERS + TIERS + SETS + STAGED
+def service(name, namespace, world, pods, number, protocol="TCP"):
+    """A service without selector, with the slices of each family that say where it is."""
+    made = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"ports": [{"port": number, "protocol": protocol}]},
+        }
+    ]
+    for family, ips in (("IPv4", world.ip4), ("IPv6", world.ip6)):
+        made.append(
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {
+                    "name": f"{name}-{family.lower()}",
+                    "namespace": namespace,
+                    "labels": {"kubernetes.io/service-name": name},
+                },
+                "addressType": family,
+                "ports": [{"port": number, "protocol": protocol}],
+                "endpoints": [{"addresses": [ips[pod]]} for pod in pods if pod in ips],
+            }
+        )
+    return made
+
+
+def to_service(name, namespace=None):
+    """A service as an entity."""
+    chosen = {"name": name}
+    if namespace:
+        chosen["namespace"] = namespace
+    return {"services": chosen}
+
+
+SERVICES = [
+    case(
+        "egress to a service: its addresses and ports",
+        lambda w: [
+            *service("web", "y", w, ["y/b", "y/c"], 80),
+            cnp("x", selector="pod == 'a'", egress=[act("Allow", None, to_service("web", "y"))]),
+        ],
+        ["deny x/a -> *", "allow x/a -> y/b,y/c : 80/tcp"],
+    ),
+    case(
+        "ingress from a service: its addresses, any port",
+        lambda w: [
+            *service("web", "x", w, ["x/b"], 80),
+            cnp("x", selector="pod == 'a'", ingress=[act("Allow", to_service("web"))]),
+        ],
+        ["deny * -> x/a", "allow x/b -> x/a"],
+    ),
+    case(
+        "a service that is not there is nobody",
+        [cnp("x", selector="pod == 'a'", egress=[act("Allow", None, to_service("web"))])],
+        ["deny x/a -> *"],
+    ),
+    case(
+        "a service's endpoints change",
+        lambda w: [
+            *service("web", "y", w, ["y/b"], 81, "UDP"),
+            gnp(
+                selector="pod == 'a'",
+                egress=[act("Deny", None, to_service("web", "y")), act("Allow")],
+            ),
+        ],
+        ["deny */a -> y/b : 81/udp"],
+        then=[
+            Step(
+                lambda w: service("web", "y", w, ["z/b", "z/c"], 80),
+                expect=["deny */a -> z/b,z/c : 80/tcp"],
+            ),
+            Step(lambda w: service("web", "y", w, [], 80), expect=[]),
+        ],
+    ),
+]
+
+CASES = SERVICES + RULES + ACCOUNTS + GLOBAL + ORDERS + TIERS + SETS + STAGED

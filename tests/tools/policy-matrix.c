@@ -51,34 +51,25 @@ struct ports {
 
 /* --- Reading --------------------------------------------------------------------------------- */
 
-/* Policy knows some of Kubernetes' kinds by Calico's. '*ret' NULL: there is nothing to know. */
-static int translate(struct object *taken, struct object **ret, struct err *err)
+/* A pod's endpoint goes beside the pod; a WorkloadEndpoint that is given is one itself. */
+static int add_object(struct object *object, struct objects *to, struct objects *endpoints,
+		      struct err *err)
 {
-	_cleanup_(model_freep) struct object *object = taken;
+	struct object *endpoint = NULL;
 	int r = 0;
 
-	*ret = NULL;
-	switch ((int)object->desc->kind) {
-	case KIND_NAMESPACE:
-		*ret = kubernetes_namespace_profile(object);
-		break;
-	case KIND_SERVICE_ACCOUNT:
-		*ret = kubernetes_account_profile(object);
-		break;
-	case KIND_POD:
-		r = kubernetes_pod_endpoint(object, ret, err);
-		break;
-	case KIND_KUBERNETES_CLUSTER_NETWORK_POLICY:
-		r = kubernetes_policy_convert(object, ret, NULL, err);
-		break;
-	default:
-		*ret = TAKE_PTR(object);
-		break;
-	}
+	*ARRAY_ADD(to->v, to->n) = object;
+	if (object->desc->kind == KIND_POD)
+		r = kubernetes_pod_endpoint(object, &endpoint, err);
+	else if (object->desc->kind == KIND_WORKLOAD_ENDPOINT)
+		endpoint = model_copy(object);
+	if (endpoint)
+		*ARRAY_ADD(endpoints->v, endpoints->n) = endpoint;
 	return r < 0 ? r : 0;
 }
 
-static int read_file(const char *path, struct objects *to, struct err *err)
+static int read_file(const char *path, struct objects *to, struct objects *endpoints,
+		     struct err *err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	struct object **read = NULL;
@@ -88,15 +79,10 @@ static int read_file(const char *path, struct objects *to, struct err *err)
 	if (r == 0)
 		r = model_read_yaml(buf_str(&text), text.size, path, &read, &n, err);
 	for (size_t i = 0; i < n; i++) {
-		struct object *object = NULL;
-
-		if (r < 0) {
+		if (r == 0)
+			r = add_object(read[i], to, endpoints, err);
+		else
 			model_free(read[i]);
-			continue;
-		}
-		r = translate(read[i], &object, err);
-		if (r == 0 && object)
-			*ARRAY_ADD(to->v, to->n) = object;
 	}
 	free(read);
 	return r;
@@ -121,42 +107,6 @@ static int read_ports(char *text, struct ports *to, struct err *err)
 
 /* --- By the evaluator ------------------------------------------------------------------------ */
 
-static bool is_same_service(const struct object *slice, const char *namespace, const char *name)
-{
-	const char *service = str_map_find(&slice->meta.labels, ENDPOINT_SLICE_SERVICE_LABEL);
-
-	return slice->desc->kind == KIND_KUBERNETES_ENDPOINT_SLICE && service &&
-	       strcmp(service, name) == 0 && strcmp(slice->meta.namespace, namespace) == 0;
-}
-
-static void set_service(struct policy_world *world, const struct objects *objects,
-			const struct object *service)
-{
-	struct world_service_member *members = NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; i < objects->n; i++) {
-		const struct endpoint_slice *slice;
-
-		if (!is_same_service(objects->v[i], service->meta.namespace, service->meta.name))
-			continue;
-		slice = as_endpoint_slice(objects->v[i]);
-		for (size_t k = 0; k < slice->endpoints.n * slice->ports.n; k++) {
-			const struct slice_port *port = &slice->ports.v[k % slice->ports.n];
-			const struct str_list *addresses =
-				&slice->endpoints.v[k / slice->ports.n].addresses;
-			struct world_service_member *member = ARRAY_ADD(members, n);
-			int r = ip_parse(addresses->v[0], &member->addr, NULL);
-
-			assert(r == 0);
-			member->protocol = protocol_find(port->protocol ? port->protocol : "TCP");
-			member->port = (uint16_t)port->port.v;
-		}
-	}
-	policy_world_set_service(world, service->meta.namespace, service->meta.name, members, n);
-	free(members);
-}
-
 static int fill_world(struct policy_world *world, const struct objects *objects, struct err *err)
 {
 	for (size_t i = 0; i < objects->n; i++) {
@@ -164,8 +114,6 @@ static int fill_world(struct policy_world *world, const struct objects *objects,
 
 		if (r < 0)
 			return r;
-		if (objects->v[i]->desc->kind == KIND_KUBERNETES_SERVICE)
-			set_service(world, objects, objects->v[i]);
 	}
 	return 0;
 }
@@ -355,25 +303,34 @@ static struct graph *find_graph(struct graphs *graphs, const char *node)
 	return NULL;
 }
 
-static int fill_graphs(struct graphs *graphs, const struct objects *objects, struct err *err)
+/* The graph knows endpoints, not pods. */
+static int fill_graph(struct policy_graph *graph, const struct objects *objects,
+		      const struct objects *endpoints, struct err *err)
 {
-	for (size_t i = 0; i < objects->n; i++) {
-		const char *node;
+	int r = 0;
 
-		if (objects->v[i]->desc->kind != KIND_WORKLOAD_ENDPOINT)
-			continue;
-		node = as_workload_endpoint(objects->v[i])->spec.node;
+	for (size_t i = 0; r == 0 && i < objects->n; i++)
+		r = policy_graph_put(graph, objects->v[i], err);
+	for (size_t i = 0; r == 0 && i < endpoints->n; i++)
+		r = policy_graph_put(graph, endpoints->v[i], err);
+	return r;
+}
+
+static int fill_graphs(struct graphs *graphs, const struct objects *objects,
+		       const struct objects *endpoints, struct err *err)
+{
+	for (size_t i = 0; i < endpoints->n; i++) {
+		const char *node = as_workload_endpoint(endpoints->v[i])->spec.node;
+
 		if (!find_graph(graphs, node))
 			*ARRAY_ADD(graphs->v, graphs->n) =
 				(struct graph){.node = node, .graph = policy_graph_new(node)};
 	}
 	for (size_t k = 0; k < graphs->n; k++) {
-		for (size_t i = 0; i < objects->n; i++) {
-			int r = policy_graph_put(graphs->v[k].graph, objects->v[i], err);
+		int r = fill_graph(graphs->v[k].graph, objects, endpoints, err);
 
-			if (r < 0)
-				return r;
-		}
+		if (r < 0)
+			return r;
 		policy_graph_snapshot(graphs->v[k].graph, &graphs->v[k].update);
 	}
 	return 0;
@@ -412,7 +369,7 @@ static bool address_of(const struct object *object, uint8_t family, struct ip_ad
 }
 
 struct matrix {
-	const struct objects *objects;
+	const struct objects *endpoints;
 	const struct ports *ports;
 	uint8_t family;
 	struct policy_world *world; /* NULL: by 'graphs' */
@@ -445,33 +402,30 @@ static void print_pair(struct matrix *matrix, const struct object *from, const s
 
 static void print_matrix(struct matrix *matrix)
 {
-	for (size_t i = 0; i < matrix->objects->n; i++)
-		for (size_t k = 0; k < matrix->objects->n; k++) {
-			const struct object *from = matrix->objects->v[i];
-			const struct object *to = matrix->objects->v[k];
-
-			if (i != k && from->desc->kind == KIND_WORKLOAD_ENDPOINT &&
-			    to->desc->kind == KIND_WORKLOAD_ENDPOINT)
-				print_pair(matrix, from, to);
-		}
+	for (size_t i = 0; i < matrix->endpoints->n; i++)
+		for (size_t k = 0; k < matrix->endpoints->n; k++)
+			if (i != k)
+				print_pair(matrix, matrix->endpoints->v[i],
+					   matrix->endpoints->v[k]);
 }
 
 static int run(bool compiled, char **args, struct err *err)
 {
 	_cleanup_(objects_deinit) struct objects objects = {0};
+	_cleanup_(objects_deinit) struct objects endpoints = {0};
 	_cleanup_(policy_world_freep) struct policy_world *world = NULL;
 	struct ports ports = {0};
 	struct matrix matrix = {
-		.objects = &objects,
+		.endpoints = &endpoints,
 		.ports = &ports,
 		.family = strcmp(args[0], "6") == 0 ? AF_INET6 : AF_INET,
 	};
 	int r = read_ports(args[1], &ports, err);
 
 	for (size_t i = 2; r == 0 && args[i]; i++)
-		r = read_file(args[i], &objects, err);
+		r = read_file(args[i], &objects, &endpoints, err);
 	if (r == 0 && compiled) {
-		r = fill_graphs(&matrix.graphs, &objects, err);
+		r = fill_graphs(&matrix.graphs, &objects, &endpoints, err);
 	} else if (r == 0) {
 		matrix.world = world = policy_world_new();
 		r = fill_world(world, &objects, err);

@@ -17,7 +17,8 @@ struct answer_memory {
 	char *at;
 	size_t n_left;
 };
-void *answer_alloc(struct answer_memory *memory, size_t n, size_t size); /* zeroed */
+/* Zeroed. NULL: nothing was asked for. */
+void *answer_alloc(struct answer_memory *memory, size_t n, size_t size);
 char *answer_strdup(struct answer_memory *memory, const char *s);
 void answer_memory_deinit(struct answer_memory *memory);
 

@@ -146,27 +146,44 @@ static bool acts_at(const struct graph_local *local, const struct compiled_polic
 	return false;
 }
 
-/* 'policies' are sorted, so a tier's stand together. */
+/* Room for the policies that act there, and for their tiers; 'policies' are sorted. */
+static void reserve_tiers(struct policy_graph *graph, const struct graph_local *local,
+			  struct graph_policy *const *policies, size_t n, enum policy_stage stage,
+			  enum policy_way way, struct endpoint_tier **ret_tiers,
+			  const struct compiled_policy ***ret_list)
+{
+	const struct graph_tier *last = NULL;
+	size_t n_tiers = 0;
+	size_t n_list = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!acts_at(local, policies[i]->compiled, stage, way))
+			continue;
+		n_list++;
+		n_tiers += policies[i]->tier != last;
+		last = policies[i]->tier;
+	}
+	*ret_tiers = answer_alloc(&graph->answer, n_tiers, sizeof(**ret_tiers));
+	*ret_list = answer_alloc(&graph->answer, n_list, sizeof(const void *));
+}
+
 static struct endpoint_tiers describe_tiers(struct policy_graph *graph,
 					    const struct graph_local *local,
 					    struct graph_policy *const *policies, size_t n,
 					    enum policy_stage stage, enum policy_way way)
 {
-	const struct compiled_policy **list = NULL;
-	struct endpoint_tier *tiers = NULL;
+	const struct compiled_policy **list;
+	const struct graph_tier *last = NULL;
+	struct endpoint_tier *tiers;
 	size_t n_tiers = 0;
 	size_t n_list = 0;
-	const struct graph_tier *last = NULL;
 
+	reserve_tiers(graph, local, policies, n, stage, way, &tiers, &list);
 	for (size_t i = 0; i < n; i++) {
 		const struct compiled_policy *policy = policies[i]->compiled;
 
 		if (!acts_at(local, policy, stage, way))
 			continue;
-		if (!list) {
-			list = answer_alloc(&graph->answer, n, sizeof(const void *));
-			tiers = answer_alloc(&graph->answer, n, sizeof(*tiers));
-		}
 		if (policies[i]->tier != last) {
 			last = policies[i]->tier;
 			tiers[n_tiers++] = (struct endpoint_tier){

@@ -255,11 +255,23 @@ static bool same_selector(const struct graph_policy *policy, const char *selecto
 	return policy->selector && strcmp(policy->compiled->selector, selector) == 0;
 }
 
+/* Does it act in the same places and order? Then the endpoints need not be told. */
+static bool acts_alike(const struct compiled_policy *a, const struct compiled_policy *b)
+{
+	if (!a->tier || !b->tier)
+		return false;
+	return strcmp(a->tier, b->tier) == 0 && compare_orders(a->order, b->order) == 0 &&
+	       a->staged == b->staged && a->do_not_track == b->do_not_track &&
+	       a->pre_dnat == b->pre_dnat && a->apply_on_forward == b->apply_on_forward &&
+	       memcmp(a->applies, b->applies, sizeof(a->applies)) == 0;
+}
+
 /* Takes 'compiled'. Its selector is canonical, so it can be compiled. */
 static void set_version(struct policy_graph *graph, struct graph_policy *policy,
 			struct compiled_policy *compiled)
 {
 	bool keep = compiled->selector && same_selector(policy, compiled->selector);
+	bool alike = policy->compiled && acts_alike(policy->compiled, compiled);
 
 	if (!keep)
 		drop_selector(graph, policy);
@@ -268,7 +280,7 @@ static void set_version(struct policy_graph *graph, struct graph_policy *policy,
 	if (compiled->selector && !keep &&
 	    selector_compile(compiled->selector, &policy->selector, NULL) == 0)
 		label_index_add_query(graph->locals, &policy->query, policy->selector);
-	for (size_t i = 0; i < policy->n_matches; i++)
+	for (size_t i = 0; !alike && i < policy->n_matches; i++)
 		graph_mark_local(graph, policy->matches[i]);
 	mark_policy(graph, policy);
 }

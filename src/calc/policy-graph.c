@@ -31,6 +31,8 @@ void *answer_alloc(struct answer_memory *memory, size_t n, size_t size)
 	void *at;
 
 	assert(n <= SIZE_MAX / 2 / (size ? size : 1));
+	if (!total)
+		return NULL;
 	if (total > ANSWER_BLOCK_SIZE / 4) {
 		at = xcalloc(n, size);
 		*ARRAY_ADD(memory->blocks, memory->n_blocks) = at;

@@ -24,8 +24,12 @@
 #include "model/model-desc.h"
 #include "selector/selector.h"
 
+/* Most lists hold one pointer, which needs no memory of its own. */
 struct pointers {
-	void **v;
+	union {
+		void **many;
+		void *one; /* with 'capacity' 0 */
+	};
 	uint32_t n;
 	uint32_t capacity;
 };
@@ -93,30 +97,56 @@ struct label_index {
 
 /* --- Lists ------------------------------------------------------------------------------------- */
 
+static void **pointers_in(struct pointers *list)
+{
+	return list->capacity ? list->many : &list->one;
+}
+
+static void *pointers_at(const struct pointers *list, uint32_t i)
+{
+	return list->capacity ? list->many[i] : list->one;
+}
+
+static void pointers_clear(struct pointers *list)
+{
+	if (list->capacity)
+		free(list->many);
+	*list = (struct pointers){0};
+}
+
+static void pointers_grow(struct pointers *list)
+{
+	uint32_t capacity = list->capacity ? list->capacity * 2 : 2;
+	void **many = xreallocarray(list->capacity ? list->many : NULL, capacity, sizeof(*many));
+
+	if (!list->capacity)
+		many[0] = list->one;
+	list->many = many;
+	list->capacity = capacity;
+}
+
 static void pointers_add(struct pointers *list, void *pointer)
 {
-	if (list->n == list->capacity) {
-		list->capacity = list->capacity ? list->capacity * 2 : 1;
-		list->v = xreallocarray(list->v, list->capacity, sizeof(*list->v));
-	}
-	list->v[list->n++] = pointer;
+	if (list->n == MAX(list->capacity, 1u))
+		pointers_grow(list);
+	pointers_in(list)[list->n++] = pointer;
 }
 
 /* The last one takes its place. */
 static void pointers_remove_at(struct pointers *list, uint32_t i)
 {
-	list->v[i] = list->v[--list->n];
-	if (!list->n) {
-		free(list->v);
-		*list = (struct pointers){0};
-	}
+	void **v = pointers_in(list);
+
+	v[i] = v[--list->n];
+	if (!list->n)
+		pointers_clear(list);
 }
 
 static void pointers_remove(struct pointers *list, const void *pointer)
 {
 	uint32_t i = 0;
 
-	while (list->v[i] != pointer)
+	while (pointers_at(list, i) != pointer)
 		i++;
 	pointers_remove_at(list, i);
 }
@@ -138,7 +168,7 @@ static uint32_t pointers_find(const struct pointers *list, const void *pointer)
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if ((uintptr_t)list->v[middle] < (uintptr_t)pointer)
+		if ((uintptr_t)pointers_at(list, middle) < (uintptr_t)pointer)
 			low = middle + 1;
 		else
 			high = middle;
@@ -248,7 +278,7 @@ static struct label_parent *get_parent(struct label_index *index, const char *na
 static void parent_free(struct label_index *index, struct label_parent *parent)
 {
 	hash_table_remove(&index->parents, &parent->node);
-	free(parent->classes.v);
+	pointers_clear(&parent->classes);
 	free(parent->pairs);
 	free(parent);
 }
@@ -342,59 +372,98 @@ const struct str_map *label_index_labels(struct label_index *index, const struct
 
 /* --- Matching a class -------------------------------------------------------------------------- */
 
-static void try_queries(struct label_index *index, const struct str_map *labels,
+static const char *find_own(const struct label_class *class, const char *label)
+{
+	uint32_t low = 0;
+	uint32_t high = class->n_pairs;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = strcmp(pair_of(class, middle)->key->s, label);
+
+		if (order == 0)
+			return pair_of(class, middle)->value;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static const char *find_label(const void *data, const char *label)
+{
+	const struct label_class *class = data;
+	const char *value = find_own(class, label);
+
+	for (uint32_t i = 0; !value && i < class->n_parents; i++) {
+		const struct label_parent *parent = parent_of(class, i);
+
+		for (size_t j = 0; !value && j < parent->n_pairs; j++) {
+			if (strcmp(parent->pairs[j]->key->s, label) == 0)
+				value = parent->pairs[j]->value;
+		}
+	}
+	return value;
+}
+
+static bool matches_class(const struct label_query *query, const struct label_class *class)
+{
+	struct selector_labels labels = {.find = find_label, .data = class};
+
+	return selector_matches_in(query->selector, &labels);
+}
+
+static void try_queries(struct label_index *index, const struct label_class *class,
 			const struct pointers *queries)
 {
 	for (uint32_t i = 0; i < queries->n; i++) {
-		struct label_query *query = queries->v[i];
+		struct label_query *query = pointers_at(queries, i);
 
 		if (query->seen == index->round)
 			continue;
 		query->seen = index->round;
-		if (selector_matches(query->selector, labels))
+		if (matches_class(query, class))
 			pointers_add(&index->matches, query);
 	}
 }
 
-static void try_pair(struct label_index *index, const struct str_map *labels,
+static void try_pair(struct label_index *index, const struct label_class *class,
 		     const struct label_pair *pair)
 {
-	try_queries(index, labels, &pair->queries);
-	try_queries(index, labels, &pair->key->queries);
+	try_queries(index, class, &pair->queries);
+	try_queries(index, class, &pair->key->queries);
 }
 
 /* Leaves what matches the class now in 'matches' of the index. */
 static void find_matches(struct label_index *index, const struct label_class *class)
 {
-	const struct str_map *labels = effective_labels(index, class);
-
 	index->round++;
 	index->matches.n = 0;
 	for (uint32_t i = 0; i < class->n_pairs; i++)
-		try_pair(index, labels, pair_of(class, i));
+		try_pair(index, class, pair_of(class, i));
 	for (uint32_t i = 0; i < class->n_parents; i++) {
 		const struct label_parent *parent = parent_of(class, i);
 
 		for (size_t j = 0; j < parent->n_pairs; j++)
-			try_pair(index, labels, parent->pairs[j]);
+			try_pair(index, class, parent->pairs[j]);
 	}
-	try_queries(index, labels, &index->unindexed);
+	try_queries(index, class, &index->unindexed);
 	if (index->matches.n > 1)
-		qsort(index->matches.v, index->matches.n, sizeof(*index->matches.v),
+		qsort(pointers_in(&index->matches), index->matches.n, sizeof(void *),
 		      compare_pointers);
 }
 
 static void set_matches(struct label_class *class, const struct pointers *matches)
 {
-	free(class->matches.v);
-	class->matches = (struct pointers){0};
-	if (!matches->n)
+	pointers_clear(&class->matches);
+	class->matches.n = matches->n;
+	if (matches->n == 1)
+		class->matches.one = pointers_at(matches, 0);
+	if (matches->n < 2)
 		return;
-	class->matches = (struct pointers){
-		.v = xmemdup(matches->v, matches->n * sizeof(*matches->v)),
-		.n = matches->n,
-		.capacity = matches->n,
-	};
+	class->matches.many = xmemdup(matches->many, matches->n * sizeof(void *));
+	class->matches.capacity = matches->n;
 }
 
 /* Tells of the difference for one item. */
@@ -405,14 +474,18 @@ static void tell_difference(struct label_index *index, struct label_item *item,
 	uint32_t j = 0;
 
 	while (i < old->n || j < new->n) {
-		if (i < old->n && j < new->n && old->v[i] == new->v[j]) {
+		struct label_query *gone = i < old->n ? pointers_at(old, i) : NULL;
+		struct label_query *come = j < new->n ? pointers_at(new, j) : NULL;
+
+		if (gone == come) {
 			i++;
 			j++;
-		} else if (j == new->n ||
-			   (i < old->n && (uintptr_t)old->v[i] < (uintptr_t) new->v[j])) {
-			index->on_match(index->data, old->v[i++], item, false);
+		} else if (!come || (gone && (uintptr_t)gone < (uintptr_t)come)) {
+			index->on_match(index->data, gone, item, false);
+			i++;
 		} else {
-			index->on_match(index->data, new->v[j++], item, true);
+			index->on_match(index->data, come, item, true);
+			j++;
 		}
 	}
 }
@@ -449,7 +522,7 @@ static void enlist(struct label_class *class, uint32_t i)
 static void delist(struct label_class *class, uint32_t i)
 {
 	struct pointers *list = classes_of(class, i);
-	struct label_class *moved = list->v[list->n - 1];
+	struct label_class *moved = pointers_at(list, list->n - 1);
 	uint32_t place = class->places[i];
 	uint32_t j = 0;
 
@@ -469,7 +542,7 @@ static struct label_class *new_class(struct label_index *index, uint32_t n_pairs
 	class->n_parents = n - n_pairs;
 	class->places = (uint32_t *)(void *)&class->owners[n];
 	if (n)
-		memcpy(class->owners, index->owners.v, n * sizeof(void *));
+		memcpy(class->owners, pointers_in(&index->owners), n * sizeof(void *));
 	for (uint32_t i = 0; i < n; i++)
 		enlist(class, i);
 	for (uint32_t i = 0; i < n_pairs; i++) {
@@ -495,24 +568,24 @@ static void drop_idle_class(struct label_index *index, struct label_class *class
 	for (uint32_t i = 0; i < class->n_parents; i++)
 		drop_idle_parent(index, parent_of(class, i));
 	hash_table_remove(&index->classes, &class->node);
-	free(class->matches.v);
+	pointers_clear(&class->matches);
 	free(class);
 }
 
 static bool has_pointer(const struct pointers *list, uint32_t from, const void *pointer)
 {
 	for (uint32_t i = from; i < list->n; i++) {
-		if (list->v[i] == pointer)
+		if (pointers_at(list, i) == pointer)
 			return true;
 	}
 	return false;
 }
 
-static bool same_owners(const struct label_class *class, const struct pointers *owners)
+static bool same_owners(const struct label_class *class, struct pointers *owners)
 {
 	if (class->n_pairs + class->n_parents != owners->n)
 		return false;
-	return !owners->n || memcmp(class->owners, owners->v, owners->n * sizeof(void *)) == 0;
+	return memcmp(class->owners, pointers_in(owners), owners->n * sizeof(void *)) == 0;
 }
 
 static struct label_class *get_class(struct label_index *index, const struct str_map *labels,
@@ -531,7 +604,7 @@ static struct label_class *get_class(struct label_index *index, const struct str
 		if (!has_pointer(&index->owners, n_pairs, parent))
 			pointers_add(&index->owners, parent);
 	}
-	hash = hash_bytes(n_pairs, index->owners.v, index->owners.n * sizeof(void *));
+	hash = hash_bytes(n_pairs, pointers_in(&index->owners), index->owners.n * sizeof(void *));
 	for (node = hash_table_find(&index->classes, hash); node;
 	     node = hash_table_find_next(node)) {
 		struct label_class *class = CONTAINER_OF(node, struct label_class, node);
@@ -575,10 +648,11 @@ void label_index_remove(struct label_index *index, struct label_item *item)
 	drop_idle_class(index, class);
 }
 
-static bool same_pairs(const struct label_parent *parent, const struct pointers *pairs)
+static bool same_pairs(const struct label_parent *parent, struct pointers *pairs)
 {
 	return parent->n_pairs == pairs->n &&
-	       (!pairs->n || memcmp(parent->pairs, pairs->v, pairs->n * sizeof(void *)) == 0);
+	       (!pairs->n ||
+		memcmp(parent->pairs, pointers_in(pairs), pairs->n * sizeof(void *)) == 0);
 }
 
 static void replace_pairs(struct label_index *index, struct label_parent *parent)
@@ -589,7 +663,8 @@ static void replace_pairs(struct label_index *index, struct label_parent *parent
 	parent->n_pairs = index->owners.n;
 	parent->pairs = NULL;
 	if (parent->n_pairs)
-		parent->pairs = xmemdup(index->owners.v, parent->n_pairs * sizeof(void *));
+		parent->pairs =
+			xmemdup(pointers_in(&index->owners), parent->n_pairs * sizeof(void *));
 	for (size_t i = 0; i < parent->n_pairs; i++) {
 		parent->pairs[i]->n_owners++;
 		parent->pairs[i]->key->n_uses++;
@@ -614,7 +689,7 @@ void label_index_put_parent(struct label_index *index, const char *name,
 	if (!same_pairs(parent, &index->owners)) {
 		replace_pairs(index, parent);
 		for (uint32_t i = 0; i < parent->classes.n; i++)
-			match_again(index, parent->classes.v[i]);
+			match_again(index, pointers_at(&parent->classes, i));
 	}
 	drop_idle_parent(index, parent);
 }
@@ -638,7 +713,7 @@ static size_t weigh_need(const struct label_index *index, const struct selector_
 		return 0;
 	n = pair->classes.n + pair->queries.n;
 	for (uint32_t i = 0; i < pair->parents.n; i++)
-		n += ((const struct label_parent *)pair->parents.v[i])->classes.n;
+		n += ((const struct label_parent *)pointers_at(&pair->parents, i))->classes.n;
 	return n;
 }
 
@@ -733,30 +808,43 @@ static void tell_all(const struct visit *visit, const struct label_class *class)
 	}
 }
 
+static void insert_match(struct pointers *matches, uint32_t place, struct label_query *query)
+{
+	void **v;
+
+	pointers_add(matches, NULL);
+	v = pointers_in(matches);
+	memmove(&v[place + 1], &v[place], (matches->n - 1 - place) * sizeof(*v));
+	v[place] = query;
+}
+
+static void take_match(struct pointers *matches, uint32_t place)
+{
+	void **v = pointers_in(matches);
+
+	memmove(&v[place], &v[place + 1], (matches->n - 1 - place) * sizeof(*v));
+	if (!--matches->n)
+		pointers_clear(matches);
+}
+
 static void visit_class(const struct visit *visit, struct label_class *class)
 {
+	struct label_query *query = visit->query;
 	struct pointers *matches = &class->matches;
-	uint32_t place = pointers_find(matches, visit->query);
-	bool has = place < matches->n && matches->v[place] == visit->query;
+	uint32_t place;
 
 	if (class->seen == visit->index->round)
 		return;
 	class->seen = visit->index->round;
-	if (visit->adds) {
-		if (!selector_matches(visit->query->selector,
-				      effective_labels(visit->index, class)))
-			return;
-		pointers_add(matches, NULL);
-		memmove(&matches->v[place + 1], &matches->v[place],
-			(matches->n - 1 - place) * sizeof(*matches->v));
-		matches->v[place] = visit->query;
-	} else {
-		if (!has)
-			return;
-		memmove(&matches->v[place], &matches->v[place + 1],
-			(matches->n - 1 - place) * sizeof(*matches->v));
-		matches->n--;
-	}
+	if (visit->adds && !matches_class(query, class))
+		return;
+	place = pointers_find(matches, query);
+	if (visit->adds)
+		insert_match(matches, place, query);
+	else if (place < matches->n && pointers_at(matches, place) == query)
+		take_match(matches, place);
+	else
+		return;
 	if (visit->tell)
 		tell_all(visit, class);
 }
@@ -764,14 +852,15 @@ static void visit_class(const struct visit *visit, struct label_class *class)
 static void visit_list(const struct visit *visit, const struct pointers *classes)
 {
 	for (uint32_t i = 0; i < classes->n; i++)
-		visit_class(visit, classes->v[i]);
+		visit_class(visit, pointers_at(classes, i));
 }
 
 static void visit_pair(const struct visit *visit, const struct label_pair *pair)
 {
 	visit_list(visit, &pair->classes);
 	for (uint32_t i = 0; i < pair->parents.n; i++)
-		visit_list(visit, &((const struct label_parent *)pair->parents.v[i])->classes);
+		visit_list(visit,
+			   &((const struct label_parent *)pointers_at(&pair->parents, i))->classes);
 }
 
 static void visit_all(const struct visit *visit)
@@ -885,9 +974,9 @@ struct label_index *label_index_free(struct label_index *index)
 	hash_table_deinit(&index->pairs);
 	hash_table_deinit(&index->parents);
 	hash_table_deinit(&index->classes);
-	free(index->unindexed.v);
-	free(index->owners.v);
-	free(index->matches.v);
+	pointers_clear(&index->unindexed);
+	pointers_clear(&index->owners);
+	pointers_clear(&index->matches);
 	free(index->labels[0]);
 	free(index->labels[1]);
 	free(index);

@@ -266,9 +266,9 @@ static bool ends_with(const char *value, const char *end)
 	return len >= end_len && strcmp(value + len - end_len, end) == 0;
 }
 
-static bool term_matches(const struct node *node, const struct str_map *labels)
+static bool term_matches(const struct node *node, const struct selector_labels *labels)
 {
-	const char *value = str_map_find(labels, node->label);
+	const char *value = *node->label ? labels->find(labels->data, node->label) : NULL;
 
 	switch (node->op) {
 	case SELECTOR_ALL:
@@ -295,7 +295,7 @@ static bool term_matches(const struct node *node, const struct str_map *labels)
 }
 
 static bool node_matches(const struct selector *selector, uint32_t index,
-			 const struct str_map *labels)
+			 const struct selector_labels *labels)
 {
 	const struct node *node = &selector->nodes[index];
 	bool is_or = node->type == NODE_OR;
@@ -309,14 +309,32 @@ static bool node_matches(const struct selector *selector, uint32_t index,
 	return !is_or != node->negated;
 }
 
-bool selector_matches(const struct selector *selector, const struct str_map *labels)
+bool selector_matches_in(const struct selector *selector, const struct selector_labels *labels)
 {
 	return node_matches(selector, 0, labels);
 }
 
-static void explain_term(const struct node *node, const struct str_map *labels, struct buf *out)
+static const char *find_in_map(const void *map, const char *label)
 {
-	const char *value = *node->label ? str_map_find(labels, node->label) : NULL;
+	return str_map_find(map, label);
+}
+
+static struct selector_labels labels_of(const struct str_map *map)
+{
+	return (struct selector_labels){.find = find_in_map, .data = map};
+}
+
+bool selector_matches(const struct selector *selector, const struct str_map *map)
+{
+	struct selector_labels labels = labels_of(map);
+
+	return node_matches(selector, 0, &labels);
+}
+
+static void explain_term(const struct node *node, const struct selector_labels *labels,
+			 struct buf *out)
+{
+	const char *value = *node->label ? labels->find(labels->data, node->label) : NULL;
 
 	buf_adds(out, node->negated ? "!" : "");
 	write_term(node, out);
@@ -333,7 +351,7 @@ static void explain_term(const struct node *node, const struct str_map *labels, 
  * reason.
  */
 static void explain_node(const struct selector *selector, uint32_t index,
-			 const struct str_map *labels, struct buf *out)
+			 const struct selector_labels *labels, struct buf *out)
 {
 	const struct node *node = &selector->nodes[index];
 	bool settles = node->type == NODE_OR;
@@ -354,10 +372,11 @@ static void explain_node(const struct selector *selector, uint32_t index,
 	}
 }
 
-void selector_explain(const struct selector *selector, const struct str_map *labels,
-		      struct buf *out)
+void selector_explain(const struct selector *selector, const struct str_map *map, struct buf *out)
 {
-	explain_node(selector, 0, labels, out);
+	struct selector_labels labels = labels_of(map);
+
+	explain_node(selector, 0, &labels, out);
 }
 
 const char *selector_text(const struct selector *selector)

@@ -20,15 +20,21 @@ struct selector *selector_free(struct selector *selector);
 CLEANUP_FUNC(struct selector *, selector_free);
 
 /* "!=" and "not in" hold for an absent label; every other comparison does not. */
-bool selector_matches(const struct selector *selector, const struct str_map *labels);
+bool selector_matches(const struct selector *selector, const struct str_map *map);
+
+/* The same of labels that are held in another way: the value of one, NULL if it is not there. */
+struct selector_labels {
+	const char *(*find)(const void *data, const char *label);
+	const void *data;
+};
+bool selector_matches_in(const struct selector *selector, const struct selector_labels *labels);
 
 struct buf;
 /*
  * Appends which terms decide selector_matches(), each with what the labels say of it:
  * 'app == "web" (it is "db")', 'has(x) and y != "z" (there is no label y)'.
  */
-void selector_explain(const struct selector *selector, const struct str_map *labels,
-		      struct buf *out);
+void selector_explain(const struct selector *selector, const struct str_map *map, struct buf *out);
 
 /*
  * Its text in Calico's one spelling (blanks, quotes, sets in order), from which ids are made.

@@ -170,7 +170,9 @@ static int list_directory(const char *path, struct names *names, struct err *err
 		if (names->n >= CTL_FILES_MAX)
 			r = err_set(err, -E2BIG, "%s: more than %u files", path, CTL_FILES_MAX);
 		else
-			*ARRAY_ADD(names->v, names->n) = xasprintf("%s/%s", path, entry->d_name);
+			*ARRAY_ADD(names->v, names->n) =
+				xasprintf("%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/",
+					  entry->d_name);
 	}
 	(void)closedir(dir);
 	if (names->n)

@@ -280,7 +280,7 @@ def test_impact_is_what_explain_says_before_and_after(ctl, files, tmp_path, new)
     found = 0
     for source, target in (("web", "db"), ("db", "web"), ("web", "out"), ("out", "db")):
         for protocol in ("TCP", "UDP"):
-            for port in (1, 21, 22, 53, 60, 80, 81, 100, 200, 201, 1000, 2000, 2001, 5432, 65535):
+            for port in (21, 22, 53, 60, 200, 201, 2000, 5432):
                 words = (ends[source].split()[0],
                          f"{ends[target].split()[0]}:{protocol.lower()}/{port}")
                 codes = [ctl("policy", "explain", *words, "--from", directory).code

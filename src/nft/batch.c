@@ -26,6 +26,7 @@
 #define MESSAGE_MAX	  65536
 #define ELEMENTS_MAX	  32768 /* bytes of elements in a message; an attribute has 64 KiB */
 #define COMMIT_TRIES	  5
+#define UDATA_BYTE_ORDER  0
 #define UDATA_COMMENT	  0 /* as libnftnl numbers them */
 #define NFT_TYPE(message) ((NFNL_SUBSYS_NFTABLES << 8) | (message))
 
@@ -147,15 +148,6 @@ static uint32_t field_type(enum nft_field field, uint8_t family)
 	return 0;
 }
 
-static uint32_t field_bits(enum nft_field field, uint8_t family)
-{
-	static const uint8_t bytes[] = {[NFT_FIELD_PROTOCOL] = 1, [NFT_FIELD_PORT] = 2};
-
-	if (field == NFT_FIELD_PROTOCOL || field == NFT_FIELD_PORT)
-		return bytes[field];
-	return (uint32_t)nft_field_size(field, family);
-}
-
 uint32_t nft_schema_key_type(const struct nft_schema *schema, uint8_t family)
 {
 	uint32_t type = 0;
@@ -174,7 +166,7 @@ uint32_t nft_schema_flags(const struct nft_schema *schema)
 {
 	uint32_t flags = 0;
 
-	if (schema->ranges || schema->borders)
+	if (schema->ranges || schema->intervals)
 		flags |= NFT_SET_INTERVAL;
 	if (schema->verdicts)
 		flags |= NFT_SET_MAP;
@@ -193,7 +185,8 @@ static void put_fields(struct nlmsghdr *message, const struct nft_schema *schema
 	for (size_t i = 0; i < NFT_FIELDS_MAX && schema->fields[i]; i++) {
 		struct nlattr *field = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
 
-		put_u32(message, NFTA_SET_FIELD_LEN, field_bits(schema->fields[i], family));
+		put_u32(message, NFTA_SET_FIELD_LEN,
+			(uint32_t)nft_field_bytes(schema->fields[i], family));
 		mnl_attr_nest_end(message, field);
 	}
 	mnl_attr_nest_end(message, concat);
@@ -211,6 +204,16 @@ static void put_counter(struct nlmsghdr *message)
 	mnl_attr_nest_end(message, expr);
 }
 
+/* Names are in the machine's order, as the nft program sees it; it is told so to show them. */
+static void put_byte_order(struct nlmsghdr *message)
+{
+	static const uint32_t host_order = 1;
+	uint8_t udata[2 + sizeof(host_order)] = {UDATA_BYTE_ORDER, sizeof(host_order)};
+
+	memcpy(udata + 2, &host_order, sizeof(host_order));
+	mnl_attr_put(message, NFTA_SET_USERDATA, sizeof(udata), udata);
+}
+
 void nft_batch_add_set(struct nft_batch *batch, const char *name, const struct nft_schema *schema)
 {
 	struct nlmsghdr *message = open_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
@@ -224,6 +227,8 @@ void nft_batch_add_set(struct nft_batch *batch, const char *name, const struct n
 		put_u32(message, NFTA_SET_DATA_TYPE, NFT_DATA_VERDICT);
 	if (is_concatenation(schema))
 		put_fields(message, schema, batch->family);
+	else if (schema->fields[0] == NFT_FIELD_INTERFACE)
+		put_byte_order(message);
 	if (schema->counters)
 		put_counter(message);
 	close_message(batch, message);

@@ -11,8 +11,7 @@
  *	    -> masquerade: the far end would answer past the tunnel
  *
  * With VXLAN, UDP gets a source port above that of VXLAN: what comes back to the VXLAN port is not
- * kept track of. A pool inside another, or next to one, makes one interval with it: an interval set
- * refuses overlaps.
+ * kept track of. A pool inside another is part of its interval: an interval set refuses overlaps.
  */
 
 #include <linux/in.h>
@@ -30,7 +29,7 @@
 #define CHAIN	 "nat-cali-POSTROUTING"
 
 static const struct nft_base base = {.type = "nat", .hook = NF_INET_POST_ROUTING, .priority = 110};
-static const struct nft_schema schema = {.fields = {NFT_FIELD_ADDRESS}, .borders = true};
+static const struct nft_schema schema = {.fields = {NFT_FIELD_ADDRESS}, .intervals = true};
 
 /* --- Members ------------------------------------------------------------------------------ */
 
@@ -44,7 +43,6 @@ static struct nft_set *pool_set(struct policy_table *table, unsigned int f, cons
 {
 	struct nft_set *set = nft_set_ref(table->rulesets[f], name, &schema);
 	_cleanup_free_ struct cidr *cidrs = xcalloc(config->n_pools, sizeof(*cidrs));
-	_cleanup_free_ struct nft_element *borders = NULL;
 	size_t n_kept = 0;
 	size_t n = 0;
 
@@ -56,9 +54,7 @@ static struct nft_set *pool_set(struct policy_table *table, unsigned int f, cons
 	for (size_t i = 0; i < n; i++)
 		if (!n_kept || !cidr_covers(&cidrs[n_kept - 1], &cidrs[i]))
 			cidrs[n_kept++] = cidrs[i];
-	n = borders_of(cidrs, n_kept, &borders);
-	for (size_t i = 0; i < n; i++)
-		nft_set_add(table->rulesets[f], set, &borders[i]);
+	set_add_nets(table->rulesets[f], set, cidrs, n_kept);
 	return set;
 }
 

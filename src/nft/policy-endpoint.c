@@ -200,8 +200,7 @@ static void add_tier(struct policy_table *table, unsigned int f, enum policy_way
 	}
 	add_pass_clear(table, &own);
 	add_policies(table, f, way, tier, &own);
-	chain = nft_chain_share(table->rulesets[f],
-				way == POLICY_WAY_INGRESS ? "cali-ti-" : "cali-to-", &own);
+	chain = nft_chain_share(table->rulesets[f], "cali-tier-", &own);
 	add_jump(table, f, rules, nft_chain_name(chain));
 	nft_chain_unref(table->rulesets[f], chain); /* the jump holds it */
 }
@@ -361,7 +360,7 @@ static void set_source(struct policy_table *table, const struct table_endpoint *
 	unsigned int f = net->addr.family == AF_INET ? 0 : 1;
 	struct nft_set *set = spoofing ? table->spoofing[f] : table->sources[f];
 	struct cidr masked = cidr_masked(net);
-	struct nft_element element = {.is_end = false};
+	struct nft_element element = {.chain = NULL};
 
 	put_interface(&element, endpoint->interface);
 	memcpy(element.key + 16, masked.addr.bytes, ip_size(masked.addr.family));

@@ -56,8 +56,9 @@ MUST_CHECK int table_set_change(struct policy_table *table, const struct policy_
 void table_set_gone(struct policy_table *table, const struct policy_set_id *id);
 void table_sets_deinit(struct policy_table *table);
 
-/* The prefixes as members of an interval set; in order and apart. Give free(). */
-size_t borders_of(const struct cidr *nets, size_t n, struct nft_element **ret);
+/* Prefixes, apart from each other, to a set of intervals. */
+void set_add_nets(struct nft_ruleset *ruleset, struct nft_set *set, const struct cidr *nets,
+		  size_t n);
 /* A set by its content, shared by all who want the same; one reference is given. */
 struct nft_set *content_set(struct nft_ruleset *ruleset, const char *prefix,
 			    const struct nft_schema *schema, const struct nft_element *members,

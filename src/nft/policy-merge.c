@@ -142,7 +142,7 @@ static struct space space_of(uint8_t family, const struct layout_rule *rules, si
 
 static struct nft_element everything(const struct space *space)
 {
-	struct nft_element box = {.is_end = false};
+	struct nft_element box = {.chain = NULL};
 
 	for (size_t d = 0; d < DIMS_; d++)
 		memset(box.key_end + space->at[d], 0xff, space->sizes[d]);

@@ -16,40 +16,22 @@
 #include "nft/policy-internal.h"
 
 static const struct nft_schema hosts_schema = {.fields = {NFT_FIELD_ADDRESS}};
-static const struct nft_schema nets_schema = {.fields = {NFT_FIELD_ADDRESS}, .borders = true};
+static const struct nft_schema nets_schema = {.fields = {NFT_FIELD_ADDRESS}, .intervals = true};
 static const struct nft_schema ports_schema = {
 	.fields = {NFT_FIELD_ADDRESS, NFT_FIELD_PROTOCOL, NFT_FIELD_PORT}};
-static const struct nft_schema port_ranges_schema = {.fields = {NFT_FIELD_PORT}, .borders = true};
+static const struct nft_schema port_ranges_schema = {.fields = {NFT_FIELD_PORT}, .intervals = true};
 
-/* --- Borders ------------------------------------------------------------------------------ */
-
-/* The first key behind; false: there is none, the interval has no end. */
-static bool key_behind(uint8_t *key, size_t size)
-{
-	for (size_t i = size; i-- > 0;)
-		if (++key[i])
-			return true;
-	return false;
-}
-
-static struct nft_element begin_of(const struct cidr *net)
+static struct nft_element interval_of(const struct cidr *net)
 {
 	struct cidr masked = cidr_masked(net);
-	struct nft_element begin = {.is_end = false};
-
-	memcpy(begin.key, masked.addr.bytes, ip_size(net->addr.family));
-	return begin;
-}
-
-static bool end_of(const struct cidr *net, struct nft_element *ret)
-{
+	struct nft_element interval = {.chain = NULL};
 	size_t size = ip_size(net->addr.family);
 
-	*ret = begin_of(net);
-	ret->is_end = true;
+	memcpy(interval.key, masked.addr.bytes, size);
+	memcpy(interval.key_end, masked.addr.bytes, size);
 	for (unsigned int bit = net->len; bit < size * 8; bit++)
-		ret->key[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
-	return key_behind(ret->key, size);
+		interval.key_end[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
+	return interval;
 }
 
 /* --- By content --------------------------------------------------------------------------- */
@@ -66,8 +48,7 @@ struct nft_set *content_set(struct nft_ruleset *ruleset, const char *prefix,
 
 	for (size_t i = 0; i < n; i++) {
 		buf_add(&text, members[i].key, size);
-		buf_add(&text, members[i].key_end, schema->ranges ? size : 0);
-		buf_addc(&text, (char)members[i].is_end);
+		buf_add(&text, members[i].key_end, size);
 	}
 	digest = digest_of(DIGEST_SHA224, text.data, text.size);
 	name = xasprintf("%s%.16s", prefix, digest_hex(&digest).s);
@@ -77,34 +58,23 @@ struct nft_set *content_set(struct nft_ruleset *ruleset, const char *prefix,
 	return set;
 }
 
-size_t borders_of(const struct cidr *nets, size_t n, struct nft_element **ret)
+void set_add_nets(struct nft_ruleset *ruleset, struct nft_set *set, const struct cidr *nets,
+		  size_t n)
 {
-	struct nft_element *borders = xcalloc(2 * n, sizeof(*borders));
-	size_t n_borders = 0;
-
 	for (size_t i = 0; i < n; i++) {
-		struct nft_element begin = begin_of(&nets[i]);
-		struct nft_element end;
-		bool has_end = end_of(&nets[i], &end);
+		struct nft_element interval = interval_of(&nets[i]);
 
-		if (n_borders && borders[n_borders - 1].is_end &&
-		    memcmp(borders[n_borders - 1].key, begin.key, sizeof(begin.key)) == 0)
-			n_borders--; /* they touch */
-		else
-			borders[n_borders++] = begin;
-		if (has_end)
-			borders[n_borders++] = end;
+		nft_set_add(ruleset, set, &interval);
 	}
-	*ret = borders;
-	return n_borders;
 }
 
 struct nft_set *content_set_of_nets(struct nft_ruleset *ruleset, const struct cidr *nets, size_t n)
 {
-	_cleanup_free_ struct nft_element *borders = NULL;
-	size_t n_borders = borders_of(nets, n, &borders);
+	_cleanup_free_ struct nft_element *intervals = xcalloc(n, sizeof(*intervals));
 
-	return content_set(ruleset, "cali-n-", &nets_schema, borders, n_borders);
+	for (size_t i = 0; i < n; i++)
+		intervals[i] = interval_of(&nets[i]);
+	return content_set(ruleset, "cali-n-", &nets_schema, intervals, n);
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -115,30 +85,30 @@ static int compare_ranges(const void *a, const void *b)
 	return (int)x->first - (int)y->first;
 }
 
-static struct nft_element port_border(unsigned int port, bool is_end)
+static void put_port(uint8_t *key, unsigned int port)
 {
-	return (struct nft_element){.key = {(uint8_t)(port >> 8), (uint8_t)port}, .is_end = is_end};
+	key[0] = (uint8_t)(port >> 8);
+	key[1] = (uint8_t)port;
 }
 
 struct nft_set *content_set_of_ports(struct nft_ruleset *ruleset, const struct port_range *ports,
 				     size_t n)
 {
 	_cleanup_free_ struct port_range *sorted = xmemdup(ports, n * sizeof(*ports));
-	_cleanup_free_ struct nft_element *borders = xcalloc(2 * n, sizeof(*borders));
-	size_t n_borders = 0;
+	_cleanup_free_ struct nft_element *intervals = xcalloc(n, sizeof(*intervals));
+	size_t n_intervals = 0;
 
 	qsort(sorted, n, sizeof(*sorted), compare_ranges);
-	for (size_t i = 0; i < n;) {
+	for (size_t i = 0; i < n; n_intervals++) {
 		unsigned int first = sorted[i].first;
 		unsigned int last = sorted[i].last;
 
 		for (i++; i < n && sorted[i].first <= last + 1; i++)
 			last = MAX(last, (unsigned int)sorted[i].last);
-		borders[n_borders++] = port_border(first, /* is_end= */ false);
-		if (last < UINT16_MAX)
-			borders[n_borders++] = port_border(last + 1, /* is_end= */ true);
+		put_port(intervals[n_intervals].key, first);
+		put_port(intervals[n_intervals].key_end, last);
 	}
-	return content_set(ruleset, "cali-p-", &port_ranges_schema, borders, n_borders);
+	return content_set(ruleset, "cali-p-", &port_ranges_schema, intervals, n_intervals);
 }
 
 /* --- Policy sets -------------------------------------------------------------------------- */
@@ -244,20 +214,13 @@ static void show(struct policy_table *table, struct table_set *set, struct table
 {
 	struct nft_ruleset *ruleset = table->rulesets[index_of(&net->net)];
 	struct nft_set *kernel = set->sets[index_of(&net->net)];
-	struct nft_element begin = begin_of(&net->net);
-	struct nft_element end;
+	struct nft_element interval = interval_of(&net->net);
 
 	net->shown = shown;
 	if (shown)
-		nft_set_add(ruleset, kernel, &begin);
+		nft_set_add(ruleset, kernel, &interval);
 	else
-		nft_set_remove(ruleset, kernel, &begin);
-	if (!set->wide || !end_of(&net->net, &end))
-		return;
-	if (shown)
-		nft_set_add(ruleset, kernel, &end);
-	else
-		nft_set_remove(ruleset, kernel, &end);
+		nft_set_remove(ruleset, kernel, &interval);
 }
 
 /* Shows or hides all that 'net' covers. */
@@ -329,7 +292,7 @@ static void change_port(struct policy_table *table, struct table_set *set,
 {
 	unsigned int f = index_of(&member->net);
 	size_t size = ip_size(member->net.addr.family);
-	struct nft_element element = {.is_end = false};
+	struct nft_element element = {.chain = NULL};
 
 	memcpy(element.key, member->net.addr.bytes, size);
 	element.key[size] = member->protocol;

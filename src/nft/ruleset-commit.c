@@ -24,53 +24,68 @@ static bool is_unwanted(const struct nft_chain *chain)
 	return !chain->refs && chain->known;
 }
 
-static struct nft_wire_element wire_of(const struct nft_set *set, const struct nft_member *member)
+/* An interval goes over the wire as its two borders, of which the second is the first key behind. */
+static void put_end(struct nft_batch *batch, const struct nft_set *set,
+		    const struct nft_member *member,
+		    void (*change)(struct nft_batch *batch, const char *set,
+				   const struct nft_wire_element *element))
 {
-	return (struct nft_wire_element){
+	uint8_t end[NFT_KEY_MAX];
+	struct nft_wire_element element = {.key = end, .size = set->key_size, .is_end = true};
+
+	memcpy(end, member->id + set->key_size, set->key_size);
+	for (size_t i = set->key_size; i-- > 0;) {
+		if (!++end[i])
+			continue;
+		change(batch, set->name, &element);
+		return;
+	}
+	/* It goes to the last of all keys, and has no end. */
+}
+
+static void put_member(struct nft_batch *batch, const struct nft_set *set,
+		       const struct nft_member *member,
+		       void (*change)(struct nft_batch *batch, const char *set,
+				      const struct nft_wire_element *element))
+{
+	struct nft_wire_element element = {
 		.key = member->id,
 		.key_end = set->schema.ranges ? member->id + set->key_size : NULL,
 		.size = set->key_size,
-		.is_end = member->is_end,
 		.chain = member->chain ? nft_chain_name(member->chain) : NULL,
 	};
+
+	change(batch, set->name, &element);
+	if (set->schema.intervals)
+		put_end(batch, set, member, change);
 }
 
 static int compare_members(const void *a, const void *b)
 {
 	const struct nft_member *x = *(const struct nft_member *const *)a;
 	const struct nft_member *y = *(const struct nft_member *const *)b;
-	int r = memcmp(x->id, y->id, MIN(x->hh.keylen, y->hh.keylen) - 1);
 
-	return r ? r : (int)y->is_end - (int)x->is_end;
+	return memcmp(x->id, y->id, MIN(x->hh.keylen, y->hh.keylen));
 }
 
-/* The kernel takes the borders of an interval one after the other. */
-static void sort_borders(const struct nft_set *set)
+static void sort_intervals(const struct nft_set *set)
 {
-	if (set->schema.borders && set->n_dirty)
+	if (set->schema.intervals && set->n_dirty)
 		qsort(set->dirty, set->n_dirty, sizeof(struct nft_member *), compare_members);
 }
 
 static void delete_members(struct nft_batch *batch, const struct nft_set *set)
 {
-	for (size_t i = 0; i < set->n_dirty; i++) {
-		const struct nft_member *member = set->dirty[i];
-		struct nft_wire_element element = wire_of(set, member);
-
-		if (member->known && !member->wanted)
-			nft_batch_delete_element(batch, set->name, &element);
-	}
+	for (size_t i = 0; i < set->n_dirty; i++)
+		if (set->dirty[i]->known && !set->dirty[i]->wanted)
+			put_member(batch, set, set->dirty[i], nft_batch_delete_element);
 }
 
 static void add_members(struct nft_batch *batch, const struct nft_set *set)
 {
-	for (size_t i = 0; i < set->n_dirty; i++) {
-		const struct nft_member *member = set->dirty[i];
-		struct nft_wire_element element = wire_of(set, member);
-
-		if (!member->known && member->wanted)
-			nft_batch_add_element(batch, set->name, &element);
-	}
+	for (size_t i = 0; i < set->n_dirty; i++)
+		if (!set->dirty[i]->known && set->dirty[i]->wanted)
+			put_member(batch, set, set->dirty[i], nft_batch_add_element);
 }
 
 static bool needs_rules(const struct nft_chain *chain)
@@ -115,7 +130,7 @@ static void put_members(struct nft_ruleset *ruleset, struct nft_batch *batch)
 	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
 		const struct nft_set *set = ruleset->dirty_sets[i];
 
-		sort_borders(set);
+		sort_intervals(set);
 		if (set->refs && set->known)
 			delete_members(batch, set);
 		if (set->refs)

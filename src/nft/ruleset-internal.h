@@ -10,10 +10,9 @@ struct nft_member {
 	bool wanted;
 	bool known;  /* the kernel has it */
 	bool listed; /* among the set's dirty ones */
-	bool is_end;
 	struct nft_chain *chain;
 	UT_hash_handle hh;
-	uint8_t id[]; /* key, key_end if ranges, is_end, the chain's name */
+	uint8_t id[]; /* key, key_end if it has one, the chain's name */
 };
 
 struct nft_set {
@@ -100,6 +99,10 @@ struct nft_read_set {
 	uint32_t key_type;
 	uint32_t key_size;
 };
+struct nft_border {
+	uint8_t key[NFT_KEY_MAX];
+	bool is_end;
+};
 struct nft_reading {
 	uint8_t family;
 	bool has_table;
@@ -108,10 +111,14 @@ struct nft_reading {
 	size_t at; /* the chain of the last rule */
 	struct nft_read_set *sets;
 	size_t n_sets;
-	/* Members are given to it as they come. */
+	/* Members are given to it as they come; of intervals, when all borders are here. */
 	struct nft_ruleset *ruleset;
 	struct nft_set *set;
+	struct nft_border *borders;
+	size_t n_borders;
 };
 void nft_reading_deinit(struct nft_reading *reading);
+/* All members of the set are here. */
+void nft_reading_end_set(struct nft_reading *reading);
 /* One message of a dump: of the table, of chains, rules, sets or members. -EBADMSG: can't be. */
 MUST_CHECK int nft_reading_message(struct nft_reading *reading, const struct nlmsghdr *message);

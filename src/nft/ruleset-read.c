@@ -98,6 +98,7 @@ static void forget_objects(struct nft_reading *reading)
 void nft_reading_deinit(struct nft_reading *reading)
 {
 	forget_objects(reading);
+	free(reading->borders);
 }
 
 static int chain_message(struct nft_reading *reading, const struct nlmsghdr *message)
@@ -225,7 +226,7 @@ static int element_attr(struct nft_reading *reading, const struct nlattr *attr)
 {
 	const struct nft_schema *schema = &reading->set->schema;
 	const struct nlattr *tb[ELEMENT_ATTRS];
-	struct nft_element element = {.is_end = false};
+	struct nft_element element = {.chain = NULL};
 	int r = nl_parse_nested(attr, element_policy, ELEMENT_ATTRS, tb);
 
 	if (r == 0)
@@ -238,8 +239,13 @@ static int element_attr(struct nft_reading *reading, const struct nlattr *attr)
 		r = take_verdict(tb[NFTA_SET_ELEM_DATA], &element.chain);
 	if (r < 0)
 		return r;
-	element.is_end =
-		schema->borders && (u32_of(tb[NFTA_SET_ELEM_FLAGS]) & NFT_SET_ELEM_INTERVAL_END);
+	if (schema->intervals) {
+		struct nft_border *border = ARRAY_ADD(reading->borders, reading->n_borders);
+
+		memcpy(border->key, element.key, sizeof(border->key));
+		border->is_end = u32_of(tb[NFTA_SET_ELEM_FLAGS]) & NFT_SET_ELEM_INTERVAL_END;
+		return 0;
+	}
 	nft_set_learn(reading->ruleset, reading->set, &element);
 	return 0;
 }
@@ -260,6 +266,54 @@ static int elements_message(struct nft_reading *reading, const struct nlmsghdr *
 		attr = mnl_attr_next(attr);
 	}
 	return r;
+}
+
+static int compare_borders(const void *a, const void *b)
+{
+	const struct nft_border *x = a;
+	const struct nft_border *y = b;
+	int r = memcmp(x->key, y->key, sizeof(x->key));
+
+	return r ? r : (int)y->is_end - (int)x->is_end;
+}
+
+/* The key before, with the fewest steps from the right. */
+static void step_back(uint8_t *key, size_t size)
+{
+	for (size_t i = size; i-- > 0;)
+		if (key[i]--)
+			return;
+}
+
+/* Borders to intervals. What is no pair can't be taken back one by one: the table is made anew. */
+void nft_reading_end_set(struct nft_reading *reading)
+{
+	size_t size = reading->set->key_size;
+
+	if (reading->n_borders)
+		qsort(reading->borders, reading->n_borders, sizeof(*reading->borders),
+		      compare_borders);
+	for (size_t i = 0; i < reading->n_borders; i++) {
+		const struct nft_border *border = &reading->borders[i];
+		struct nft_element element = {.chain = NULL};
+		bool last = i + 1 == reading->n_borders;
+
+		if (border->is_end || (!last && !border[1].is_end)) {
+			reading->ruleset->remake = true;
+			continue;
+		}
+		memcpy(element.key, border->key, size);
+		memset(element.key_end, 0xff, size);
+		if (!last) {
+			memcpy(element.key_end, border[1].key, size);
+			step_back(element.key_end, size);
+			i++;
+		}
+		nft_set_learn(reading->ruleset, reading->set, &element);
+	}
+	free(reading->borders);
+	reading->borders = NULL;
+	reading->n_borders = 0;
 }
 
 int nft_reading_message(struct nft_reading *reading, const struct nlmsghdr *message)
@@ -355,7 +409,7 @@ static void restart_sets(void *ctx)
 
 static void restart_elements(void *ctx)
 {
-	const struct nft_reading *reading = ctx;
+	struct nft_reading *reading = ctx;
 	struct nft_member *member;
 	struct nft_member *next;
 
@@ -401,9 +455,10 @@ static int learn_set(struct nft_reading *reading, const struct nft_read_set *rea
 {
 	static const struct question members = {
 		.type = NFT_MSG_GETSETELEM, .flags = NLM_F_DUMP, .restart = restart_elements};
-	static const struct nft_schema unknown = {.borders = false};
+	static const struct nft_schema unknown = {.ranges = false};
 	struct nft_ruleset *ruleset = reading->ruleset;
 	struct nft_set *set;
+	int r;
 
 	if (!is_told(ruleset, read->name))
 		return 0;
@@ -419,7 +474,10 @@ static int learn_set(struct nft_reading *reading, const struct nft_read_set *rea
 		return 0;
 	}
 	reading->set = set;
-	return ask(reading, nl, &members, set->name, err);
+	r = ask(reading, nl, &members, set->name, err);
+	if (r == 0)
+		nft_reading_end_set(reading);
+	return r;
 }
 
 int nft_ruleset_read(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)

@@ -18,19 +18,26 @@
 #include "nft/ruleset-internal.h"
 
 static const uint8_t field_bytes[] = {
-	[NFT_FIELD_NONE] = 0, [NFT_FIELD_ADDRESS] = 4,	  [NFT_FIELD_PROTOCOL] = 4,
-	[NFT_FIELD_PORT] = 4, [NFT_FIELD_INTERFACE] = 16,
+	[NFT_FIELD_NONE] = 0, [NFT_FIELD_ADDRESS] = 4,	  [NFT_FIELD_PROTOCOL] = 1,
+	[NFT_FIELD_PORT] = 2, [NFT_FIELD_INTERFACE] = 16,
 };
+
+size_t nft_field_bytes(enum nft_field field, uint8_t family)
+{
+	return field == NFT_FIELD_ADDRESS ? ip_size(family) : field_bytes[field];
+}
 
 size_t nft_field_size(enum nft_field field, uint8_t family)
 {
-	return field == NFT_FIELD_ADDRESS ? ip_size(family) : field_bytes[field];
+	return (nft_field_bytes(field, family) + 3) / 4 * 4;
 }
 
 size_t nft_schema_key_size(const struct nft_schema *schema, uint8_t family)
 {
 	size_t size = 0;
 
+	if (!schema->fields[1] && !schema->ranges)
+		return nft_field_bytes(schema->fields[0], family);
 	for (size_t i = 0; i < NFT_FIELDS_MAX; i++)
 		size += nft_field_size(schema->fields[i], family);
 	assert(size <= NFT_KEY_MAX);
@@ -40,7 +47,8 @@ size_t nft_schema_key_size(const struct nft_schema *schema, uint8_t family)
 static bool schema_equal(const struct nft_schema *a, const struct nft_schema *b)
 {
 	return memcmp(a->fields, b->fields, sizeof(a->fields)) == 0 && a->ranges == b->ranges &&
-	       a->borders == b->borders && a->verdicts == b->verdicts && a->counters == b->counters;
+	       a->intervals == b->intervals && a->verdicts == b->verdicts &&
+	       a->counters == b->counters;
 }
 
 enum nft_part nft_part_of(const char *name)
@@ -186,12 +194,10 @@ static struct member_id id_of(const struct nft_set *set, const struct nft_elemen
 	struct member_id id = {.size = set->key_size};
 
 	memcpy(id.bytes, element->key, set->key_size);
-	if (set->schema.ranges) {
+	if (set->schema.ranges || set->schema.intervals) {
 		memcpy(id.bytes + id.size, element->key_end, set->key_size);
 		id.size += set->key_size;
 	}
-	if (set->schema.borders)
-		id.bytes[id.size++] = element->is_end;
 	if (set->schema.verdicts && element->chain) {
 		size_t len = strnlen(element->chain, NFT_CHAIN_MAXNAMELEN - 1);
 
@@ -228,7 +234,6 @@ void nft_set_add(struct nft_ruleset *ruleset, struct nft_set *set,
 		member = make_member(set, &id);
 	if (member->wanted)
 		return;
-	member->is_end = element->is_end;
 	member->wanted = true;
 	set->n_wanted++;
 	if (element->chain)
@@ -254,7 +259,6 @@ void nft_set_learn(struct nft_ruleset *ruleset, struct nft_set *set,
 
 	if (!member)
 		member = make_member(set, &id);
-	member->is_end = element->is_end;
 	member->known = true;
 	if (!member->wanted)
 		list_member(ruleset, set, member);

@@ -29,12 +29,14 @@ enum nft_field {
 
 struct nft_schema {
 	uint8_t fields[NFT_FIELDS_MAX]; /* enum nft_field */
-	bool ranges;			/* members are from a key to another one, fieldwise */
-	bool borders;  /* one field: members are borders, a begin and an end that does not belong */
-	bool verdicts; /* a verdict map */
-	bool counters; /* of each member */
+	bool ranges;			/* members are from a key to another one, field by field */
+	bool intervals; /* of one field; the kernel shows changes at the same moment as rules */
+	bool verdicts;	/* a verdict map */
+	bool counters;	/* of each member */
 };
-size_t nft_field_size(enum nft_field field, uint8_t family); /* as in a key: rounded up to 4 */
+size_t nft_field_bytes(enum nft_field field, uint8_t family);
+/* As in a key of several fields: rounded up to 4. */
+size_t nft_field_size(enum nft_field field, uint8_t family);
 size_t nft_schema_key_size(const struct nft_schema *schema, uint8_t family);
 
 struct nft_chain;
@@ -44,8 +46,7 @@ struct nft_set;
 /* A member: 'size' of the schema's key. */
 struct nft_element {
 	uint8_t key[NFT_KEY_MAX];
-	uint8_t key_end[NFT_KEY_MAX]; /* of ranges */
-	bool is_end;		      /* of borders */
+	uint8_t key_end[NFT_KEY_MAX]; /* of ranges and intervals; belongs to it */
 	const char *chain;	      /* of verdicts: where to go (goto) */
 };
 

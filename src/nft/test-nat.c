@@ -139,7 +139,7 @@ static void test_pools_that_touch(void **state)
 	POOLS(&pools, 0, "+10.1.0.0/16", "+10.0.0.0/16", "+10.0.7.0/24", "10.0.0.0/16",
 	      "+255.255.255.0/24", "+fd00::ffff:ffff:ffff:ff00/120", "+fd00:0:0:1::/64");
 	assert_true(apply(nat, &pools));
-	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "10.0.0.0/15"));
+	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "10.0.0.0/16, 10.1.0.0/16"));
 	assert_true(lab_says("nft list set ip calico masq-ipam-pools", "255.255.255.0/24"));
 	policy_table_invalidate(nat);
 	assert_false(apply(nat, &pools));

@@ -76,7 +76,7 @@ static const struct {
 static void print_help(void)
 {
 	(void)printf(
-		"Usage: korat agent [OPTION]...\n       korat agent cleanup [--dry-run] [--run-dir DIR]\n\n"
+		"Usage: korat agent [OPTION]...\n       korat agent cleanup [--dry-run] [--run-dir DIR]\n       korat agent metrics\n\n"
 		"The agent of one node: addresses, routes, tunnels, NAT, BGP, CNI.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(agent_options); i++) {
 		_cleanup_free_ char *left =

@@ -53,6 +53,7 @@ struct agent {
 	char *known_profile; /* of a network: it is in the datastore */
 
 	struct metrics metrics;
+	uint64_t start_us;
 };
 
 /* agent.c */

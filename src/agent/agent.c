@@ -31,6 +31,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "calc/calc.h"
+#include "loop/loop.h"
 #include "model/felix-configuration.h"
 
 #define LOG_MODULE "agent"
@@ -50,6 +51,8 @@ static void on_applied(void *ctx)
 {
 	struct agent *agent = ctx;
 
+	if (agent->in_sync && !agent->metrics.initial_resync_us)
+		agent->metrics.initial_resync_us = loop_now() - agent->start_us;
 	if (agent->in_sync && agent->bgp_dirty && agent->bird &&
 	    dataplane_ready_for_bird(agent->dataplane))
 		agent_configure_bird(agent);
@@ -84,9 +87,12 @@ static void refresh_felix(struct agent *agent)
 void agent_objects_changed(struct agent *agent)
 {
 	_cleanup_(calc_update_deinitp) struct calc_update update = {0};
+	uint64_t start_us = loop_now();
 
 	calc_flush(agent->calc, &update);
 	dataplane_update(agent->dataplane, &update);
+	agent->metrics.n_calcs++;
+	agent->metrics.calc_us_total += loop_now() - start_us;
 	agent->bgp_dirty |= update.bgp_changed;
 	if (!agent->in_sync)
 		return;
@@ -452,14 +458,24 @@ static void agent_deinit(struct agent *agent)
 	store_config_deinit(&agent->store_config);
 }
 
+static int print_metrics_reference(void)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT;
+
+	metrics_write_reference(&out);
+	return fputs(buf_str(&out), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int agent_main(int argc, char **argv)
 {
-	struct agent agent = {0};
+	struct agent agent = {.start_us = loop_now()};
 	struct err err = ERR_INIT;
 	int r;
 
 	if (argc > 1 && strcmp(argv[1], "cleanup") == 0)
 		return cleanup_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "metrics") == 0)
+		return print_metrics_reference();
 	r = agent_args_parse(argc, argv, &agent.args, &err);
 
 	if (r == AGENT_ARGS_E_HELP)

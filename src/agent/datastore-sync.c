@@ -241,6 +241,7 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 	case STORE_EVENT_PUT:
 		if (!concerns_us(sync, stored))
 			return;
+		sync->agent->metrics.n_updates++;
 		remember(sync, stored);
 		take_in(sync, stored);
 		return;
@@ -248,6 +249,7 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 		known = find_known(sync, stored, &key);
 		if (!known)
 			return;
+		sync->agent->metrics.n_updates++;
 		forget(sync, known);
 		remove_object(sync->agent, stored->kind, stored->namespace, stored->name,
 			      stored->revision);

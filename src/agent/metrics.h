@@ -31,6 +31,10 @@ struct metrics {
 	uint64_t n_repairs;
 	uint64_t n_overruns;
 	uint64_t n_resyncs;
+	uint64_t n_updates; /* objects */
+	uint64_t n_calcs;   /* batches of them */
+	uint64_t calc_us_total;
+	uint64_t initial_resync_us; /* 0: not there yet */
 	bool in_sync;
 	uint64_t datastore_away; /* 0 or 1 */
 	uint64_t n_reserve;
@@ -44,3 +48,5 @@ struct metrics {
 };
 
 void metrics_write(const struct metrics *metrics, struct buf *out);
+/* The page of docs/reference. */
+void metrics_write_reference(struct buf *out);

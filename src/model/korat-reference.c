@@ -26,9 +26,11 @@ static int write_all(const char *dir, struct err *err)
 	r = dir_make(dir, 0755, err);
 	if (r < 0)
 		return r;
-	buf_adds(&index, "# Reference of all kinds\n\nWritten by `./dev docs` from the tables in "
-			 "`src/model`. What shows and changes their objects: "
-			 "[koratctl](koratctl.md).\n\n| Kind | What |\n|---|---|\n");
+	buf_adds(
+		&index,
+		"# Reference of all kinds\n\nWritten by `./dev docs` from the tables in "
+		"`src/model`. What shows and changes their objects: "
+		"[koratctl](koratctl.md).\nWhat the agent counts: [metrics](metrics.md).\n\n| Kind | What |\n|---|---|\n");
 	for (unsigned int kind = 1; kind < KIND_COUNT_; kind++) {
 		const struct kind_desc *desc = kind_get((enum kind)kind);
 

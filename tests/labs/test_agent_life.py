@@ -100,6 +100,13 @@ def test_metrics(lab):
     assert _metric(node, "felix_resync_state") == 3
     assert _metric(node, 'korat_cni_requests_total{verb="ADD",result="ok"}') == 1
     assert _metric(node, "process_resident_memory_bytes") > 1 << 20
+    assert _metric(node, "process_open_fds") > 5
+    assert _metric(node, "felix_calc_graph_updates_processed") > 5
+    assert _metric(node, "felix_calc_graph_update_time_seconds_count") > 0
+    assert 0 < _metric(node, "felix_int_dataplane_initial_resync_time_seconds") < 20
+    assert _metric(node, "korat_datastore_away") == 0
+    assert _metric(node, "korat_unwritten_changes") == 0
+    assert _metric(node, "korat_reserve_addresses") == 8
 
 
 def test_log_lines_are_well_formed(lab):

@@ -112,9 +112,12 @@ static void put_right(struct dataplane *dataplane, struct endpoint *endpoint, in
 {
 	const struct pod_link_host wanted = endpoint_host(endpoint);
 	struct err err = ERR_INIT;
+	int r = pod_link_host_repair(dataplane->nl, &wanted, &err);
 
-	if (pod_link_host_repair(dataplane->nl, &wanted, &err) < 0 ||
-	    program_endpoint(dataplane, endpoint, ifindex, &err) < 0)
+	if (r == 0)
+		r = program_endpoint(dataplane, endpoint, ifindex, &err);
+	/* Of a link that is gone the last word comes after those of its parts. */
+	if (r < 0 && r != -ENODEV)
 		log_error_limited("can't restore an endpoint", "endpoint", endpoint->name, "error",
 				  err.msg);
 }

@@ -73,9 +73,9 @@ static void note_link_gone(struct dataplane *dataplane, const struct link *link)
 
 	forget_link(dataplane, link->ifindex);
 	if (endpoint) {
-		log_warning_limited("a pod's interface is gone without a DEL: the pod has no "
-				    "network until its runtime starts it anew",
-				    "endpoint", endpoint->name, "interface", link->name);
+		log_info_limited("a pod's interface is gone without a DEL: if the pod still runs, "
+				 "it has no network until its runtime makes it anew",
+				 "endpoint", endpoint->name, "interface", link->name);
 		dataplane_remove_endpoint(dataplane, endpoint);
 	}
 	if (tunnel) {

@@ -205,16 +205,14 @@ static void print_station(const struct printer *printer, const struct connection
 
 static void print_end(const struct connection_end *end)
 {
-	if (end->peer && end->type == END_WORKLOAD)
-		printf("%s", end->peer->text);
-	else if (end->peer)
+	if (end->peer)
 		printf("%s", end->peer->text);
 	else if (end->type == END_HOST)
 		printf("node/%s", end->node);
 	else
 		printf("outside");
 	printf(" (%s", ip_format(&end->addr).s);
-	if (end->node && *end->node)
+	if (*end->node)
 		printf(" on %s", end->node);
 	printf(")");
 }
@@ -266,7 +264,7 @@ static json_t *end_json(const struct connection_end *end, const char *asked)
 	(void)json_object_set_new(json, "address", json_string(ip_format(&end->addr).s));
 	if (end->peer)
 		(void)json_object_set_new(json, "endpoint", json_string(end->peer->text));
-	if (end->node)
+	if (*end->node)
 		(void)json_object_set_new(json, "node", json_string(end->node));
 	return json;
 }
@@ -299,8 +297,8 @@ int ctl_run_policy_explain(struct ctl *ctl, struct err *err)
 	_cleanup_(ctl_policies_deinitp) struct ctl_policies policies = {.world = NULL};
 	_cleanup_(connection_trace_deinitp) struct connection_trace trace = {.stations = NULL};
 	struct printer printer = {.policies = &policies, .all = args->set[FLAG_ALL]};
-	struct connection_end from;
-	struct connection_end to;
+	struct connection_end from = {.node = ""};
+	struct connection_end to = {.node = ""};
 	struct packet packet = {.source_port = SOURCE_PORT_DEFAULT};
 	uint64_t source_port;
 	bool json;

@@ -143,10 +143,10 @@ int model_read_yaml_lines(const char *text, size_t size, const char *where, stru
 int model_read_yaml(const char *text, size_t size, const char *where, struct object ***ret,
 		    size_t *ret_n, struct err *err)
 {
-	json_t **lines;
+	json_t **lines = NULL;
 	int r = model_read_yaml_lines(text, size, where, ret, &lines, ret_n, err);
 
-	if (r == 0)
+	if (r == 0 && lines)
 		model_lines_free(lines, *ret_n);
 	return r;
 }

@@ -181,6 +181,13 @@ static const struct ip_pool_spec *pool_of(const struct policy_world *world,
 	return NULL;
 }
 
+/* Both ends on one host. */
+static bool is_inside(const struct journey *journey)
+{
+	return journey->from->type != END_OUTSIDE && journey->to->type != END_OUTSIDE &&
+	       strcmp(journey->from->node, journey->to->node) == 0;
+}
+
 static bool encapsulates(enum encap_mode mode, bool same_subnet)
 {
 	return mode == ENCAP_MODE_ALWAYS || (mode == ENCAP_MODE_CROSS_SUBNET && !same_subnet);
@@ -197,8 +204,7 @@ static bool is_tunnelled(const struct journey *journey)
 	struct cidr b;
 	bool same_subnet;
 
-	if (!pool || to->type != END_WORKLOAD || from->type == END_OUTSIDE ||
-	    strcmp(from->node, to->node) == 0)
+	if (!pool || to->type != END_WORKLOAD || from->type == END_OUTSIDE || is_inside(journey))
 		return false;
 	same_subnet = node_address(journey->world, from->node, family, &a) &&
 		      node_address(journey->world, to->node, family, &b) &&
@@ -264,7 +270,7 @@ static void leave_workload(struct journey *journey)
 {
 	const struct connection_end *from = journey->from;
 	const struct world_peer *wildcard = wildcard_of(journey->world, from->node);
-	bool stays = journey->to->node && strcmp(from->node, journey->to->node) == 0;
+	bool stays = is_inside(journey);
 
 	visit(journey, wildcard, POLICY_INGRESS, VERDICT_STAGE_PRE_DNAT);
 	if (!journey->accepted && !(stays && journey->to->type == END_HOST))
@@ -378,7 +384,7 @@ enum verdict connection_verdict(struct policy_world *world, const struct connect
 	journey.packet.source = from->addr;
 	journey.packet.destination = to->addr;
 	journey.tunnelled = is_tunnelled(&journey);
-	if (from->node && to->node && strcmp(from->node, to->node) == 0) {
+	if (is_inside(&journey)) {
 		travel_inside(&journey);
 	} else {
 		if (from->type == END_HOST && journey.tunnelled)

@@ -141,7 +141,7 @@ static void end_of_peer(const struct world_peer *peer, struct connection_end *re
 		    : peer->type == WORLD_HOST	 ? END_HOST
 						 : END_OUTSIDE;
 	ret->peer = ret->type == END_OUTSIDE ? NULL : peer;
-	ret->node = ret->type == END_OUTSIDE ? NULL : peer->node;
+	ret->node = ret->type == END_OUTSIDE ? "" : peer->node;
 }
 
 /* Who has an address: a workload, a host, or nobody we know. */
@@ -153,7 +153,7 @@ static void end_of_address(struct policy_world *world, const struct ip_addr *add
 	const struct world_peer *peers = policy_world_peers(world, &n);
 	const struct object *const *objects = policy_world_objects(world, &n_objects);
 
-	*ret = (struct connection_end){.type = END_OUTSIDE, .addr = *addr};
+	*ret = (struct connection_end){.type = END_OUTSIDE, .node = "", .addr = *addr};
 	for (size_t i = 0; i < n; i++) {
 		if (peers[i].type == WORLD_WORKLOAD && world_peer_holds(&peers[i], addr)) {
 			end_of_peer(&peers[i], ret);
@@ -250,7 +250,7 @@ static int find_named(struct policy_world *world, const char *text, size_t row, 
 	const char *slash = strchr(rest, '/');
 	_cleanup_free_ char *namespace = NULL;
 	const struct world_peer *peer;
-	struct connection_end end = {.type = END_OUTSIDE};
+	struct connection_end end = {.type = END_OUTSIDE, .node = ""};
 	struct cidr cidr;
 
 	if (end_kinds[row].namespaced != !!slash || !*rest || (slash && !slash[1]))

@@ -14,7 +14,7 @@ enum connection_end_type {
 struct connection_end {
 	enum connection_end_type type;
 	const struct world_peer *peer; /* the workload, or the host endpoint asked for; or NULL */
-	const char *node;	       /* NULL: outside */
+	const char *node;	       /* "": outside */
 	struct ip_addr addr;	       /* borrowed, as all of this, until the world changes */
 };
 

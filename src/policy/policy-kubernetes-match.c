@@ -28,20 +28,41 @@ static bool is_among(const struct str_list *values, const char *value)
 	return false;
 }
 
+/* What can't be understood does not hold. */
 static bool expression_matches(const struct label_expression *expression,
 			       const struct str_map *labels)
 {
-	const char *value = str_map_find(labels, expression->key);
+	const char *value = expression->key ? str_map_find(labels, expression->key) : NULL;
 	const char *operator= expression->operator? expression->operator: "";
 
+	if (!expression->key)
+		return false;
 	if (strcmp(operator, "In") == 0)
 		return value && is_among(&expression->values, value);
 	if (strcmp(operator, "NotIn") == 0)
 		return !value || !is_among(&expression->values, value);
 	if (strcmp(operator, "Exists") == 0)
 		return value;
-	if (strcmp(operator, "DoesNotExist") == 0)
-		return !value;
+	return strcmp(operator, "DoesNotExist") == 0 && !value;
+}
+
+/* " (it is VALUE)" behind what was wanted of a label. */
+static void add_value(const char *value, struct buf *why)
+{
+	buf_addf(why, " (%s%s)", value ? "it is " : "there is no such label", value ? value : "");
+}
+
+static bool label_matches(const struct str_pair *wanted, const struct str_map *labels,
+			  const char *field, struct buf *why)
+{
+	const char *value = str_map_find(labels, wanted->key);
+
+	if (value && strcmp(value, wanted->value) == 0)
+		return true;
+	if (why) {
+		buf_addf(why, "%s.matchLabels %s: %s", field, wanted->key, wanted->value);
+		add_value(value, why);
+	}
 	return false;
 }
 
@@ -49,28 +70,19 @@ static bool expression_matches(const struct label_expression *expression,
 static bool labels_match(const struct label_selector *selector, const struct str_map *labels,
 			 const char *field, struct buf *why)
 {
-	for (size_t i = 0; i < selector->match_labels.n; i++) {
-		const struct str_pair *wanted = &selector->match_labels.v[i];
-		const char *value = str_map_find(labels, wanted->key);
-
-		if (value && strcmp(value, wanted->value) == 0)
-			continue;
-		if (why)
-			buf_addf(why, "%s.matchLabels %s: %s (%s%s)", field, wanted->key,
-				 wanted->value, value ? "it is " : "there is no such label",
-				 value ? value : "");
-		return false;
-	}
+	for (size_t i = 0; i < selector->match_labels.n; i++)
+		if (!label_matches(&selector->match_labels.v[i], labels, field, why))
+			return false;
 	for (size_t i = 0; i < selector->match_expressions.n; i++) {
 		const struct label_expression *expression = &selector->match_expressions.v[i];
-		const char *value = str_map_find(labels, expression->key);
 
 		if (expression_matches(expression, labels))
 			continue;
-		if (why)
-			buf_addf(why, "%s.matchExpressions %s %s (%s%s)", field, expression->key,
-				 expression->operator? expression->operator: "",
-				 value ? "it is " : "there is no such label", value ? value : "");
+		if (why && expression->key && expression->operator) {
+			buf_addf(why, "%s.matchExpressions %s %s", field, expression->key,
+				 expression->operator);
+			add_value(str_map_find(labels, expression->key), why);
+		}
 		return false;
 	}
 	return true;
@@ -194,6 +206,37 @@ static bool port_matches(struct policy_world *world, const struct kubernetes_por
 	return packet->destination_port >= first && packet->destination_port <= wanted->end_port.v;
 }
 
+static bool ports_match(struct policy_world *world, const struct kubernetes_port_list *ports,
+			const struct packet *packet)
+{
+	for (size_t i = 0; i < ports->n; i++)
+		if (port_matches(world, &ports->v[i], packet))
+			return true;
+	return ports->n == 0;
+}
+
+/* 'field' is "from" or "to". */
+static bool peers_match(struct policy_world *world, const struct kubernetes_peer_list *peers,
+			const char *namespace, const struct ip_addr *addr, const char *field,
+			struct buf *why)
+{
+	for (size_t i = 0; i < peers->n; i++) {
+		_cleanup_buf_ struct buf reason = BUF_INIT;
+
+		if (peer_matches(world, &peers->v[i], namespace, addr, &reason)) {
+			if (why)
+				buf_reset(why);
+			return true;
+		}
+		if (why && reason.size)
+			buf_addf(why, "%s%s[%zu]: %s", why->size ? "; " : "", field, i,
+				 buf_str(&reason));
+	}
+	if (peers->n && why && !why->size)
+		buf_addf(why, "%s: %s is none of them", field, ip_format(addr).s);
+	return peers->n == 0;
+}
+
 bool kubernetes_rule_matches(struct policy_world *world, const struct world_policy *policy,
 			     enum policy_direction direction, size_t index,
 			     const struct packet *packet, struct buf *why)
@@ -201,32 +244,17 @@ bool kubernetes_rule_matches(struct policy_world *world, const struct world_poli
 	const struct kubernetes_policy_spec *spec = kubernetes_spec(policy->object);
 	bool in = direction == POLICY_INGRESS;
 	const struct kubernetes_rule *rule = in ? &spec->ingress.v[index] : &spec->egress.v[index];
-	const struct ip_addr *addr = in ? &packet->source : &packet->destination;
-	const char *namespace = policy->object->meta.namespace;
-	bool port = rule->ports.n == 0;
-	bool peer = rule->peers.n == 0;
 
-	for (size_t i = 0; i < rule->ports.n && !port; i++)
-		port = port_matches(world, &rule->ports.v[i], packet);
-	if (!port) {
+	if (!ports_match(world, &rule->ports, packet)) {
 		if (why)
 			buf_addf(why, "ports: %s port %u is none of them",
 				 protocol_format(packet->protocol).s, packet->destination_port);
 		return false;
 	}
-	for (size_t i = 0; i < rule->peers.n && !peer; i++) {
-		_cleanup_buf_ struct buf reason = BUF_INIT;
-
-		peer = peer_matches(world, &rule->peers.v[i], namespace, addr, &reason);
-		if (why && !peer && reason.size)
-			buf_addf(why, "%s%s[%zu]: %s", why->size ? "; " : "", in ? "from" : "to", i,
-				 buf_str(&reason));
-	}
-	if (why && peer) {
-		buf_reset(why);
+	if (!peers_match(world, &rule->peers, policy->object->meta.namespace,
+			 in ? &packet->source : &packet->destination, in ? "from" : "to", why))
+		return false;
+	if (why)
 		buf_adds(why, rule->peers.n ? "peer and port" : "any peer, the port");
-	} else if (why && !why->size) {
-		buf_addf(why, "%s: %s is none of them", in ? "from" : "to", ip_format(addr).s);
-	}
-	return peer;
+	return true;
 }

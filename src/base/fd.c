@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,14 +88,34 @@ static int write_and_sync(int fd, const void *data, size_t size, mode_t mode)
 	return 0;
 }
 
+/*
+ * Always by the same name, so that what a writer leaves that dies is overwritten by the next one;
+ * two at once take turns. After its turn, the other's file has the name of the whole one.
+ */
+static int open_unfinished(const char *path)
+{
+	for (;;) {
+		_cleanup_close_ int fd =
+			open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		struct stat own;
+		struct stat named;
+
+		if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &own) < 0)
+			return -errno;
+		if (stat(path, &named) == 0 && own.st_dev == named.st_dev &&
+		    own.st_ino == named.st_ino)
+			return ftruncate(fd, 0) < 0 ? -errno : TAKE_FD(fd);
+	}
+}
+
 int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
 {
-	_cleanup_free_ char *tmp = xasprintf("%s.XXXXXX", path);
-	_cleanup_close_ int fd = mkostemp(tmp, O_CLOEXEC);
+	_cleanup_free_ char *tmp = xasprintf("%s.part", path);
+	_cleanup_close_ int fd = open_unfinished(tmp);
 	int r;
 
 	if (fd < 0)
-		return err_errno(err, -errno, "can't create a file beside %s", path);
+		return err_errno(err, fd, "can't create a file beside %s", path);
 	r = write_and_sync(fd, data, size, mode);
 	if (r == 0 && rename(tmp, path) < 0)
 		r = -errno;

@@ -86,6 +86,22 @@ static void test_write_and_read(void **state)
 	assert_int_equal(buf.size, 0);
 }
 
+/* What a writer left that died is not kept for ever. */
+static void test_unfinished(void **state)
+{
+	struct place *place = *state;
+	_cleanup_free_ char *part = xasprintf("%s.part", place->file);
+	_cleanup_buf_ struct buf buf = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(file_write_atomic(part, "longer than the new one", 23, 0600, &err), 0);
+	assert_int_equal(file_write_atomic(place->file, "new", 3, 0600, &err), 0);
+	assert_int_equal(file_read(place->file, 100, &buf, &err), 0);
+	assert_string_equal(buf_str(&buf), "new");
+	assert_int_equal(access(part, F_OK), -1);
+	assert_int_equal(unlink(place->file), 0);
+}
+
 static void test_failures(void **state)
 {
 	struct place *place = *state;
@@ -135,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_close),
 		cmocka_unit_test_setup_teardown(test_write_and_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unfinished, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dir_make, setup, teardown),
 	};

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -27,10 +28,11 @@
 #include "base/log.h"
 #include "cni/cni-call.h"
 
-#define LOG_MODULE	"cni"
-#define BACKLOG		512
-#define ACCEPT_AT_ONCE	16 /* before other events get their turn */
-#define QUEUE_FILE_SIZE (sizeof(struct cni_request_head) + CNI_ENV_MAX + CNI_STDIN_MAX)
+#define LOG_MODULE	  "cni"
+#define BACKLOG		  512
+#define ACCEPT_AT_ONCE	  16  /* before other events get their turn */
+#define ABANDONED_SECONDS 180 /* a plugin lives for half of that */
+#define QUEUE_FILE_SIZE	  (sizeof(struct cni_request_head) + CNI_ENV_MAX + CNI_STDIN_MAX)
 
 /* --- Accepting ---------------------------------------------------------------------------- */
 
@@ -224,10 +226,19 @@ static int replay_file(struct cni_server *server, int dir_fd, const char *dir, c
 	return 0;
 }
 
-/* Not hidden: those are half-written, and their writer may be at it. */
-static int is_queued(const struct dirent *entry)
+/* A half-written request, whose writer may be at it: it is removed when that can't be. */
+static void drop_abandoned(int dir_fd, const char *name)
 {
-	return entry->d_name[0] != '.';
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_mtime + ABANDONED_SECONDS < time(NULL))
+		(void)unlinkat(dir_fd, name, 0);
+}
+
+static int is_entry(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
 int cni_server_replay(struct cni_server *server, const char *queue_dir, struct err *err)
@@ -238,11 +249,14 @@ int cni_server_replay(struct cni_server *server, const char *queue_dir, struct e
 
 	if (dir_fd < 0)
 		return errno == ENOENT ? 0 : err_errno(err, -errno, "%s", queue_dir);
-	n = scandirat(dir_fd, ".", &entries, is_queued, alphasort);
+	n = scandirat(dir_fd, ".", &entries, is_entry, alphasort);
 	if (n < 0)
 		return err_errno(err, -errno, "%s can't be read", queue_dir);
 	for (int i = 0; i < n; i++) {
-		n_found += replay_file(server, dir_fd, queue_dir, entries[i]->d_name);
+		if (entries[i]->d_name[0] == '.')
+			drop_abandoned(dir_fd, entries[i]->d_name);
+		else
+			n_found += replay_file(server, dir_fd, queue_dir, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);

@@ -38,6 +38,7 @@ void cni_call_answer_error(struct cni_call *call, unsigned int code, const char 
  * Requests that korat-cni queued as files while the agent was away: parses each and calls the
  * handler as above (an answer removes the file, an error keeps it for the next call of this).
  * Returns how many were found. To be called now and then, not only at start: a plugin that found
- * the socket missing may write its file after the agent came up. A file that is no DEL is removed.
+ * the socket missing may write its file after the agent came up. A file that is no DEL is removed,
+ * and so is the hidden one of a plugin that died while it wrote.
  */
 MUST_CHECK int cni_server_replay(struct cni_server *server, const char *queue_dir, struct err *err);

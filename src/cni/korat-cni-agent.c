@@ -102,7 +102,10 @@ static void skip_sent(struct iovec *iov, size_t n_iov, size_t sent)
 	}
 }
 
-/* An agent that stops reading may have answered already (it refuses), so breaking off is fine. */
+/*
+ * An agent that stops reading may have answered already (it refuses), so breaking off is fine; one
+ * that still reads is told that no more will come.
+ */
 static bool send_request(struct call *call, int fd)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
@@ -128,8 +131,10 @@ static bool send_request(struct call *call, int fd)
 		}
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
+		if (n < 0) {
+			(void)shutdown(fd, SHUT_WR);
 			break;
+		}
 		skip_sent(iov, 4, (size_t)n);
 		left -= (size_t)n;
 		msg.msg_control = NULL;

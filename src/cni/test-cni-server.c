@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -531,6 +532,21 @@ static void test_replay(void **state)
 	assert_int_equal(cni_server_replay(f->server, f->queue, &err), 0);
 }
 
+/* What a plugin left that died while it wrote; others may still write theirs. */
+static void test_replay_abandoned(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *path = xasprintf("%s/.tmp-1", f->queue);
+	const struct timespec old[2] = {{.tv_sec = time(NULL) - 600}, {.tv_sec = time(NULL) - 600}};
+	struct err err = ERR_INIT;
+
+	put_file(f, ".tmp-1", "x", 1);
+	put_file(f, ".tmp-2", "x", 1);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_int_equal(cni_server_replay(f->server, f->queue, &err), 0);
+	assert_true(!has_file(f, ".tmp-1") && has_file(f, ".tmp-2"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -547,6 +563,7 @@ int main(void)
 		TEST(test_socket),
 		TEST(test_not_root),
 		TEST(test_replay),
+		TEST(test_replay_abandoned),
 	};
 
 	log_set_level(LOG_LEVEL_NONE);

@@ -31,7 +31,7 @@ struct removal {
 	struct link_remover *remover;
 	unsigned int thread;
 	char ifname[IFNAMSIZ];
-	int ifindex;
+	int ifindex; /* 0: there is none of the name, or it could not be looked up */
 	int result;
 	struct err err;
 	void (*removed)(void *ctx, int result, const struct err *err);
@@ -68,7 +68,7 @@ static void run(struct worker_job *job, void *ctx)
 	int r;
 
 	if (!removal->ifindex)
-		return;
+		return; /* 'result' says already whether that is good */
 	r = link_get_index(ctx, removal->ifindex, &link, &removal->err);
 	if (r == LINK_E_NOT_FOUND)
 		return;
@@ -98,6 +98,15 @@ static void done(struct worker_job *job)
 	free(removal);
 }
 
+/* A name that can't be looked up is not a link that is gone. */
+static void look_up(struct removal *removal)
+{
+	removal->ifindex = (int)if_nametoindex(removal->ifname);
+	if (!removal->ifindex && errno != ENODEV)
+		removal->result =
+			err_errno(&removal->err, -errno, "look up interface %s", removal->ifname);
+}
+
 void link_remover_remove(struct link_remover *remover, const char *ifname,
 			 void (*removed)(void *ctx, int result, const struct err *err), void *ctx)
 {
@@ -106,7 +115,7 @@ void link_remover_remove(struct link_remover *remover, const char *ifname,
 	removal->job = (struct worker_job){.run = run, .done = done};
 	removal->remover = remover;
 	(void)snprintf(removal->ifname, sizeof(removal->ifname), "%s", ifname);
-	removal->ifindex = (int)if_nametoindex(ifname);
+	look_up(removal);
 	removal->removed = removed;
 	removal->ctx = ctx;
 	for (unsigned int i = 1; i < N_THREADS; i++) {

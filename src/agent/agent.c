@@ -299,18 +299,21 @@ static int add_signals(struct agent *agent)
 static int start_node(struct agent *agent, struct err *err)
 {
 	const struct timespec pause = {.tv_sec = STARTUP_RETRY_S};
-	struct store *store = store_worker_get_store(agent->store_worker);
+	struct store_worker *worker = agent->store_worker;
 	sigset_t mask;
+	int r = 0;
 
 	stop_signals(&mask);
 	for (;;) {
-		if (node_startup(store, &agent->args, err) == 0)
+		if (r == 0 && node_startup(store_worker_get_store(worker), &agent->args, err) == 0)
 			return 0;
 		log_error("this node can't start yet; trying again", "error", err->msg);
 		if (sigtimedwait(&mask, NULL, &pause) > 0) {
 			agent->stopping = true;
 			return err_set(err, -EINTR, "stopped before the node could start");
 		}
+		/* A file that was opened in a bad moment stays one that can only be read. */
+		r = store_worker_reopen(worker, err);
 	}
 }
 
@@ -493,8 +496,9 @@ int agent_main(int argc, char **argv)
 		r = 0;
 	else if (r < 0)
 		log_error("can't start", "error", err.msg);
-	else
-		r = sd_event_loop(agent.event);
+	else if ((r = sd_event_loop(agent.event)) < 0)
+		log_error("the event loop failed; ending, to be started anew", "error",
+			  strerror(-r));
 	agent_deinit(&agent);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

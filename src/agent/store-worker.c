@@ -139,6 +139,20 @@ static void serve_addresses(struct store_worker *worker, struct store_job **jobs
 	}
 }
 
+int store_worker_reopen(struct store_worker *worker, struct err *err)
+{
+	int r;
+
+	worker->writer = ipam_writer_free(worker->writer);
+	worker->store = store_close(worker->store);
+	r = store_open(&worker->config, &worker->store, err);
+	if (r != 0)
+		return r < 0 ? r : -EIO;
+	worker->writer = ipam_writer_new(worker->store, worker->node_name);
+	worker->suspect = false;
+	return 0;
+}
+
 /*
  * After a failure the store is opened anew, the same one: a datastore that was moved away and came
  * back is another file to an open handle. <0: it is not to be had, and all jobs say so.
@@ -146,18 +160,11 @@ static void serve_addresses(struct store_worker *worker, struct store_job **jobs
 static int reach_store(struct store_worker *worker, struct store_job **jobs, size_t n)
 {
 	struct err err = ERR_INIT;
-	int r;
 
 	if (worker->store && !worker->suspect)
 		return 0;
-	worker->writer = ipam_writer_free(worker->writer);
-	worker->store = store_close(worker->store);
-	r = store_open(&worker->config, &worker->store, &err);
-	if (r == 0) {
-		worker->writer = ipam_writer_new(worker->store, worker->node_name);
-		worker->suspect = false;
+	if (store_worker_reopen(worker, &err) == 0)
 		return 0;
-	}
 	for (size_t i = 0; i < n; i++) {
 		jobs[i]->op_result = -EIO;
 		jobs[i]->unreachable = true;

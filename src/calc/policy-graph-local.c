@@ -135,7 +135,8 @@ static bool acts_at(const struct graph_local *local, const struct compiled_polic
 	case POLICY_STAGE_FORWARD:
 		return local->is_host && plain && policy->apply_on_forward;
 	case POLICY_STAGE_PRE_DNAT:
-		return local->is_host && policy->pre_dnat && way == POLICY_WAY_INGRESS;
+		return local->is_host && policy->pre_dnat && !policy->do_not_track &&
+		       way == POLICY_WAY_INGRESS;
 	case POLICY_STAGE_UNTRACKED:
 		/* All interfaces at once have no untracked policy. */
 		return local->is_host && policy->do_not_track &&

@@ -20,6 +20,7 @@
 #include "base/ip.h"
 #include "base/parse.h"
 #include "calc/policy-graph.h"
+#include "calc/policy-replay.h"
 #include "model/kinds-kubernetes.h"
 #include "policy/kubernetes-policy.h"
 #include "policy/policy-connection.h"
@@ -143,139 +144,6 @@ static bool world_allows(struct policy_world *world, const struct object *from,
 
 /* --- By what is compiled --------------------------------------------------------------------- */
 
-static const struct policy_set_change *find_set(const struct policy_update *update,
-						const struct policy_set_id *id)
-{
-	for (size_t i = 0; i < update->n_sets; i++)
-		if (strcmp(update->sets[i].set->id.s, id->s) == 0)
-			return &update->sets[i];
-	fprintf(stderr, "policy-matrix: a rule refers to the set %s, which is not there\n", id->s);
-	exit(EXIT_FAILURE);
-}
-
-static bool set_holds(const struct policy_update *update, const struct policy_set_id *id,
-		      const struct ip_addr *addr, uint8_t protocol, uint16_t port)
-{
-	const struct policy_set_change *set = find_set(update, id);
-
-	for (size_t i = 0; i < set->n_added; i++) {
-		const struct policy_member *member = &set->added[i];
-
-		if (cidr_contains(&member->net, addr) &&
-		    (set->set->type == POLICY_SET_TYPE_NET ||
-		     (member->protocol == protocol && member->port == port)))
-			return true;
-	}
-	return false;
-}
-
-static bool nets_hold(const struct cidr *nets, size_t n, const struct ip_addr *addr)
-{
-	for (size_t i = 0; i < n; i++)
-		if (cidr_contains(&nets[i], addr))
-			return true;
-	return false;
-}
-
-static bool ranges_hold(const struct port_range *ranges, size_t n, uint16_t port)
-{
-	for (size_t i = 0; i < n; i++)
-		if (ranges[i].first <= port && port <= ranges[i].last)
-			return true;
-	return false;
-}
-
-static bool any_set_holds(const struct policy_update *update, const struct policy_set_id *sets,
-			  size_t n, const struct ip_addr *addr, uint8_t protocol, uint16_t port)
-{
-	for (size_t i = 0; i < n; i++)
-		if (set_holds(update, &sets[i], addr, protocol, port))
-			return true;
-	return false;
-}
-
-static bool side_matches(const struct policy_update *update, const struct compiled_side *side,
-			 const struct ip_addr *addr, uint8_t protocol, uint16_t port)
-{
-	for (size_t i = 0; i < side->n_sets; i++)
-		if (!set_holds(update, &side->sets[i], addr, protocol, port))
-			return false;
-	if ((side->n_nets && !nets_hold(side->nets, side->n_nets, addr)) ||
-	    nets_hold(side->not_nets, side->n_not_nets, addr) ||
-	    any_set_holds(update, side->not_sets, side->n_not_sets, addr, protocol, port))
-		return false;
-	if (side->n_ports + side->n_port_sets > 0 &&
-	    !ranges_hold(side->ports, side->n_ports, port) &&
-	    !any_set_holds(update, side->port_sets, side->n_port_sets, addr, protocol, port))
-		return false;
-	if (ranges_hold(side->not_ports, side->n_not_ports, port) ||
-	    any_set_holds(update, side->not_port_sets, side->n_not_port_sets, addr, protocol, port))
-		return false;
-	return !side->service.s[0] || set_holds(update, &side->service, addr, protocol, port);
-}
-
-static bool rule_matches(const struct policy_update *update, const struct compiled_rule *rule,
-			 const struct packet *packet)
-{
-	if ((rule->family && rule->family != packet->source.family) ||
-	    (rule->protocol != POLICY_ANY && rule->protocol != packet->protocol) ||
-	    (rule->not_protocol != POLICY_ANY && rule->not_protocol == packet->protocol))
-		return false;
-	return side_matches(update, &rule->source, &packet->source, packet->protocol,
-			    packet->source_port) &&
-	       side_matches(update, &rule->destination, &packet->destination, packet->protocol,
-			    packet->destination_port);
-}
-
-/* POLICY_ACTION_LOG: nothing decides. */
-static enum policy_action run_rules(const struct policy_update *update,
-				    const struct compiled_rules *rules, const struct packet *packet)
-{
-	for (size_t i = 0; i < rules->n; i++)
-		if (rules->v[i].action != POLICY_ACTION_LOG &&
-		    rule_matches(update, &rules->v[i], packet))
-			return rules->v[i].action;
-	return POLICY_ACTION_LOG;
-}
-
-static enum policy_action run_tier(const struct policy_update *update,
-				   const struct endpoint_tier *tier, enum policy_way way,
-				   const struct packet *packet)
-{
-	for (size_t i = 0; i < tier->n_policies; i++) {
-		enum policy_action action;
-
-		if (tier->policies[i]->staged)
-			continue;
-		action = run_rules(update, &tier->policies[i]->rules[way], packet);
-		if (action != POLICY_ACTION_LOG)
-			return action;
-	}
-	return tier->enforced && !tier->pass ? POLICY_ACTION_DENY : POLICY_ACTION_PASS;
-}
-
-static bool endpoint_allows(const struct policy_update *update,
-			    const struct policy_endpoint *endpoint, enum policy_way way,
-			    const struct packet *packet)
-{
-	const struct endpoint_tiers *tiers = &endpoint->tiers[POLICY_STAGE_NORMAL][way];
-
-	for (size_t i = 0; i < tiers->n; i++) {
-		enum policy_action action = run_tier(update, &tiers->v[i], way, packet);
-
-		if (action != POLICY_ACTION_PASS)
-			return action == POLICY_ACTION_ALLOW;
-	}
-	for (size_t i = 0; i < endpoint->n_profiles; i++) {
-		enum policy_action action =
-			run_rules(update, &endpoint->profiles[i]->rules[way], packet);
-
-		if (action == POLICY_ACTION_ALLOW || action == POLICY_ACTION_DENY)
-			return action == POLICY_ACTION_ALLOW;
-	}
-	return false;
-}
-
 /* One node's graph, and all that it would have told its dataplane. */
 struct graph {
 	const char *node;
@@ -345,8 +213,9 @@ static bool graph_allows(struct graphs *graphs, const struct object *object, enu
 
 	for (size_t i = 0; i < graph->update.n_endpoints; i++)
 		if (strcmp(graph->update.endpoints[i]->key, key) == 0)
-			return endpoint_allows(&graph->update, graph->update.endpoints[i], way,
-					       packet);
+			return policy_replay(&graph->update, graph->update.endpoints[i],
+					     POLICY_STAGE_NORMAL, way,
+					     packet) == POLICY_ACTION_ALLOW;
 	fprintf(stderr, "policy-matrix: the graph of %s has no endpoint %s\n", graph->node, key);
 	exit(EXIT_FAILURE);
 }

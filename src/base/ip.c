@@ -93,6 +93,17 @@ struct cidr_str cidr_format(const struct cidr *cidr)
 	return str;
 }
 
+struct cidr_str cidr_name(const struct cidr *cidr)
+{
+	struct cidr_str text = cidr_format(cidr);
+
+	for (char *p = text.s; *p; p++) {
+		if (*p == '.' || *p == ':' || *p == '/')
+			*p = '-';
+	}
+	return text;
+}
+
 struct ip_addr ip_from_bytes(uint8_t family, const void *bytes)
 {
 	struct ip_addr addr = {.family = family};

@@ -43,6 +43,8 @@ MUST_CHECK int cidr_parse(const char *text, struct cidr *ret, struct err *err);
 /* By value, for printf: ip_format(&a).s */
 struct ip_str ip_format(const struct ip_addr *addr);
 struct cidr_str cidr_format(const struct cidr *cidr);
+/* With '-' for '.', ':' and '/', as the name of an object: "10-1-2-0-26". */
+struct cidr_str cidr_name(const struct cidr *cidr);
 
 /* 32 or 128. */
 unsigned int ip_bits(uint8_t family);

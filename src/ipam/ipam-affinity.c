@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "ipam/ipam-block.h"
 #include "ipam/ipam-name.h"
+#include "model/affinity-name.h"
 #include "model/kinds.h"
 
 static const enum ipam_affinity_action claim_table[IPAM_AFFINITY_STATES][IPAM_TENURES] = {
@@ -153,7 +154,7 @@ void ipam_affinity_move(struct block_affinity *affinity, enum ipam_affinity_stat
 
 struct object *ipam_affinity_new(const char *node, const struct cidr *cidr)
 {
-	_cleanup_free_ char *name = ipam_affinity_name(node, cidr);
+	_cleanup_free_ char *name = affinity_name(node, cidr);
 	struct object *object = model_new(KIND_BLOCK_AFFINITY, NULL, name);
 	struct block_affinity *affinity = as_block_affinity(object);
 	struct str_map *labels = &object->meta.labels;

@@ -12,6 +12,7 @@
 #include "ipam/ipam-affinity.h"
 #include "ipam/ipam-name.h"
 #include "ipam/ipam-plan-internal.h"
+#include "model/affinity-name.h"
 #include "model/kinds.h"
 
 #define HANDLE_MAX 253u /* bytes: the longest name of an object */
@@ -219,7 +220,7 @@ static const struct ipam_pool *check_address(struct ipam_plan *plan, struct ipam
 static enum ipam_attempt provide_block(struct ipam_plan *plan, struct ipam_request *request,
 				       struct ipam_entry *block, bool *ret_there)
 {
-	_cleanup_free_ char *name = ipam_affinity_name(plan->node, &block->cidr);
+	_cleanup_free_ char *name = affinity_name(plan->node, &block->cidr);
 	struct ipam_entry *affinity = ipam_view_get(&plan->view, KIND_BLOCK_AFFINITY, name);
 	enum ipam_attempt attempt = ipam_plan_refresh(plan, affinity);
 

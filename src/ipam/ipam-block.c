@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/parse.h"
+#include "ipam/ipam-attribute.h"
 #include "ipam/ipam-name.h"
 #include "model/kinds.h"
 
@@ -36,34 +37,6 @@ static struct decimal decimal(int64_t n)
 
 	(void)snprintf(text.s, sizeof(text.s), "%lld", (long long)n);
 	return text;
-}
-
-bool ipam_reserved_has(const struct ipam_reserved *reserved, const struct ip_addr *addr)
-{
-	for (size_t i = 0; i < reserved->n; i++) {
-		if (cidr_contains(&reserved->v[i], addr))
-			return true;
-	}
-	return false;
-}
-
-bool ipam_reserved_covers(const struct ipam_reserved *reserved, const struct cidr *cidr)
-{
-	uint64_t size = cidr_size(cidr);
-
-	for (size_t i = 0; i < reserved->n; i++) {
-		if (cidr_covers(&reserved->v[i], cidr))
-			return true;
-	}
-	if (!reserved->n || size > 1u << IPAM_BLOCK_BITS_MAX)
-		return false;
-	for (uint64_t i = 0; i < size; i++) {
-		struct ip_addr addr = ip_add(&cidr->addr, i);
-
-		if (!ipam_reserved_has(reserved, &addr))
-			return false;
-	}
-	return true;
 }
 
 static struct ipam_block_spec *spec_of(const struct ipam_block *block)
@@ -367,103 +340,6 @@ unsigned int ipam_block_count(const struct ipam_block *block, const char *handle
 	return n;
 }
 
-/* --- Attributes ------------------------------------------------------------------------------ */
-
-static bool str_map_same(const struct str_map *a, const struct str_map *b)
-{
-	size_t n = b ? b->n : 0;
-
-	if (a->n != n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(a->v[i].key, b->v[i].key) != 0 ||
-		    strcmp(a->v[i].value ? a->v[i].value : "",
-			   b->v[i].value ? b->v[i].value : "") != 0)
-			return false;
-	}
-	return true;
-}
-
-static bool str_same(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool attribute_is(const struct ipam_attribute *attribute, const struct ipam_owner *owner,
-			 const char *released_at)
-{
-	return str_same(attribute->handle_id, owner->handle) &&
-	       str_same(attribute->released_at, released_at) &&
-	       str_map_same(&attribute->secondary, owner->attrs) &&
-	       attribute->alternate_owner_attrs.n == 0;
-}
-
-/* The index of the entry that says so; added unless an identical one is there. */
-static int64_t attribute_index(struct ipam_block *block, const struct ipam_owner *owner,
-			       const char *released_at)
-{
-	struct ipam_attribute_list *list = &spec_of(block)->attributes;
-	struct ipam_attribute *attribute;
-
-	for (size_t i = 0; i < list->n; i++) {
-		if (attribute_is(&list->v[i], owner, released_at))
-			return (int64_t)i;
-	}
-	list->v = xreallocarray(list->v, list->n + 1, sizeof(*list->v));
-	attribute = &list->v[list->n++];
-	*attribute = (struct ipam_attribute){.handle_id = xstrdup(owner->handle),
-					     .released_at = xstrdup(released_at)};
-	for (size_t i = 0; owner->attrs && i < owner->attrs->n; i++)
-		str_map_put(&attribute->secondary, owner->attrs->v[i].key,
-			    owner->attrs->v[i].value);
-	return (int64_t)list->n - 1;
-}
-
-static void str_map_clear(struct str_map *map)
-{
-	for (size_t i = 0; i < map->n; i++) {
-		free(map->v[i].key);
-		free(map->v[i].value);
-	}
-	free(map->v);
-	*map = (struct str_map){.v = NULL};
-}
-
-static void attribute_deinit(struct ipam_attribute *attribute)
-{
-	free(attribute->handle_id);
-	free(attribute->released_at);
-	str_map_clear(&attribute->secondary);
-	str_map_clear(&attribute->alternate_owner_attrs);
-}
-
-/* Drops entries that no allocation refers to; the indices close up, in order. */
-static void prune_attributes(struct ipam_block *block)
-{
-	struct ipam_attribute_list *list = &spec_of(block)->attributes;
-	struct opt_int_list *allocations = &spec_of(block)->allocations;
-	_cleanup_free_ int64_t *index = xcalloc(list->n + 1, sizeof(*index));
-	size_t n = 0;
-
-	for (size_t i = 0; i < allocations->n; i++) {
-		if (allocations->v[i].set)
-			index[allocations->v[i].v] = 1;
-	}
-	for (size_t i = 0; i < list->n; i++) {
-		if (!index[i]) {
-			attribute_deinit(&list->v[i]);
-			continue;
-		}
-		index[i] = (int64_t)n;
-		list->v[n++] = list->v[i];
-	}
-	list->n = n;
-	for (size_t i = 0; i < allocations->n; i++) {
-		if (allocations->v[i].set)
-			allocations->v[i].v = index[allocations->v[i].v];
-	}
-}
-
 /* --- Claiming -------------------------------------------------------------------------------- */
 
 static void queue_remove(struct int_list *queue, size_t i)
@@ -499,7 +375,7 @@ unsigned int ipam_block_claim(struct ipam_block *block, const struct ipam_owner 
 			continue;
 		}
 		if (attribute < 0)
-			attribute = attribute_index(block, owner, NULL);
+			attribute = ipam_attribute_index(&spec_of(block)->attributes, owner, NULL);
 		queue_remove(queue, i);
 		allocate(block, ordinal, attribute);
 		ret_addrs[got++] = address_of(block, ordinal);
@@ -525,7 +401,7 @@ int ipam_block_claim_address(struct ipam_block *block, const struct ipam_owner *
 	while (queue->v[i] != ordinal)
 		i++;
 	queue_remove(queue, i);
-	allocate(block, ordinal, attribute_index(block, owner, NULL));
+	allocate(block, ordinal, ipam_attribute_index(&spec_of(block)->attributes, owner, NULL));
 	return 0;
 }
 
@@ -554,8 +430,8 @@ static void release(struct ipam_block *block, unsigned int ordinal,
 		deallocate(block, ordinal);
 		return;
 	}
-	spec_of(block)->allocations.v[ordinal].v =
-		attribute_index(block, &nobody, format_time(cooldown->now).s);
+	spec_of(block)->allocations.v[ordinal].v = ipam_attribute_index(
+		&spec_of(block)->attributes, &nobody, format_time(cooldown->now).s);
 }
 
 unsigned int ipam_block_release_handle(struct ipam_block *block, const char *handle,
@@ -570,7 +446,7 @@ unsigned int ipam_block_release_handle(struct ipam_block *block, const char *han
 		n++;
 	}
 	if (n)
-		prune_attributes(block);
+		ipam_attributes_prune(spec_of(block));
 	return n;
 }
 
@@ -583,7 +459,7 @@ int ipam_block_release_address(struct ipam_block *block, const struct ip_addr *a
 	if (!attribute || attribute->released_at || (handle && !has_handle(block, ordinal, handle)))
 		return IPAM_BLOCK_E_NOT_FOUND;
 	release(block, ordinal, cooldown);
-	prune_attributes(block);
+	ipam_attributes_prune(spec_of(block));
 	return 0;
 }
 
@@ -603,7 +479,7 @@ unsigned int ipam_block_collect(struct ipam_block *block, const struct ipam_cool
 		n++;
 	}
 	if (n)
-		prune_attributes(block);
+		ipam_attributes_prune(spec_of(block));
 	return n;
 }
 

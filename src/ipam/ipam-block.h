@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/ip.h"
+#include "ipam/ipam-reserved.h"
 
 struct ipam_block; /* opaque */
 struct object;
@@ -29,15 +30,6 @@ struct ipam_owner {
 	const char *handle;
 	const struct str_map *attrs;
 };
-
-/* Prefixes from which nothing new is assigned. */
-struct ipam_reserved {
-	struct cidr *v;
-	size_t n;
-};
-bool ipam_reserved_has(const struct ipam_reserved *reserved, const struct ip_addr *addr);
-/* Is every address of 'cidr' reserved, by one or several of the prefixes? */
-bool ipam_reserved_covers(const struct ipam_reserved *reserved, const struct cidr *cidr);
 
 /* How a release frees: after 'cooldown' seconds from 'now'; 0: at once. */
 struct ipam_cooldown {

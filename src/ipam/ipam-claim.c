@@ -12,6 +12,7 @@
 #include "ipam/ipam-affinity.h"
 #include "ipam/ipam-name.h"
 #include "ipam/ipam-plan-internal.h"
+#include "model/affinity-name.h"
 #include "model/kinds.h"
 
 /* Blocks without an affinity met in the search for a new one, beyond which all are listed. */
@@ -200,7 +201,7 @@ static enum ipam_attempt probe(struct ipam_plan *plan, const struct cidr *cidr,
 static enum ipam_attempt claim_new(struct ipam_plan *plan, struct ipam_entry *block,
 				   bool *ret_found)
 {
-	_cleanup_free_ char *name = ipam_affinity_name(plan->node, &block->cidr);
+	_cleanup_free_ char *name = affinity_name(plan->node, &block->cidr);
 	struct ipam_entry *affinity = ipam_view_get(&plan->view, KIND_BLOCK_AFFINITY, name);
 	bool usable;
 
@@ -286,7 +287,7 @@ enum ipam_attempt ipam_plan_release_block(struct ipam_plan *plan, struct ipam_en
 static enum ipam_attempt take_away(struct ipam_plan *plan, struct ipam_entry *block)
 {
 	const char *owner = ipam_block_affinity(block->block);
-	_cleanup_free_ char *name = ipam_affinity_name(owner + 5, &block->cidr);
+	_cleanup_free_ char *name = affinity_name(owner + 5, &block->cidr);
 	struct ipam_entry *affinity = ipam_view_get(&plan->view, KIND_BLOCK_AFFINITY, name);
 	bool used;
 

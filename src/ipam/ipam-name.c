@@ -13,38 +13,13 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 
-#define NAME_MAX_LEN 252u /* of a Kubernetes object, one short of its limit as in Calico */
-#define HASH_LEN     11u
-
 struct ipam_name ipam_block_name(const struct cidr *cidr)
 {
-	struct cidr_str text = cidr_format(cidr);
+	struct cidr_str text = cidr_name(cidr);
 	struct ipam_name name;
 
-	for (char *p = text.s; *p; p++) {
-		if (*p == '.' || *p == ':' || *p == '/')
-			*p = '-';
-	}
 	memcpy(name.s, text.s, sizeof(name.s));
 	return name;
-}
-
-char *ipam_affinity_name(const char *node, const struct cidr *cidr)
-{
-	struct ipam_name block = ipam_block_name(cidr);
-	size_t len = strlen(node) + 1 + strlen(block.s);
-	_cleanup_free_ char *seed = NULL;
-	struct digest digest;
-	size_t keep;
-
-	if (len <= NAME_MAX_LEN)
-		return xasprintf("%s-%s", node, block.s);
-	/* Two separators and the hash have to fit as well. */
-	keep = NAME_MAX_LEN - strlen(block.s) - HASH_LEN - 2;
-	seed = xasprintf("%s+%s", node, block.s);
-	digest = digest_of(DIGEST_SHA256, seed, strlen(seed));
-	return xasprintf("%.*s-%s-%.*s", (int)keep, node, block.s, (int)HASH_LEN,
-			 digest_hex(&digest).s);
 }
 
 struct ipam_node_hash ipam_node_hash(const char *node)

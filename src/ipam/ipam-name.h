@@ -14,10 +14,6 @@ struct ipam_name {
 /* Of a block's object: the CIDR with '.', ':' and '/' replaced by '-'. */
 struct ipam_name ipam_block_name(const struct cidr *cidr);
 
-/* Of an affinity's object: "<node>-<block name>"; long node names are cut and hashed. Heap string.
- */
-char *ipam_affinity_name(const char *node, const struct cidr *cidr);
-
 /* The value of the label projectcalico.org/hostname-hash: base32 of SHA3-256, no padding. */
 struct ipam_node_hash {
 	char s[53];

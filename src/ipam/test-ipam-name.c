@@ -3,6 +3,7 @@
 /* Names: the values were computed by other implementations of the hashes. */
 
 #include "ipam/ipam-name.h"
+#include "model/affinity-name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +26,7 @@ static void test_names(void **state)
 {
 	struct cidr v4 = cidr("10.1.2.0/26");
 	struct cidr v6 = cidr("fd00:42::/122");
-	_cleanup_free_ char *name = ipam_affinity_name("node-a", &v4);
+	_cleanup_free_ char *name = affinity_name("node-a", &v4);
 
 	(void)state;
 	assert_string_equal(ipam_block_name(&v4).s, "10-1-2-0-26");
@@ -42,7 +43,7 @@ static void test_long_name(void **state)
 	(void)state;
 	memset(node, 'n', sizeof(node) - 1);
 	node[sizeof(node) - 1] = '\0';
-	name = ipam_affinity_name(node, &v4);
+	name = affinity_name(node, &v4);
 	assert_int_equal(strlen(name), 252);
 	assert_string_equal(name + 228, "-10-1-2-0-26-30f49ae9715");
 }

@@ -17,7 +17,7 @@
 #include "store/etcd-client.h"
 #include "store/etcd-request.h"
 
-#define PREFIX_KEYS 100u /* of one prefix; who has more is read page by page */
+#define PREFIX_KEYS 500u /* of one prefix; who has more is read page by page */
 
 static void add_range(const struct etcd_batch_item *item, struct buf *out)
 {

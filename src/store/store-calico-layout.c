@@ -15,20 +15,18 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/digest.h"
 #include "base/parse.h"
+#include "model/affinity-name.h"
 #include "model/model-desc.h"
 
-#define RESOURCES	"/calico/resources/v3/projectcalico.org/"
-#define IPAM_BLOCKS	"/calico/ipam/v2/assignment/"
-#define IPAM_HOSTS	"/calico/ipam/v2/host/"
-#define IPAM_VIRTUAL	"/calico/ipam/v2/virtual/"
-#define IPAM_HANDLES	"/calico/ipam/v2/handle/"
-#define IPAM_CONFIG	"/calico/ipam/v2/config"
-#define CONFIG_NAME	"default"
-#define OBJECT_NAME_MAX 252u /* of a Kubernetes object, as Calico counts it */
-#define NAME_HASH_LEN	11u
-#define KEY_MAX		2048u
+#define RESOURCES    "/calico/resources/v3/projectcalico.org/"
+#define IPAM_BLOCKS  "/calico/ipam/v2/assignment/"
+#define IPAM_HOSTS   "/calico/ipam/v2/host/"
+#define IPAM_VIRTUAL "/calico/ipam/v2/virtual/"
+#define IPAM_HANDLES "/calico/ipam/v2/handle/"
+#define IPAM_CONFIG  "/calico/ipam/v2/config"
+#define CONFIG_NAME  "default"
+#define KEY_MAX	     2048u
 
 /* The prefixes of a kind that lies elsewhere than the v3 resources. */
 struct ipam_layout {
@@ -92,17 +90,6 @@ static void cidr_to_key(const struct cidr *cidr, struct buf *out)
 	buf_adds(out, text.s);
 }
 
-static struct cidr_str cidr_to_name(const struct cidr *cidr)
-{
-	struct cidr_str text = cidr_format(cidr);
-
-	for (char *p = text.s; *p; p++) {
-		if (*p == '.' || *p == ':' || *p == '/')
-			*p = '-';
-	}
-	return text;
-}
-
 /* "10-1-2-0-26", "fd00-42---122", as in a name; one family. */
 static bool cidr_from_name_as(const char *text, char separator, struct cidr *ret)
 {
@@ -122,30 +109,12 @@ static bool cidr_from_name_as(const char *text, char separator, struct cidr *ret
 			*p = separator;
 	}
 	return cidr_parse(copy.s, ret, NULL) == 0 && is_block(ret) &&
-	       strcmp(cidr_to_name(ret).s, text) == 0;
+	       strcmp(cidr_name(ret).s, text) == 0;
 }
 
 static bool cidr_from_name(const char *text, struct cidr *ret)
 {
 	return cidr_from_name_as(text, '.', ret) || cidr_from_name_as(text, ':', ret);
-}
-
-/* As the IPAM of the rest of Korat, and of Calico, names an affinity. */
-static char *affinity_name(const char *owner, const struct cidr *cidr)
-{
-	struct cidr_str block = cidr_to_name(cidr);
-	size_t len = strlen(owner) + 1 + strlen(block.s);
-	_cleanup_free_ char *seed = NULL;
-	struct digest digest;
-	size_t keep;
-
-	if (len <= OBJECT_NAME_MAX)
-		return xasprintf("%s-%s", owner, block.s);
-	keep = OBJECT_NAME_MAX - strlen(block.s) - NAME_HASH_LEN - 2;
-	seed = xasprintf("%s+%s", owner, block.s);
-	digest = digest_of(DIGEST_SHA256, seed, strlen(seed));
-	return xasprintf("%.*s-%s-%.*s", (int)keep, owner, block.s, (int)NAME_HASH_LEN,
-			 digest_hex(&digest).s);
 }
 
 /* --- From a key ------------------------------------------------------------------------------ */
@@ -229,7 +198,7 @@ static bool place_from_text(const char *key, struct calico_place *ret)
 		ret->kind = KIND_IPAM_BLOCK;
 		if (!block_from_rest(rest, &ret->cidr))
 			return false;
-		ret->name = xstrdup(cidr_to_name(&ret->cidr).s);
+		ret->name = xstrdup(cidr_name(&ret->cidr).s);
 		return true;
 	}
 	rest = behind(key, IPAM_HANDLES);
@@ -267,7 +236,7 @@ size_t calico_affinity_candidates(const char *name, struct calico_place ret[CALI
 {
 	size_t n = 0;
 
-	*ret_hashed = strlen(name) >= OBJECT_NAME_MAX - 1;
+	*ret_hashed = strlen(name) >= AFFINITY_NAME_MAX - 1;
 	for (const char *p = name + strlen(name); p > name && n + 2 <= CALICO_CANDIDATES_MAX; p--) {
 		struct cidr cidr;
 

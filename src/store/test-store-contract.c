@@ -383,7 +383,7 @@ static void test_read_several(void **state)
 		{.kind = KIND_BLOCK_AFFINITY, .name = "node-10-1-2-0-26"},
 		{.kind = KIND_BLOCK_AFFINITY},
 	};
-	static const size_t expected[ARRAY_SIZE(queries)] = {1, 300, 0, 2, 0, 0};
+	static const size_t expected[ARRAY_SIZE(queries)] = {1, 600, 0, 2, 0, 0};
 	struct store_list lists[ARRAY_SIZE(queries)];
 	struct err err = ERR_INIT;
 	uint64_t revision = 0;
@@ -392,7 +392,7 @@ static void test_read_several(void **state)
 	put_pod(context->store, "red", "a");
 	put_pod(context->store, "red-2", "b");
 	/* More than come with one answer. */
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 600; i++) {
 		char name[16];
 
 		(void)snprintf(name, sizeof(name), "node%03d", i);
@@ -403,7 +403,7 @@ static void test_read_several(void **state)
 		assert_int_equal(lists[i].n, expected[i]);
 	assert_string_equal(lists[0].v[0].name, "b");
 	assert_int_equal(lists[1].revision, revision);
-	assert_string_equal(lists[1].v[299].name, "node299");
+	assert_string_equal(lists[1].v[599].name, "node599");
 	assert_string_equal(lists[3].v[0].name, "a");
 	for (size_t i = 0; i < ARRAY_SIZE(queries); i++)
 		store_list_deinit(&lists[i]);

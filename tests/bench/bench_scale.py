@@ -126,7 +126,7 @@ class Watch:
             assert time.monotonic() < limit, f"{seen} of {count} routes"
             select.select([self.routes, self.commits], [], [], 1)
             now = time.monotonic()
-            if self.read_commits() and seen < count:
+            if self.read_commits() and (seen < count or committed is None):
                 committed = now
             with contextlib.suppress(BlockingIOError):
                 seen += count_routes(self.routes.recv(1 << 20))

@@ -70,8 +70,8 @@ struct log_limit {
 };
 bool log_limit_pass(struct log_limit *limit, uint32_t burst, uint32_t per_minute, uint64_t now_us);
 
-#define LOG_LIMIT_BURST	     10
-#define LOG_LIMIT_PER_MINUTE 6
+#define LOG_LIMIT_BURST	     50
+#define LOG_LIMIT_PER_MINUTE 12
 
 /* One line, or one more that is left out; use the macros. 'limit' may serve several threads. */
 void log_pairs_limited(struct log_limit *limit, enum log_level level, const char *module,

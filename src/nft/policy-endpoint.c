@@ -500,6 +500,13 @@ static void publish_another(struct policy_table *table, bool is_host, const char
 		publish(table, other);
 }
 
+/* Those of its addresses that no endpoint has when the time comes. */
+static void flush_later(struct policy_table *table, const struct table_endpoint *endpoint)
+{
+	for (size_t i = 0; !endpoint->is_host && i < endpoint->n_addrs; i++)
+		table_flush_later(table, &endpoint->addrs[i].addr);
+}
+
 void table_endpoint_put(struct policy_table *table, const struct policy_endpoint *told)
 {
 	struct table_endpoint *endpoint = find_endpoint(table, told->key);
@@ -507,6 +514,7 @@ void table_endpoint_put(struct policy_table *table, const struct policy_endpoint
 
 	if (endpoint) {
 		withdraw(table, endpoint);
+		flush_later(table, endpoint);
 		if (strcmp(endpoint->interface, told->interface ? told->interface : "") != 0)
 			publish_another(table, endpoint->is_host, endpoint->interface, endpoint);
 		drop_content(endpoint);
@@ -545,6 +553,7 @@ void table_endpoint_remove(struct policy_table *table, const char *key)
 		return;
 	interface = xstrdup(endpoint->interface);
 	is_host = endpoint->is_host;
+	flush_later(table, endpoint);
 	free_endpoint(table, endpoint);
 	publish_another(table, is_host, interface, NULL);
 }

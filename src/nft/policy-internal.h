@@ -52,6 +52,9 @@ struct nft_set *table_set_ref(struct policy_table *table, unsigned int f,
 struct table_set *table_set_find(struct policy_table *table, const char *id);
 /* 0, or TABLE_SET_E_RENAMED: rules that speak of it have to be made anew. */
 enum table_set_outcome { TABLE_SET_E_RENAMED = 1 };
+bool table_set_has_addr(const struct table_set *set, const struct ip_addr *addr);
+bool table_set_has_port(const struct table_set *set, const struct ip_addr *addr, uint8_t protocol,
+			uint16_t port);
 MUST_CHECK int table_set_change(struct policy_table *table, const struct policy_set_change *change);
 void table_set_gone(struct policy_table *table, const struct policy_set_id *id);
 void table_sets_deinit(struct policy_table *table);
@@ -153,6 +156,14 @@ const char *table_map_name(bool is_host, enum policy_stage stage, enum policy_wa
 void table_base_render(struct policy_table *table);
 void table_base_deinit(struct policy_table *table);
 
+/* --- policy-cut.c: connections of before --- */
+
+/* The address has no pod any more: its connections go with the next apply. */
+void table_flush_later(struct policy_table *table, const struct ip_addr *addr);
+/* After a commit. */
+MUST_CHECK int table_cut(struct policy_table *table, struct err *err);
+void table_cut_deinit(struct policy_table *table);
+
 /* --- nat-chain.c --- */
 
 void table_nat_render(struct policy_table *table, const struct nat_config *config);
@@ -180,6 +191,7 @@ struct table_config {
 struct policy_table {
 	struct nl *nl;
 	struct nl *events;
+	struct nl *route;
 	bool enforces; /* it was told something */
 	bool base_dirty;
 	struct table_config config;
@@ -196,5 +208,8 @@ struct policy_table {
 	struct nft_set *nat_sets[FAMILIES][2];
 	struct nft_chain *nat_chains[FAMILIES];
 	bool changed;
+	struct ip_addr *flush; /* addresses whose connections are to go */
+	size_t n_flush;
+	bool cut; /* what was told since the last cut may deny connections there are */
 	struct nft_builder *builder;
 };

@@ -172,7 +172,7 @@ static unsigned int index_of(const struct cidr *net)
 	return net->addr.family == AF_INET ? 0 : 1;
 }
 
-static struct table_net *find_net(struct table_set *set, const struct cidr *net)
+static struct table_net *find_net(const struct table_set *set, const struct cidr *net)
 {
 	struct table_net *found;
 
@@ -193,7 +193,7 @@ static struct cidr key_of(const struct cidr *net)
 	return key;
 }
 
-static bool is_covered(struct table_set *set, const struct cidr *net)
+static bool is_covered(const struct table_set *set, const struct cidr *net)
 {
 	unsigned int f = index_of(net);
 
@@ -207,6 +207,33 @@ static bool is_covered(struct table_set *set, const struct cidr *net)
 			return true;
 	}
 	return false;
+}
+
+bool table_set_has_addr(const struct table_set *set, const struct ip_addr *addr)
+{
+	struct cidr host = cidr_host(addr);
+	struct cidr key = key_of(&host);
+
+	return find_net(set, &key) || is_covered(set, &key);
+}
+
+static struct nft_element port_element(const struct ip_addr *addr, uint8_t protocol, uint16_t port)
+{
+	size_t size = ip_size(addr->family);
+	struct nft_element element = {.chain = NULL};
+
+	memcpy(element.key, addr->bytes, size);
+	element.key[size] = protocol;
+	put_port(element.key + size + 4, port);
+	return element;
+}
+
+bool table_set_has_port(const struct table_set *set, const struct ip_addr *addr, uint8_t protocol,
+			uint16_t port)
+{
+	struct nft_element element = port_element(addr, protocol, port);
+
+	return nft_set_has(set->sets[addr->family == AF_INET ? 0 : 1], &element);
 }
 
 static void show(struct policy_table *table, struct table_set *set, struct table_net *net,
@@ -291,13 +318,9 @@ static void change_port(struct policy_table *table, struct table_set *set,
 			const struct policy_member *member, bool add)
 {
 	unsigned int f = index_of(&member->net);
-	size_t size = ip_size(member->net.addr.family);
-	struct nft_element element = {.chain = NULL};
+	struct nft_element element =
+		port_element(&member->net.addr, member->protocol, member->port);
 
-	memcpy(element.key, member->net.addr.bytes, size);
-	element.key[size] = member->protocol;
-	element.key[size + 4] = (uint8_t)(member->port >> 8);
-	element.key[size + 5] = (uint8_t)member->port;
 	if (add)
 		nft_set_add(table->rulesets[f], set->sets[f], &element);
 	else

@@ -35,6 +35,8 @@ int policy_table_open(int netns_fd, struct policy_table **ret, struct err *err)
 	if (r == 0)
 		r = nl_open(NETLINK_NETFILTER, netns_fd, &table->events, err);
 	if (r == 0)
+		r = nl_open(NETLINK_ROUTE, netns_fd, &table->route, err);
+	if (r == 0)
 		r = nl_join(table->events, NFNLGRP_NFTABLES, err);
 	if (r < 0)
 		return r;
@@ -90,6 +92,8 @@ struct policy_table *policy_table_close(struct policy_table *table)
 	config_deinit(&table->config);
 	nl_close(table->nl);
 	nl_close(table->events);
+	nl_close(table->route);
+	table_cut_deinit(table);
 	free(table->builder);
 	free(table);
 	return NULL;
@@ -148,6 +152,7 @@ static void take_sets(struct policy_table *table, const struct policy_update *up
 void policy_table_update(struct policy_table *table, const struct policy_update *update)
 {
 	start_enforcing(table);
+	table->cut = true;
 	take_sets(table, update);
 	for (size_t i = 0; i < update->n_policies; i++)
 		if (table_policy_put(table, update->policies[i]))
@@ -231,7 +236,7 @@ int policy_table_apply(struct policy_table *table, struct err *err)
 		if (r < 0 && failed == 0)
 			failed = err_set(err, r, "IPv%u: %s", ip_version(family_of(f)), reason.msg);
 	}
-	return failed;
+	return failed ? failed : table_cut(table, err);
 }
 
 bool policy_table_changed(const struct policy_table *table)

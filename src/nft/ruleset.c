@@ -207,7 +207,7 @@ static struct member_id id_of(const struct nft_set *set, const struct nft_elemen
 	return id;
 }
 
-static struct nft_member *find_member(struct nft_set *set, const struct member_id *id)
+static struct nft_member *find_member(const struct nft_set *set, const struct member_id *id)
 {
 	struct nft_member *member;
 
@@ -249,6 +249,14 @@ void nft_set_remove(struct nft_ruleset *ruleset, struct nft_set *set,
 
 	if (member)
 		unwant_member(ruleset, set, member);
+}
+
+bool nft_set_has(const struct nft_set *set, const struct nft_element *element)
+{
+	struct member_id id = id_of(set, element);
+	const struct nft_member *member = find_member(set, &id);
+
+	return member && member->wanted;
 }
 
 void nft_set_learn(struct nft_ruleset *ruleset, struct nft_set *set,

@@ -78,6 +78,7 @@ void nft_set_add(struct nft_ruleset *ruleset, struct nft_set *set,
 void nft_set_remove(struct nft_ruleset *ruleset, struct nft_set *set,
 		    const struct nft_element *element);
 size_t nft_set_size(const struct nft_set *set); /* wanted members */
+bool nft_set_has(const struct nft_set *set, const struct nft_element *element);
 
 /* --- Chains --- */
 

@@ -7,6 +7,8 @@
 
 #include "nft/policy-table.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +26,7 @@
 
 /* Pods "a" (10.65.0.2, fd65::2) and "b" (10.65.0.3, fd65::3) behind this node. */
 struct lab {
-	int pods[2];
+	int pods[3]; /* the last: outside */
 	struct policy_table *table;
 };
 
@@ -326,7 +328,388 @@ static void test_restart(void **state)
 	world_deinit(&world);
 }
 
+/* --- Connections -------------------------------------------------------------------------- */
+
+#define HOST	(-1)
+#define OUTSIDE 2
+
+/* A UDP socket of a pod, of the host, or of what is outside. */
+static int udp_socket(const struct lab *lab, int where, const char *addr, uint16_t port)
+{
+	_cleanup_close_ int own = -1;
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int fd;
+
+	assert_int_equal(netns_open_self(&own, NULL), 0);
+	if (where != HOST)
+		assert_int_equal(netns_enter(lab->pods[where], NULL), 0);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(inet_pton(AF_INET, addr, &at.sin_addr), 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(netns_enter(own, NULL), 0);
+	return fd;
+}
+
+/* Does a datagram get from one socket to the other? */
+static bool reaches(int from, int to)
+{
+	struct sockaddr_in addr;
+	socklen_t size = sizeof(addr);
+	struct pollfd fd = {.fd = to, .events = POLLIN};
+	char c;
+
+	assert_int_equal(getsockname(to, (struct sockaddr *)&addr, &size), 0);
+	if (sendto(from, "x", 1, 0, (struct sockaddr *)&addr, size) < 0)
+		return false;
+	if (poll(&fd, 1, 200) != 1)
+		return false;
+	assert_int_equal(recv(to, &c, 1, 0), 1);
+	return true;
+}
+
+static void tell_cut(struct lab *lab, const struct world *world, bool cut)
+{
+	struct policy_config config = default_config();
+
+	config.cut_denied = cut;
+	policy_table_configure(lab->table, &config);
+	policy_table_update(lab->table, &world->update);
+	apply(lab);
+}
+
+static void test_cut(void **state)
+{
+	struct lab *lab = *state;
+	_cleanup_close_ int a = udp_socket(lab, 0, "10.65.0.2", 1111);
+	_cleanup_close_ int b = udp_socket(lab, 1, PEER_4, 2222);
+	_cleanup_close_ int other = udp_socket(lab, 0, "10.65.0.2", 1112);
+	struct port_range ports = {1112, 1112};
+	struct compiled_rule rule = test_rule(POLICY_ACTION_ALLOW);
+	struct world world;
+
+	world_init(&world);
+	tell_cut(lab, &world, false);
+	assert_true(reaches(a, b) && reaches(b, a) && reaches(other, b) && reaches(b, other));
+	/* From now on only the other one's may begin; what there is goes on. */
+	rule.protocol = 17;
+	rule.source.ports = &ports;
+	rule.source.n_ports = 1;
+	world_add(&world, (char[]){"np/default/test"}, (struct compiled_rules){&rule, 1},
+		  POLICY_WAY_INGRESS, /* pass= */ false);
+	tell_cut(lab, &world, false);
+	assert_true(reaches(a, b) && reaches(b, a) && reaches(other, b));
+	tell_cut(lab, &world, true);
+	assert_false(reaches(a, b));
+	assert_true(reaches(other, b) && reaches(b, other));
+	world_deinit(&world);
+}
+
+static void test_gone(void **state)
+{
+	struct lab *lab = *state;
+	_cleanup_close_ int a = udp_socket(lab, 0, "10.65.0.2", 1111);
+	_cleanup_close_ int b = udp_socket(lab, 1, PEER_4, 2222);
+	const char *gone[] = {"wep/default/b"};
+	struct policy_update update = {.endpoints_gone = gone, .n_endpoints_gone = 1};
+	struct world world;
+
+	world_init(&world);
+	tell(lab, &world);
+	assert_true(reaches(a, b) && reaches(b, a));
+	tell(lab, &world); /* the same again: nothing is flushed */
+	assert_true(reaches(a, b) && reaches(b, a));
+	policy_table_update(lab->table, &update);
+	apply(lab);
+	assert_false(reaches(a, b));
+	assert_false(reaches(b, a));
+}
+
+static void test_reject(void **state)
+{
+	struct lab *lab = *state;
+	struct policy_config config = default_config();
+	struct world world;
+
+	world_init(&world);
+	world_add(&world, (char[]){"np/default/test"}, (struct compiled_rules){NULL, 0},
+		  POLICY_WAY_INGRESS, /* pass= */ false);
+	tell(lab, &world);
+	assert_false(in_pod(lab, 0, "ping -c 1 -W 1 " PEER_4 " | grep -q Unreachable"));
+	config.reject = true;
+	policy_table_configure(lab->table, &config);
+	apply(lab);
+	assert_true(in_pod(lab, 0, "ping -c 1 -W 1 " PEER_4 " | grep -q Unreachable"));
+	assert_true(in_pod(lab, 0, "ping -c 1 -W 1 " PEER_6 " | grep -q unreachable"));
+	world_deinit(&world);
+}
+
+/* --- The host ----------------------------------------------------------------------------- */
+
+static void test_host(void **state)
+{
+	struct lab *lab = *state;
+	struct policy_config config = default_config();
+	struct world world;
+
+	world_init(&world);
+	tell(lab, &world);
+	assert_true(ping(lab, "192.0.2.1"));
+	config.endpoint_to_host = ENDPOINT_TO_HOST_DROP;
+	policy_table_configure(lab->table, &config);
+	apply(lab);
+	assert_false(ping(lab, "192.0.2.1"));
+	assert_true(ping(lab, PEER_4));
+	assert_true(ping(lab, PEER_6)); /* by way of fe80::1's neighbour discovery */
+	assert_true(in_pod(lab, 0, "ip -6 neigh flush dev eth0"));
+	assert_true(ping(lab, PEER_6));
+	assert_true(lab_run("ping -c 1 -W 1 -I 192.0.2.1 10.65.0.2 >/dev/null"));
+	/* A pod's policy does not keep its own node out (probes), but is kept towards it. */
+	world_add(&world, (char[]){"np/default/in"}, (struct compiled_rules){NULL, 0},
+		  POLICY_WAY_INGRESS, /* pass= */ false);
+	world_add(&world, (char[]){"np/default/out"}, (struct compiled_rules){NULL, 0},
+		  POLICY_WAY_EGRESS, /* pass= */ false);
+	tell(lab, &world);
+	assert_false(ping(lab, "192.0.2.1"));
+	assert_true(lab_run("ping -c 1 -W 1 10.65.0.3 >/dev/null"));
+	assert_true(lab_run("ping -c 1 -W 1 10.65.0.2 >/dev/null"));
+	world_deinit(&world);
+}
+
+static void test_router_advert(void **state)
+{
+	struct lab *lab = *state;
+	_cleanup_close_ int own = -1;
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6};
+	static const uint8_t advert[16] = {134};
+	struct world world;
+
+	world_init(&world);
+	tell(lab, &world);
+	assert_int_equal(netns_open_self(&own, NULL), 0);
+	assert_int_equal(netns_enter(lab->pods[0], NULL), 0);
+	fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+	assert_int_equal(inet_pton(AF_INET6, "fd65::3", &to.sin6_addr), 1);
+	assert_int_equal(sendto(fd, advert, sizeof(advert), 0, (struct sockaddr *)&to, sizeof(to)),
+			 sizeof(advert));
+	assert_int_equal(netns_enter(own, NULL), 0);
+	assert_true(lab_says("nft list chain ip6 calico cali-wl-source",
+			     "nd-router-advert counter packets 1"));
+}
+
+/* 203.0.113.2 and .3 outside, this node is 203.0.113.1 on "out0". */
+static void wire_outside(struct lab *lab)
+{
+	_cleanup_free_ char *command = NULL;
+
+	lab->pods[OUTSIDE] = other_netns();
+	command = xasprintf("ip link add out0 type veth peer name eth0 netns /proc/%d/fd/%d && "
+			    "ip addr add 203.0.113.1/24 dev out0 && ip link set out0 up",
+			    (int)getpid(), lab->pods[OUTSIDE]);
+	assert_true(lab_run(command));
+	assert_true(in_pod(lab, OUTSIDE,
+			   "ip link set lo up; ip link set eth0 up; "
+			   "ip addr add 203.0.113.2/24 dev eth0; "
+			   "ip addr add 203.0.113.3/24 dev eth0; "
+			   "ip route add default via 203.0.113.1"));
+}
+
+static void test_tunnel_sources(void **state)
+{
+	struct lab *lab = *state;
+	struct policy_config config = default_config();
+	struct policy_set set = {.id = {POLICY_SET_ALL_VXLAN}, .type = POLICY_SET_TYPE_NET};
+	struct policy_member node = {.net = test_net("203.0.113.2/32")};
+	struct policy_set_change change = {
+		.set = &set, .is_new = true, .added = &node, .n_added = 1};
+	struct policy_update update = {.sets = &change, .n_sets = 1};
+	_cleanup_close_ int known = -1;
+	_cleanup_close_ int unknown = -1;
+	_cleanup_close_ int host = -1;
+
+	wire_outside(lab);
+	known = udp_socket(lab, OUTSIDE, "203.0.113.2", 4789);
+	unknown = udp_socket(lab, OUTSIDE, "203.0.113.3", 4789);
+	host = udp_socket(lab, HOST, "203.0.113.1", 4789);
+	policy_table_configure(lab->table, &config);
+	policy_table_update(lab->table, &update);
+	apply(lab);
+	assert_true(reaches(known, host) && reaches(unknown, host));
+	config.vxlan_port = 4789;
+	policy_table_configure(lab->table, &config);
+	apply(lab);
+	assert_true(reaches(known, host));
+	assert_false(reaches(unknown, host));
+	node.net = test_net("203.0.113.3/32");
+	change.is_new = false;
+	policy_table_update(lab->table, &update);
+	apply(lab);
+	assert_true(reaches(unknown, host));
+	assert_true(lab_run("ip link del out0"));
+	(void)fd_close(lab->pods[OUTSIDE]);
+}
+
+/* A host endpoint on "out0" whose policy lets UDP port 1000 in, at the stage that is told. */
+static void tell_host_endpoint(struct lab *lab, enum policy_stage stage, const char *interface)
+{
+	static struct failsafe failsafe = {.protocol = 17, .port = 68};
+	static char key[] = "gnp/host";
+	static char tier_name[] = "default";
+	static struct port_range ports = {1000, 1000};
+	struct policy_config config = default_config();
+	struct compiled_rule rule = test_rule(POLICY_ACTION_ALLOW);
+	struct compiled_policy policy = {
+		.key = key, .tier = tier_name, .rules = {{&rule, 1}, {NULL, 0}}, .applies = {true}};
+	const struct compiled_policy *policies[] = {&policy};
+	struct endpoint_tier tier = {
+		.name = tier_name, .enforced = true, .policies = policies, .n_policies = 1};
+	struct policy_endpoint endpoint = {
+		.key = "hep/out", .is_host = true, .interface = interface};
+	const struct policy_endpoint *endpoints[] = {&endpoint};
+	struct policy_update update = {
+		.policies = policies, .n_policies = 1, .endpoints = endpoints, .n_endpoints = 1};
+	struct world world;
+
+	rule.protocol = 17;
+	rule.destination.ports = &ports;
+	rule.destination.n_ports = 1;
+	policy.pre_dnat = stage == POLICY_STAGE_PRE_DNAT;
+	policy.do_not_track = stage == POLICY_STAGE_UNTRACKED;
+	endpoint.tiers[stage][POLICY_WAY_INGRESS] = (struct endpoint_tiers){&tier, 1};
+	world_init(&world);
+	if (stage == POLICY_STAGE_NORMAL) {
+		config.failsafes[POLICY_WAY_INGRESS] = &failsafe;
+		config.n_failsafes[POLICY_WAY_INGRESS] = 1;
+	}
+	policy_table_configure(lab->table, &config);
+	policy_table_update(lab->table, &world.update);
+	policy_table_update(lab->table, &update);
+	apply(lab);
+}
+
+static void check_host_endpoint(struct lab *lab, const char *interface)
+{
+	_cleanup_close_ int from = udp_socket(lab, OUTSIDE, "203.0.113.2", 0);
+	_cleanup_close_ int allowed = udp_socket(lab, HOST, "203.0.113.1", 1000);
+	_cleanup_close_ int denied = udp_socket(lab, HOST, "203.0.113.1", 1001);
+	_cleanup_close_ int safe = udp_socket(lab, HOST, "203.0.113.1", 68);
+	_cleanup_close_ int pod_allowed = udp_socket(lab, 1, PEER_4, 1000);
+	_cleanup_close_ int pod_denied = udp_socket(lab, 1, PEER_4, 1001);
+
+	tell_host_endpoint(lab, POLICY_STAGE_NORMAL, interface);
+	assert_true(reaches(from, allowed) && reaches(from, safe) && reaches(from, pod_denied));
+	assert_false(reaches(from, denied));
+	tell_host_endpoint(lab, POLICY_STAGE_FORWARD, interface);
+	assert_true(reaches(from, pod_allowed));
+	assert_true(lab_run("conntrack -F 2>/dev/null; true"));
+}
+
+static void test_host_endpoint(void **state)
+{
+	struct lab *lab = *state;
+
+	wire_outside(lab);
+	check_host_endpoint(lab, "out0");
+	check_host_endpoint(lab, "*");
+	assert_true(lab_run("ip link del out0"));
+	(void)fd_close(lab->pods[OUTSIDE]);
+}
+
+/* What is allowed early is not judged again; what is not is judged as ever. */
+static void test_host_early(void **state)
+{
+	static const enum policy_stage stages[] = {POLICY_STAGE_PRE_DNAT, POLICY_STAGE_UNTRACKED};
+	struct lab *lab = *state;
+
+	wire_outside(lab);
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		_cleanup_close_ int from = udp_socket(lab, OUTSIDE, "203.0.113.2", 0);
+		_cleanup_close_ int allowed = udp_socket(lab, HOST, "203.0.113.1", 1000);
+		_cleanup_close_ int denied = udp_socket(lab, HOST, "203.0.113.1", 1001);
+
+		tell_host_endpoint(lab, stages[i], "out0");
+		assert_true(reaches(from, allowed));
+		assert_false(reaches(from, denied)); /* no policy, no profile */
+	}
+	assert_true(lab_run("ip link del out0"));
+	(void)fd_close(lab->pods[OUTSIDE]);
+}
+
+/* --- Others ------------------------------------------------------------------------------- */
+
+static void test_others(void **state)
+{
+	struct lab *lab = *state;
+	static const char *const damages[] = {
+		"nft flush ruleset",
+		"nft delete table ip6 calico",
+		"nft flush table ip calico",
+		"nft insert rule ip calico filter-cali-FORWARD accept",
+		"nft delete element ip calico cali-to-wl-dispatch '{ \"calib\" }'",
+		"nft add element ip calico cali-wl-sources '{ \"calia\" . 1.2.3.4 }'",
+		"nft add chain ip calico other; nft add set ip calico more '{ type mark; }'",
+	};
+	struct world world;
+
+	world_init(&world);
+	tell(lab, &world);
+	assert_false(policy_table_check(lab->table));
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+		struct pollfd fd = {.fd = policy_table_fd(lab->table), .events = POLLIN};
+
+		assert_true(lab_run(damages[i]));
+		assert_int_equal(poll(&fd, 1, 1000), 1);
+		assert_true(policy_table_check(lab->table));
+		apply(lab);
+		assert_true(policy_table_changed(lab->table));
+		assert_false(policy_table_check(lab->table));
+		policy_table_invalidate(lab->table);
+		apply(lab);
+		assert_false(policy_table_changed(lab->table));
+	}
+	assert_true(ping(lab, PEER_4) && ping(lab, PEER_6));
+	/* What other tables drop stays dropped, what they accept does not pass ours. */
+	assert_true(lab_run("nft add table inet firewalld; nft add chain inet firewalld f "
+			    "'{ type filter hook forward priority 10; }'; "
+			    "nft add rule inet firewalld f meta l4proto icmp drop"));
+	assert_false(policy_table_check(lab->table));
+	assert_false(ping(lab, PEER_4));
+	assert_true(ping(lab, PEER_6));
+	assert_true(lab_run("nft flush chain inet firewalld f; nft add rule inet firewalld f "
+			    "accept"));
+	world.endpoints[1].n_profiles = 0;
+	tell(lab, &world);
+	assert_false(ping(lab, PEER_4));
+	assert_true(lab_says("nft list tables", "table inet firewalld"));
+}
+
+static void test_unknown_interface(void **state)
+{
+	struct lab *lab = *state;
+	struct world world;
+
+	world_init(&world);
+	world.update.n_endpoints = 1;
+	tell(lab, &world);
+	assert_false(ping(lab, PEER_4));
+	assert_false(in_pod(lab, 1, "ping -c 1 -W 1 192.0.2.1"));
+	world.update.n_endpoints = 2;
+	tell(lab, &world);
+	assert_true(ping(lab, PEER_4));
+	assert_true(in_pod(lab, 1, "ping -c 1 -W 1 192.0.2.1"));
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_reject, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_host, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_router_advert, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_tunnel_sources, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_host_endpoint, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_host_early, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_others, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_unknown_interface, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_profile_alone, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_default_deny, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_spoofing, setup, teardown),

@@ -31,15 +31,32 @@ static struct route endpoint_route(const struct dataplane *dataplane, const stru
 	};
 }
 
-static int endpoint_ifindex(const struct endpoint *endpoint)
+/* 0: there is no such interface. <0: the kernel does not say. */
+static int endpoint_ifindex(const struct endpoint *endpoint, struct err *err)
 {
-	return (int)if_nametoindex(endpoint->host_ifname);
+	unsigned int ifindex = if_nametoindex(endpoint->host_ifname);
+
+	if (!ifindex && errno != ENODEV)
+		return err_errno(err, -errno, "look up interface %s", endpoint->host_ifname);
+	return (int)ifindex;
+}
+
+/* All are wanted before the first is made: what fails must not make the others look stale. */
+static void want_routes(struct dataplane *dataplane, struct endpoint *endpoint, int ifindex)
+{
+	endpoint->ifindex = ifindex;
+	for (unsigned int i = 0; i < endpoint->n_addrs; i++) {
+		const struct cidr *addr = &endpoint->addrs[i];
+		struct route route = endpoint_route(dataplane, addr, ifindex);
+
+		route_sync_want(dataplane->routes[family_index(addr->addr.family)], &route);
+	}
 }
 
 static int program_endpoint(struct dataplane *dataplane, struct endpoint *endpoint, int ifindex,
 			    struct err *err)
 {
-	endpoint->ifindex = ifindex;
+	want_routes(dataplane, endpoint, ifindex);
 	for (unsigned int i = 0; i < endpoint->n_addrs; i++) {
 		const struct cidr *addr = &endpoint->addrs[i];
 		struct route route = endpoint_route(dataplane, addr, ifindex);
@@ -53,17 +70,19 @@ static int program_endpoint(struct dataplane *dataplane, struct endpoint *endpoi
 		if (r < 0)
 			return err_prefix(err, r, "route of %s on %s", cidr_format(addr).s,
 					  endpoint->host_ifname);
-		route_sync_want(dataplane->routes[family_index(addr->addr.family)], &route);
 	}
 	return 0;
 }
 
 int dataplane_add_endpoint(struct dataplane *dataplane, struct endpoint *endpoint, struct err *err)
 {
-	int ifindex = endpoint_ifindex(endpoint);
-	int r = ifindex ? program_endpoint(dataplane, endpoint, ifindex, err)
-			: err_set(err, -ENODEV, "interface %s is gone", endpoint->host_ifname);
+	int r = endpoint_ifindex(endpoint, err);
 
+	if (r > 0)
+		r = program_endpoint(dataplane, endpoint, r, err);
+	else if (r == 0)
+		r = err_set(err, -ENODEV, "interface %s is gone", endpoint->host_ifname);
+	endpoint->unrestored = false;
 	if (r < 0)
 		dataplane_remove_endpoint(dataplane, endpoint);
 	/* It may have changed between the making of the link and now. */
@@ -81,6 +100,7 @@ void dataplane_remove_endpoint(struct dataplane *dataplane, struct endpoint *end
 				       endpoint->ifindex);
 	}
 	endpoint->ifindex = 0;
+	endpoint->unrestored = false;
 	dataplane_schedule_apply(dataplane);
 }
 
@@ -108,43 +128,91 @@ struct endpoint *dataplane_find_endpoint(const struct dataplane *dataplane, int 
 	return NULL;
 }
 
-static void put_right(struct dataplane *dataplane, struct endpoint *endpoint, int ifindex)
+/* What fails is noted, and tried again by dataplane_retry_endpoints(). */
+static int put_right(struct dataplane *dataplane, struct endpoint *endpoint, int ifindex,
+		     struct err *err)
 {
 	const struct pod_link_host wanted = endpoint_host(endpoint);
-	struct err err = ERR_INIT;
-	int r = pod_link_host_repair(dataplane->nl, &wanted, &err);
+	int r;
 
-	if (r == 0)
-		r = program_endpoint(dataplane, endpoint, ifindex, &err);
+	want_routes(dataplane, endpoint, ifindex);
+	r = pod_link_host_repair(dataplane->nl, &wanted, err);
+	if (r >= 0)
+		r = program_endpoint(dataplane, endpoint, ifindex, err);
 	/* Of a link that is gone the last word comes after those of its parts. */
-	if (r < 0 && r != -ENODEV)
-		log_error_limited("can't restore an endpoint", "endpoint", endpoint->name, "error",
-				  err.msg);
+	endpoint->unrestored = r < 0 && r != -ENODEV;
+	return endpoint->unrestored ? r : 0;
+}
+
+/* An interface that can't be looked up is not one that is gone. */
+static int restore(struct dataplane *dataplane, struct endpoint *endpoint, struct err *err)
+{
+	struct link link;
+	int r = link_get(dataplane->nl, endpoint->host_ifname, &link, err);
+
+	endpoint->unrestored = r < 0;
+	if (r < 0) {
+		dataplane->interfaces_unknown = true;
+		return r;
+	}
+	if (r == LINK_E_NOT_FOUND) {
+		log_warning_limited("the interface of a stored endpoint is not there", "endpoint",
+				    endpoint->name, "interface", endpoint->host_ifname);
+		return 0;
+	}
+	if (!endpoint->mtu)
+		endpoint->mtu = link.mtu;
+	return put_right(dataplane, endpoint, link.ifindex, err);
+}
+
+static void note_failure(struct dataplane *dataplane, const struct endpoint *endpoint,
+			 const struct err *err)
+{
+	log_error_limited("can't restore an endpoint; trying again", "endpoint", endpoint->name,
+			  "error", err->msg);
+	dataplane->endpoints_failed = true;
+	dataplane_schedule_apply(dataplane);
 }
 
 void dataplane_restore_endpoint(struct dataplane *dataplane, struct endpoint *endpoint)
 {
-	struct link link;
+	struct err err = ERR_INIT;
 
-	if (link_get(dataplane->nl, endpoint->host_ifname, &link, NULL) != 0) {
-		log_warning_limited("the interface of a stored endpoint is not there", "endpoint",
-				    endpoint->name, "interface", endpoint->host_ifname);
-		return;
+	if (restore(dataplane, endpoint, &err) < 0)
+		note_failure(dataplane, endpoint, &err);
+}
+
+int dataplane_retry_endpoints(struct dataplane *dataplane, struct err *err)
+{
+	struct endpoint *endpoint;
+	struct endpoint *next;
+	int first = 0;
+
+	dataplane->interfaces_unknown = false;
+	HASH_ITER(hh, dataplane->endpoints->by_name, endpoint, next)
+	{
+		struct err one = ERR_INIT;
+		bool left = endpoint->unrestored && !endpoint->busy;
+		int r = left ? restore(dataplane, endpoint, &one) : 0;
+
+		if (r < 0 && first == 0)
+			first = err_set(err, r, "endpoint %s: %s", endpoint->name, one.msg);
 	}
-	if (!endpoint->mtu)
-		endpoint->mtu = link.mtu;
-	put_right(dataplane, endpoint, link.ifindex);
+	return first;
 }
 
 void dataplane_repair_endpoint(struct dataplane *dataplane, struct endpoint *endpoint,
 			       const char *what)
 {
+	struct err err = ERR_INIT;
+
 	if (what) {
 		log_info_limited("somebody changed what is a pod's; putting it right", "interface",
 				 endpoint->host_ifname, "what", what);
 		dataplane->stats.n_repairs++;
 	}
-	put_right(dataplane, endpoint, endpoint->ifindex);
+	if (put_right(dataplane, endpoint, endpoint->ifindex, &err) < 0)
+		note_failure(dataplane, endpoint, &err);
 	/* Routes go with an interface that goes down, whatever we know of them. */
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		route_sync_forget_link(dataplane->routes[f], endpoint->ifindex);
@@ -158,7 +226,10 @@ void dataplane_repair_endpoints(struct dataplane *dataplane)
 
 	HASH_ITER(hh, dataplane->endpoints->by_name, endpoint, next)
 	{
-		if (!endpoint->busy && endpoint->ifindex)
-			put_right(dataplane, endpoint, endpoint->ifindex);
+		struct err err = ERR_INIT;
+
+		if (!endpoint->busy && endpoint->ifindex &&
+		    put_right(dataplane, endpoint, endpoint->ifindex, &err) < 0)
+			note_failure(dataplane, endpoint, &err);
 	}
 }

@@ -45,9 +45,11 @@ struct dataplane {
 	bool in_sync;
 	bool tunnels_dirty;
 	bool nat_dirty;
-	bool endpoints_dirty; /* the pods' interfaces are looked through with the next apply */
-	bool replay;	      /* a device came or went: all of calc's routes are translated anew */
-	bool foreign_change;  /* someone else changed what is ours since the last apply */
+	bool endpoints_dirty;  /* the pods' interfaces are looked through with the next apply */
+	bool replay;	       /* a device came or went: all of calc's routes are translated anew */
+	bool foreign_change;   /* someone else changed what is ours since the last apply */
+	bool endpoints_failed; /* some endpoint is unrestored */
+	bool interfaces_unknown; /* of one of them not even its interface is known */
 
 	void (*applied)(void *ctx);
 	void *applied_ctx;
@@ -91,6 +93,8 @@ void dataplane_repair_endpoint(struct dataplane *dataplane, struct endpoint *end
 			       const char *what);
 /* All of them. */
 void dataplane_repair_endpoints(struct dataplane *dataplane);
+/* Tries again what the kernel did not take. <0: some endpoint still is not as it should be. */
+MUST_CHECK int dataplane_retry_endpoints(struct dataplane *dataplane, struct err *err);
 
 /* dataplane-check.c */
 

@@ -3,8 +3,8 @@
 /*
  * The dataplane's turn: whatever changed (calc's update, an endpoint, a word of the kernel's
  * monitor, a timer) marks what is dirty, and one deferred apply at the end of the loop's turn
- * brings the kernel to the desired state: devices, then routes, then neighbours, then NAT. What
- * fails stays dirty and is tried again after a second.
+ * brings the kernel to the desired state: endpoints that could not be restored, devices, then
+ * routes, then neighbours, then NAT. What fails stays dirty and is tried again after a second.
  */
 
 #include "agent/dataplane.h"
@@ -117,7 +117,9 @@ static int apply_routes(struct dataplane *dataplane, struct err *err)
 	for (unsigned int f = 0; f < FAMILIES; f++) {
 		struct route_sync_stats stats;
 		struct err pending = ERR_INIT;
-		int r = route_sync_apply(dataplane->routes[f], dataplane->in_sync, &pending);
+		/* The route of an endpoint whose interface can't be looked up is not stale. */
+		bool sweep = dataplane->in_sync && !dataplane->interfaces_unknown;
+		int r = route_sync_apply(dataplane->routes[f], sweep, &pending);
 
 		if (r < 0)
 			return err_set(err, r, "routes: %s", pending.msg);
@@ -168,9 +170,15 @@ static int apply_nat(struct dataplane *dataplane, struct err *err)
 static int apply(struct dataplane *dataplane, struct err *err)
 {
 	struct err device = ERR_INIT;
+	struct err endpoint = ERR_INIT;
 	int device_result = 0;
+	int endpoint_result = 0;
 	int r;
 
+	if (dataplane->endpoints_failed) {
+		endpoint_result = dataplane_retry_endpoints(dataplane, &endpoint);
+		dataplane->endpoints_failed = endpoint_result < 0;
+	}
 	if (dataplane->tunnels_dirty) {
 		device_result = tunnels_ensure(dataplane, &device);
 		dataplane->tunnels_dirty = device_result < 0;
@@ -191,6 +199,8 @@ static int apply(struct dataplane *dataplane, struct err *err)
 	}
 	if (r == 0 && device_result < 0)
 		r = err_set(err, device_result, "%s", device.msg);
+	if (r == 0 && endpoint_result < 0)
+		r = err_set(err, endpoint_result, "%s", endpoint.msg);
 	return r;
 }
 

@@ -33,6 +33,7 @@ struct endpoint {
 	int ifindex;	   /* of the host's end, where the routes lead; 0: no routes yet */
 	uint32_t mtu;	   /* of both ends; 0: not known */
 	bool mtu_fixed;	   /* the CNI configuration named it */
+	bool unrestored;   /* the kernel did not take it; the dataplane tries again */
 	bool busy;	   /* an ADD or DEL is at work on it */
 	uint64_t revision; /* of our last write; older events are echoes */
 	UT_hash_handle hh;

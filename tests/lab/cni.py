@@ -57,6 +57,9 @@ def pod_conf(nodename, pools=None):
     return conf
 
 
+# A call that takes longer hangs.
+TIMEOUT = 30
+
 # Debian's reference plugins.
 REFERENCE = "/usr/lib/cni"
 
@@ -89,12 +92,13 @@ def find(pod, plugin):
     return own if own.exists() else pathlib.Path(REFERENCE, plugin)
 
 
-def call(pod, command, conf, timeout=30, netns_path=None, plugin="calico", **more):
-    """Runs a plugin on the pod's node as a runtime would."""
+def call(pod, command, conf, timeout=TIMEOUT, netns_path=None, plugin="calico",
+         prefix=(), **more):
+    """Runs a plugin on the pod's node as a runtime would, by way of prefix if there is one."""
     node = pod.node
     env = environment(pod, command, netns_path, **more)
     process = node.ns.popen(
-        [find(pod, plugin)], stdin=-1, stdout=-1, stderr=-1, text=True, env=env, cwd="/"
+        [*prefix, find(pod, plugin)], stdin=-1, stdout=-1, stderr=-1, text=True, env=env, cwd="/"
     )
     try:
         out, err = process.communicate(json.dumps(conf), timeout=timeout)

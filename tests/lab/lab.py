@@ -115,12 +115,12 @@ class Node:
         for directory in (self.run_dir, self.state_dir):
             directory.mkdir(parents=True, exist_ok=True)
 
-    def start_agent(self, wait=True, **environment):
-        """Starts `korat agent`; waits until it serves CNI requests."""
+    def start_agent(self, wait=True, prefix=(), **environment):
+        """Starts `korat agent`, by way of prefix; waits until it serves CNI requests."""
         env = {**self.lab.environment, "NODENAME": self.name, "IP": "autodetect",
                **self.lab.agent_environment, **environment}
         command = [
-            KORAT, "agent", "--node-name", self.name, "--run-dir", self.run_dir,
+            *prefix, KORAT, "agent", "--node-name", self.name, "--run-dir", self.run_dir,
             "--state-dir", self.state_dir, "--bird", self.lab.bird, "--bird-program", BIRD,
             "--metrics", "127.0.0.1:9091", "--health", "127.0.0.1:9099",
         ]

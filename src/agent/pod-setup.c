@@ -96,8 +96,8 @@ static struct object *make_endpoint_object(const struct pod_call *pod, const str
 	struct workload_endpoint_spec *spec = &as_workload_endpoint(object)->spec;
 	uint8_t mac[MAC_SIZE];
 
-	str_map_put(&object->meta.labels, "projectcalico.org/namespace", namespace);
-	str_map_put(&object->meta.labels, "projectcalico.org/orchestrator", orchestrator);
+	str_map_put(&object->meta.labels, LABEL_NAMESPACE, namespace);
+	str_map_put(&object->meta.labels, LABEL_ORCHESTRATOR, orchestrator);
 	for (size_t i = 0; !request->pod_name && i < request->n_labels; i++)
 		str_map_put(&object->meta.labels, request->labels[i].key, request->labels[i].value);
 	str_map_put(&object->meta.annotations, ENDPOINT_NETWORK_ANNOTATION, request->network);

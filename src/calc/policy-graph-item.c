@@ -312,11 +312,11 @@ static size_t imply_labels(const struct object *object, const char *namespace,
 	const struct workload_endpoint_spec *spec = &as_workload_endpoint(object)->spec;
 	size_t n = 0;
 
-	ret[n++] = imply(POLICY_LABEL_NAMESPACE, namespace);
+	ret[n++] = imply(LABEL_NAMESPACE, namespace);
 	if (spec->orchestrator && *spec->orchestrator)
-		ret[n++] = imply(POLICY_LABEL_ORCHESTRATOR, spec->orchestrator);
+		ret[n++] = imply(LABEL_ORCHESTRATOR, spec->orchestrator);
 	if (spec->service_account_name && *spec->service_account_name)
-		ret[n++] = imply(POLICY_LABEL_SERVICE_ACCOUNT, spec->service_account_name);
+		ret[n++] = imply(LABEL_SERVICE_ACCOUNT, spec->service_account_name);
 	return n;
 }
 
@@ -381,7 +381,7 @@ int graph_put_network_set(struct policy_graph *graph, const struct object *objec
 	const char *namespace = object->meta.namespace ? object->meta.namespace : "";
 	_cleanup_free_ char *profile = xasprintf(KUBERNETES_NAMESPACE_PROFILE "%s", namespace);
 	const char *const parents[] = {profile};
-	struct str_pair implied[] = {imply(POLICY_LABEL_NAMESPACE, namespace)};
+	struct str_pair implied[] = {imply(LABEL_NAMESPACE, namespace)};
 	struct draft draft = {.kind = object->desc->kind,
 			      .namespace = namespace,
 			      .name = object->meta.name,

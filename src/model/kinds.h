@@ -226,6 +226,11 @@ struct ipam_configuration {
 
 /* --- WorkloadEndpoint ---------------------------------------------------------------------- */
 
+/* Labels that endpoints have beside those of their pods. */
+#define LABEL_NAMESPACE	      "projectcalico.org/namespace"
+#define LABEL_ORCHESTRATOR    "projectcalico.org/orchestrator"
+#define LABEL_SERVICE_ACCOUNT "projectcalico.org/serviceaccount"
+
 struct endpoint_port {
 	char *name;
 	char *protocol; /* a name, or a number's text */

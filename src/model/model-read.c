@@ -513,6 +513,7 @@ static int find_kind(struct model_reader *reader, const json_t *json, const stru
 
 	if (r < 0)
 		return r;
+	assert(kind && version);
 	*ret = kind_find_api(version, kind);
 	if (!*ret && strcmp(kind, "IPAMConfig") == 0 && strcmp(version, MODEL_API_VERSION) == 0)
 		*ret = kind_get(KIND_IPAM_CONFIGURATION);

@@ -225,14 +225,14 @@ static void fill_endpoint(const struct pod *pod, const char *namespace, struct o
 	for (size_t i = 0; i < pod->object.meta.labels.n; i++)
 		str_map_put(&object->meta.labels, pod->object.meta.labels.v[i].key,
 			    pod->object.meta.labels.v[i].value);
-	str_map_put(&object->meta.labels, POLICY_LABEL_NAMESPACE, namespace);
-	str_map_put(&object->meta.labels, POLICY_LABEL_ORCHESTRATOR, KUBERNETES_ORCHESTRATOR);
+	str_map_put(&object->meta.labels, LABEL_NAMESPACE, namespace);
+	str_map_put(&object->meta.labels, LABEL_ORCHESTRATOR, KUBERNETES_ORCHESTRATOR);
 	if (!account || !*account)
 		return;
 	replace_str(&profile, account_profile_name(namespace, account));
 	spec->service_account_name = xstrdup(account);
 	str_list_add(&spec->profiles, profile);
-	str_map_put(&object->meta.labels, POLICY_LABEL_SERVICE_ACCOUNT, account);
+	str_map_put(&object->meta.labels, LABEL_SERVICE_ACCOUNT, account);
 }
 
 int kubernetes_pod_endpoint(const struct object *object, struct object **ret, struct err *err)

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "model/kinds.h"
 #include "model/model-check.h"
 #include "policy/kubernetes-convert.h"
 #include "policy/kubernetes-policy.h"
@@ -90,7 +91,7 @@ int kubernetes_pod_selector(const struct label_selector *selector, char **ret, s
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	int r;
 
-	buf_adds(&out, POLICY_LABEL_ORCHESTRATOR " == '" KUBERNETES_ORCHESTRATOR "'");
+	buf_adds(&out, LABEL_ORCHESTRATOR " == '" KUBERNETES_ORCHESTRATOR "'");
 	r = selector ? add_selector(&out, selector, err) : 0;
 	if (r < 0)
 		return r;

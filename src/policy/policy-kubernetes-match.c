@@ -10,10 +10,10 @@
 
 #include "base/buf.h"
 #include "base/parse.h"
+#include "policy/kubernetes-policy.h"
 #include "policy/policy-match.h"
 
-#define ORCHESTRATOR_KUBERNETES "k8s"
-#define PROTOCOL_TCP		"TCP"
+#define PROTOCOL_TCP "TCP"
 
 const struct kubernetes_policy_spec *kubernetes_spec(const struct object *object)
 {
@@ -93,7 +93,7 @@ static bool is_pod(const struct world_peer *peer)
 	const char *orchestrator = str_map_find(&peer->labels, LABEL_ORCHESTRATOR);
 
 	return peer->type == WORLD_WORKLOAD && orchestrator &&
-	       strcmp(orchestrator, ORCHESTRATOR_KUBERNETES) == 0;
+	       strcmp(orchestrator, KUBERNETES_ORCHESTRATOR) == 0;
 }
 
 static bool in_namespace(const struct world_peer *peer, const char *namespace)

@@ -16,8 +16,8 @@
 #include "model/kinds-policy.h"
 #include "model/selector-syntax.h"
 
-#define HAS_NAMESPACE	    "has(" POLICY_LABEL_NAMESPACE ")"
-#define HAS_SERVICE_ACCOUNT "has(" POLICY_LABEL_SERVICE_ACCOUNT ")"
+#define HAS_NAMESPACE	    "has(" LABEL_NAMESPACE ")"
+#define HAS_SERVICE_ACCOUNT "has(" LABEL_SERVICE_ACCOUNT ")"
 
 /* How a selector is written anew. */
 struct rewrite {
@@ -160,7 +160,7 @@ static int add_namespace(struct buf *out, const char *namespace, struct err *err
 {
 	if (out->size)
 		buf_adds(out, " && ");
-	return policy_selector_add_equal(out, POLICY_LABEL_NAMESPACE, namespace, err);
+	return policy_selector_add_equal(out, LABEL_NAMESPACE, namespace, err);
 }
 
 /* --- A policy's endpoints -------------------------------------------------------------------- */
@@ -233,7 +233,7 @@ static int add_accounts(struct buf *out, const struct service_account_match *mat
 	if (r < 0 || match->names.n == 0)
 		return r;
 	buf_adds(out, out->size ? " && " : "");
-	buf_adds(out, POLICY_LABEL_SERVICE_ACCOUNT " in {");
+	buf_adds(out, LABEL_SERVICE_ACCOUNT " in {");
 	for (size_t i = 0; i < match->names.n; i++) {
 		buf_adds(out, i ? ", " : "");
 		r = policy_selector_add_value(out, match->names.v[i], err);

@@ -12,9 +12,6 @@
 #include "base/err.h"
 #include "selector/selector.h"
 
-#define POLICY_LABEL_NAMESPACE	      "projectcalico.org/namespace"
-#define POLICY_LABEL_SERVICE_ACCOUNT  "projectcalico.org/serviceaccount"
-#define POLICY_LABEL_ORCHESTRATOR     "projectcalico.org/orchestrator"
 #define POLICY_PREFIX_NAMESPACE	      "pcns."
 #define POLICY_PREFIX_SERVICE_ACCOUNT "pcsa."
 

@@ -18,10 +18,6 @@ struct felix_configuration;
 struct policy_world; /* opaque */
 struct selector;
 
-#define LABEL_NAMESPACE	      "projectcalico.org/namespace"
-#define LABEL_ORCHESTRATOR    "projectcalico.org/orchestrator"
-#define LABEL_SERVICE_ACCOUNT "projectcalico.org/serviceaccount"
-
 #define PROFILE_DEFAULT_ALLOW "projectcalico-default-allow" /* is there without being made */
 
 struct policy_world *policy_world_new(void);

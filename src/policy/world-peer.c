@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "policy/kubernetes-policy.h"
 #include "policy/policy-match.h"
 
 #define PREFIX_NAMESPACE "pcns."
@@ -112,7 +113,8 @@ static void make_network_set(const struct object *object, struct world_peer *pee
 	peer->text = namespace ? xasprintf("networkset/%s/%s", namespace, object->meta.name)
 			       : xasprintf("globalnetworkset/%s", object->meta.name);
 	if (namespace) {
-		_cleanup_free_ char *profile = xasprintf("kns.%s", namespace);
+		_cleanup_free_ char *profile =
+			xasprintf(KUBERNETES_NAMESPACE_PROFILE "%s", namespace);
 
 		str_list_add(&peer->profiles, profile);
 	}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The fault plan's side of a lab: plans for tests/fault, and what a node holds, read so quickly that it
-can be compared after every one of a thousand calls: from /proc and from the datastore's file.
+The fault plan's side of a lab: plans for tests/fault, and what a node holds, read so quickly that
+it can be compared after every one of a thousand calls: from /proc and from the datastore's file.
 """
 
 import contextlib
@@ -115,7 +115,8 @@ def files(directory):
     found = []
     for path, _, names in os.walk(directory):
         found += [os.path.relpath(os.path.join(path, name), directory) for name in names
-                  if not name.startswith((".tmp-", "korat-reserve.")) and not name.endswith((".log", ".part"))]
+                  if not name.startswith((".tmp-", "korat-reserve."))
+                  and not name.endswith((".log", ".part"))]
     return sorted(found)
 
 

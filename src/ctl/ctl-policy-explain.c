@@ -140,8 +140,17 @@ static void print_policy(const struct printer *printer, const struct verdict_pol
 							     : rule_action_text(policy->decision));
 }
 
+/* One of another namespace can't apply, which goes without saying. */
+static bool is_elsewhere(const struct verdict_policy *policy, const struct world_peer *peer)
+{
+	const char *namespace = policy->object->meta.namespace;
+	const char *own = peer->object->meta.namespace;
+
+	return !policy->applies && namespace && (!own || strcmp(namespace, own) != 0);
+}
+
 static void print_tier(const struct printer *printer, const struct verdict_tier *tier,
-		       enum policy_direction direction)
+		       const struct verdict_trace *trace)
 {
 	size_t n_others = 0;
 	size_t n_hidden = 0;
@@ -158,10 +167,11 @@ static void print_tier(const struct printer *printer, const struct verdict_tier 
 	for (size_t i = 0; i < tier->n_policies; i++) {
 		const struct verdict_policy *policy = &tier->policies[i];
 
-		if (!policy->applies && ++n_others > SHOWN_OTHERS && !printer->all)
+		if (!printer->all && (is_elsewhere(policy, trace->peer) ||
+				      (!policy->applies && ++n_others > SHOWN_OTHERS)))
 			n_hidden++;
 		else
-			print_policy(printer, policy, direction);
+			print_policy(printer, policy, trace->direction);
 	}
 	if (n_hidden)
 		printf("    %zu more do not apply; --all lists them\n", n_hidden);
@@ -198,7 +208,7 @@ static void print_station(const struct printer *printer, const struct connection
 		printf(", %s policies", verdict_stage_text(trace->stage));
 	printf(": %s\n", verdict_text(station->verdict));
 	for (size_t i = 0; i < trace->n_tiers; i++)
-		print_tier(printer, &trace->tiers[i], trace->direction);
+		print_tier(printer, &trace->tiers[i], trace);
 	print_profiles(printer, trace);
 	printf("  so: %s\n", trace->reason);
 }

@@ -38,11 +38,12 @@ struct policy_impact {
 	size_t n_changes;
 	size_t n_trials;
 	bool complete;
-	size_t n_changed_objects; /* that are new, other or gone */
+	size_t n_changed_objects;	/* that are new, other or gone */
+	struct policy_world *worlds[2]; /* what the subjects' peers are of */
 };
 void policy_impact_deinit(struct policy_impact *impact);
 CLEANUP_DEINIT(struct policy_impact, policy_impact_deinit);
 
-/* Borrows from both worlds until they change. Endpoints of both are looked at, not new ones. */
+/* Endpoints that are in both worlds are looked at, not new ones. */
 void policy_impact(struct policy_world *before, struct policy_world *after,
 		   struct policy_impact *ret);

@@ -33,17 +33,17 @@ static bool expression_matches(const struct label_expression *expression,
 			       const struct str_map *labels)
 {
 	const char *value = expression->key ? str_map_find(labels, expression->key) : NULL;
-	const char *operator= expression->operator? expression->operator: "";
+	const char *op = expression->operator? expression->operator: "";
 
 	if (!expression->key)
 		return false;
-	if (strcmp(operator, "In") == 0)
+	if (strcmp(op, "In") == 0)
 		return value && is_among(&expression->values, value);
-	if (strcmp(operator, "NotIn") == 0)
+	if (strcmp(op, "NotIn") == 0)
 		return !value || !is_among(&expression->values, value);
-	if (strcmp(operator, "Exists") == 0)
+	if (strcmp(op, "Exists") == 0)
 		return value;
-	return strcmp(operator, "DoesNotExist") == 0 && !value;
+	return strcmp(op, "DoesNotExist") == 0 && !value;
 }
 
 /* " (it is VALUE)" behind what was wanted of a label. */

@@ -163,6 +163,12 @@ def test_policies_that_do_not_apply_are_counted(ctl, files):
     assert full.count("does not apply") > short.count("does not apply")
 
 
+def test_policies_of_other_namespaces_go_without_saying(ctl, files):
+    (files / "elsewhere.yaml").write_text(POLICY.replace("namespace: shop", "namespace: bank"))
+    assert "bank/db" not in explain(ctl, files, QUESTION).out
+    assert "NetworkPolicy bank/db" in explain(ctl, files, QUESTION, "--all").out
+
+
 # --- impact -------------------------------------------------------------------------------------
 
 NEW = """apiVersion: projectcalico.org/v3

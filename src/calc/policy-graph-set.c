@@ -126,22 +126,22 @@ static void count_port(struct policy_graph *graph, struct graph_set *set,
 	}
 }
 
-void graph_on_set_match(void *graph, struct label_query *query, struct label_item *label,
+void graph_on_set_match(void *graph, struct label_query *query, struct label_item *item,
 			bool matches)
 {
 	struct graph_set *set = CONTAINER_OF(query, struct graph_set, query);
-	const struct graph_item *item = CONTAINER_OF(label, struct graph_item, label);
-	const struct item_port *ports = graph_item_ports(item);
+	const struct graph_item *from = CONTAINER_OF(item, struct graph_item, label);
+	const struct item_port *ports = graph_item_ports(from);
 
 	if (set->set.type == POLICY_SET_TYPE_NET) {
-		for (uint32_t i = 0; i < item->n_addrs; i++)
-			count_member(graph, set, item->addrs[i], matches);
+		for (uint32_t i = 0; i < from->n_addrs; i++)
+			count_member(graph, set, from->addrs[i], matches);
 		return;
 	}
-	for (uint32_t i = 0; i < item->n_ports; i++) {
+	for (uint32_t i = 0; i < from->n_ports; i++) {
 		if (ports[i].protocol == set->set.protocol &&
-		    strcmp(graph_item_port_name(item, &ports[i]), set->set.port_name) == 0)
-			count_port(graph, set, item, &ports[i], matches);
+		    strcmp(graph_item_port_name(from, &ports[i]), set->set.port_name) == 0)
+			count_port(graph, set, from, &ports[i], matches);
 	}
 }
 

@@ -9,19 +9,18 @@
 #include "calc/policy-graph-internal.h"
 #include "model/kinds.h"
 
-static const char *const fixed_ids[FIXED_SETS_] = {
-	[FIXED_SET_ALL_HOSTS] = POLICY_SET_ALL_HOSTS,
-	[FIXED_SET_ALL_VXLAN] = POLICY_SET_ALL_VXLAN,
-	[FIXED_SET_POOLS] = POLICY_SET_POOLS,
-	[FIXED_SET_MASQ_POOLS] = POLICY_SET_MASQ_POOLS,
+static const struct policy_set_id fixed_ids[FIXED_SETS_] = {
+	[FIXED_SET_ALL_HOSTS] = {POLICY_SET_ALL_HOSTS},
+	[FIXED_SET_ALL_VXLAN] = {POLICY_SET_ALL_VXLAN},
+	[FIXED_SET_POOLS] = {POLICY_SET_POOLS},
+	[FIXED_SET_MASQ_POOLS] = {POLICY_SET_MASQ_POOLS},
 };
 
 void graph_add_fixed_sets(struct policy_graph *graph)
 {
 	for (unsigned int i = 0; i < FIXED_SETS_; i++) {
-		struct policy_set set = {.type = POLICY_SET_TYPE_NET};
+		struct policy_set set = {.id = fixed_ids[i], .type = POLICY_SET_TYPE_NET};
 
-		strcpy(set.id.s, fixed_ids[i]);
 		graph->fixed[i] = graph_use_set(graph, &set);
 	}
 }

@@ -330,7 +330,7 @@ void policy_history_next(uint64_t *random, struct policy_history_step *ret)
 {
 	static const char *const namespaces[] = {"n0", "n1"};
 	size_t i = pick_kind(random);
-	size_t n = 0;
+	size_t n = 1;
 
 	*ret = (struct policy_history_step){
 		.kind = kinds[i].kind,

@@ -20,7 +20,7 @@
 #include "calc/policy-history.h"
 #include "calc/policy-mirror.h"
 
-#define STEPS 5000
+#define STEPS 2500
 
 static void step(struct policy_graph *graph, uint64_t *random)
 {

@@ -292,29 +292,52 @@ static int add_signals(struct agent *agent)
 	return r;
 }
 
-/*
- * Start-up against the datastore, again and again until it is done or a signal says stop: -EINTR,
- * and 'stopping' is set.
- */
-static int start_node(struct agent *agent, struct err *err)
+/* A pause before the next try. -EINTR: a signal says stop, and 'stopping' is set. */
+static int pause_start(struct agent *agent, struct err *err)
 {
 	const struct timespec pause = {.tv_sec = STARTUP_RETRY_S};
-	struct store_worker *worker = agent->store_worker;
 	sigset_t mask;
-	int r = 0;
 
+	log_error("this node can't start yet; trying again", "error", err->msg);
 	stop_signals(&mask);
-	for (;;) {
-		if (r == 0 && node_startup(store_worker_get_store(worker), &agent->args, err) == 0)
+	if (sigtimedwait(&mask, NULL, &pause) <= 0)
+		return 0;
+	agent->stopping = true;
+	return err_set(err, -EINTR, "stopped before the node could start");
+}
+
+/* Until it is reached. What no time will mend, as a bad address, is a failure at once. */
+static int reach_datastore(struct agent *agent, struct err *err)
+{
+	int r;
+
+	do {
+		r = store_worker_new(agent->event, &agent->store_config, agent->args.node_name,
+				     &agent->store_worker, err);
+		if (r >= 0 || r == -EINVAL || r == -ENOTSUP)
+			return r;
+		r = pause_start(agent, err);
+	} while (r == 0);
+	return r;
+}
+
+/* Start-up against the datastore, again and again until it is done or a signal says stop. */
+static int start_node(struct agent *agent, struct err *err)
+{
+	struct store_worker *worker = agent->store_worker;
+	int opened = 0;
+	int r;
+
+	do {
+		if (opened == 0 &&
+		    node_startup(store_worker_get_store(worker), &agent->args, err) == 0)
 			return 0;
-		log_error("this node can't start yet; trying again", "error", err->msg);
-		if (sigtimedwait(&mask, NULL, &pause) > 0) {
-			agent->stopping = true;
-			return err_set(err, -EINTR, "stopped before the node could start");
-		}
+		r = pause_start(agent, err);
 		/* A file that was opened in a bad moment stays one that can only be read. */
-		r = store_worker_reopen(worker, err);
-	}
+		if (r == 0)
+			opened = store_worker_reopen(worker, err);
+	} while (r == 0);
+	return r;
 }
 
 static int read_felix_object(struct store *store, const char *name, struct object **ret,
@@ -412,11 +435,9 @@ static int start(struct agent *agent, struct err *err)
 		return err_errno(err, r, "can't make an event loop");
 	agent->calc = calc_new(agent->args.node_name);
 	agent->metrics.node_name = agent->args.node_name;
-	r = store_worker_new(agent->event, &agent->store_config, agent->args.node_name,
-			     &agent->store_worker, err);
-	if (r < 0)
-		return r;
-	r = start_node(agent, err);
+	r = reach_datastore(agent, err);
+	if (r == 0)
+		r = start_node(agent, err);
 	if (r == 0)
 		r = start_parts(agent, err);
 	if (r < 0)

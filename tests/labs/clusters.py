@@ -4,6 +4,7 @@
 import contextlib
 import json
 import re
+import time
 
 from lab import Lab, LabError, bird, probe, wait_for
 
@@ -79,3 +80,26 @@ def kernel_state(node):
                             for link in json.loads(node.ns.ip("-j", "-4", "addr"))
                             for info in link.get("addr_info", [])),
     }
+
+
+@contextlib.contextmanager
+def watched_routes(node):
+    """The lines of `ip monitor route` of what happens meanwhile, of both families."""
+    path = node.directory / "monitor"
+    lines = []
+    with open(path, "wb") as out:
+        monitor = node.ns.popen(["/usr/sbin/ip", "monitor", "route"], stdout=out)
+    try:
+        time.sleep(0.2)
+        yield lines
+        time.sleep(0.2)
+    finally:
+        monitor.terminate()
+        monitor.wait()
+        lines += path.read_text(encoding="utf-8").splitlines()
+
+
+def deleted_routes(lines):
+    """The deletions of what is kept: not the multicast and link-local routes of new links."""
+    return [line for line in lines if line.startswith("Deleted") and "fe80" not in line
+            and "ff00" not in line]

@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 
-from clusters import kernel_state, meshed, reach_all, vxlan_cluster, way
+from clusters import deleted_routes, kernel_state, meshed, reach_all, vxlan_cluster, watched_routes, way
 from families import pool, pools_of, prepared
 from lab import bird, capture, probe, wait_for
 from lab import lab as lab_module
@@ -56,29 +56,6 @@ def _metric(node, name):
 def _agent_lines(node):
     text = node.log.read_text(encoding="utf-8")
     return [line for line in text.splitlines() if re.match(r"\d{4}-\d\d-\d\dT", line)]
-
-
-@contextlib.contextmanager
-def _watched_routes(node):
-    """The lines of `ip monitor route` of what happens meanwhile, of both families."""
-    path = node.directory / "monitor"
-    lines = []
-    with open(path, "wb") as out:
-        monitor = node.ns.popen(["/usr/sbin/ip", "monitor", "route"], stdout=out)
-    try:
-        time.sleep(0.2)
-        yield lines
-        time.sleep(0.2)
-    finally:
-        monitor.terminate()
-        monitor.wait()
-        lines += path.read_text(encoding="utf-8").splitlines()
-
-
-def _deleted(lines):
-    """The deletions of what is kept: not the multicast and link-local routes of new links."""
-    return [line for line in lines if line.startswith("Deleted") and "fe80" not in line
-            and "ff00" not in line]
 
 
 def test_health(lab):
@@ -272,7 +249,7 @@ def test_agent_starts_beside_a_bad_object(lab):
 def test_restart_removes_no_route(lab, number):
     node = lab.nodes[0]
     before = kernel_state(node)
-    with _watched_routes(node) as lines:
+    with watched_routes(node) as lines:
         node.kill_agent(number)
         if number == signal.SIGTERM:
             assert node.agent.returncode == 0
@@ -280,7 +257,7 @@ def test_restart_removes_no_route(lab, number):
         node.start_agent()
         wait_for(lambda: _http(node, 9099, "/readiness")[0] == 200, 10, "the agent is ready")
         time.sleep(1)
-    assert not _deleted(lines)
+    assert not deleted_routes(lines)
     assert kernel_state(node) == before
     reach_all(lab, 5)
 
@@ -314,14 +291,14 @@ def test_dead_bird_is_started_again(lab):
     _settle(node)
     for _ in range(2):
         old = _bird_pid(node)
-        with _watched_routes(node) as lines:
+        with watched_routes(node) as lines:
             os.kill(old, signal.SIGKILL)
             assert pods[0].ns.run(probe.ping, pods[1].address) is not None
             wait_for(lambda old=old: _bird_pid(node) != old and
                      bird.sessions(node.bird_socket()), 20, "another BIRD answers")
             wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
             time.sleep(1)
-        assert not _deleted(lines)
+        assert not deleted_routes(lines)
         reach_all(lab, 5)
         assert not pathlib.Path(f"/proc/{old}").exists(), "the dead BIRD is a zombie"
     for one in pods:

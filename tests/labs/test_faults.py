@@ -60,6 +60,7 @@ class Victim:
         self.warm = lab.new_pod(self.node, "warm")
         self.n_containers = 0
         self.n_deaths = 0
+        self.failed = False
         self.tracer = self.plan = self.hit = None
         self.trace()
         self.before = self.state()
@@ -73,7 +74,7 @@ class Victim:
         """Attaches to the agent, when it has opened all that stays open."""
         wait_for(self.in_sync, 20, "the agent is in sync")
         for _ in range(2):
-            self.warm.add()
+            self.add(self.warm)
             assert self.warm.try_del().code == 0
         self.tracer = fault.Tracer(self.node.agent.pid)
 
@@ -133,6 +134,24 @@ class Victim:
         self.trace()
         return True
 
+    def add(self, pod):
+        """ADD, again while the agent thinks that the datastore is away, as a runtime would."""
+        answers = []
+
+        def added():
+            answers.append(pod.try_add())
+            return answers[-1].code == 0
+
+        wait_for(added, SETTLE_SECONDS, f"ADD works again: {answers[-1:]}")
+        pod.result = answers[-1].json
+
+    def make_ready(self):
+        """After a call that failed: the next one meets an agent that has got over it."""
+        if self.failed:
+            self.add(self.warm)
+            assert self.warm.try_del().code == 0
+            self.failed = False
+
     def rescue(self):
         """After a test failed: another agent, for the next."""
         self.node.kill_agent()
@@ -144,7 +163,7 @@ class Victim:
 
     def call(self, command, plan):
         """A CNI call under a plan: its answer, whether the agent ended, and what was hit."""
-        self.plan, self.hit = plan, None
+        self.plan, self.hit, self.failed = plan, None, True
         self.tracer.plan(plan)
         answer = getattr(self.pod, f"try_{command}")()
         report = self.tracer.report()
@@ -160,8 +179,9 @@ class Victim:
         counts = {}
         for _ in range(3):
             self.next_container()
+            self.make_ready()
             if command == "del":
-                self.pod.add()
+                self.add(self.pod)
             answer, _, report = self.call(command, Plan("call" if mode == "kill" else mode))
             assert answer.code == 0, answer.text
             for thread, number in report["counts"].items():
@@ -186,6 +206,7 @@ def _del(victim, when):
 def one_add(victim, plan):
     """ADD works whole or not at all; DEL afterwards works."""
     victim.next_container()
+    victim.make_ready()
     answer, died, _ = victim.call("add", plan)
     if answer.code == 0:
         victim.pod.result = answer.json
@@ -202,7 +223,7 @@ def one_add(victim, plan):
 def one_del(victim, plan):
     """DEL works, or says why not; then the next works."""
     victim.next_container()
-    victim.pod.add()
+    victim.add(victim.pod)
     answer, died, _ = victim.call("del", plan)
     if answer.code == 0 and not died:
         victim.wait_settled("DEL succeeds")
@@ -260,7 +281,7 @@ def _plugin_call(victim, command, plan):
 def _plugin_plans(victim, command, mode):
     victim.next_container()
     if command == "del":
-        victim.pod.add()
+        victim.add(victim.pod)
     answer, report = _plugin_call(victim, command, Plan("call"))
     assert answer.code == 0, answer.text
     assert victim.pod.try_del().code == 0
@@ -283,7 +304,7 @@ def plugin_add(victim, plan):
 def plugin_del(victim, plan):
     """DEL's success is a promise, be it kept later."""
     victim.next_container()
-    victim.pod.add()
+    victim.add(victim.pod)
     answer, _ = _plugin_call(victim, "del", plan)
     if answer.code == 0:
         victim.wait_settled("DEL succeeds")
@@ -293,7 +314,7 @@ def plugin_del(victim, plan):
 def plugin_del_alone(victim, plan):
     """As plugin_del(), with no agent there to ask."""
     victim.next_container()
-    victim.pod.add()
+    victim.add(victim.pod)
     victim.node.kill_agent()
     answer, _ = _plugin_call(victim, "del", plan)
     victim.tracer.close()

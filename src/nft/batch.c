@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <libmnl/libmnl.h>
@@ -342,15 +343,34 @@ struct nft_comment nft_comment_of(uint64_t id)
 	return comment;
 }
 
-void nft_batch_append_rule(struct nft_batch *batch, const char *chain, const struct nft_rule *rule)
+/* The counter's two attributes lie behind each other, bytes first. */
+static void set_counter(uint8_t *expressions, const struct nft_rule *rule, uint64_t packets,
+			uint64_t bytes)
+{
+	const size_t step = MNL_ATTR_HDRLEN + sizeof(uint64_t);
+	uint8_t *at = expressions + rule->counter + MNL_ATTR_HDRLEN;
+	uint64_t wire = htobe64(bytes);
+
+	if (!rule->counter)
+		return;
+	memcpy(at, &wire, sizeof(wire));
+	wire = htobe64(packets);
+	memcpy(at + step, &wire, sizeof(wire));
+}
+
+void nft_batch_append_rule(struct nft_batch *batch, const char *chain, const struct nft_rule *rule,
+			   uint64_t packets, uint64_t bytes)
 {
 	struct nft_comment comment = nft_comment_of(rule->id);
 	uint8_t udata[2 + NFT_COMMENT_SIZE] = {UDATA_COMMENT, (uint8_t)(strlen(comment.s) + 1)};
 	struct nlmsghdr *message =
 		open_message(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	uint8_t *expressions;
 
 	mnl_attr_put_strz(message, NFTA_RULE_CHAIN, chain);
+	expressions = (uint8_t *)mnl_nlmsg_get_payload_tail(message) + MNL_ATTR_HDRLEN;
 	mnl_attr_put(message, NFTA_RULE_EXPRESSIONS | NLA_F_NESTED, rule->size, rule->expressions);
+	set_counter(expressions, rule, packets, bytes);
 	memcpy(udata + 2, comment.s, udata[1]);
 	mnl_attr_put(message, NFTA_RULE_USERDATA, 2u + udata[1], udata);
 	close_message(batch, message);

@@ -24,7 +24,9 @@ void nft_batch_add_chain(struct nft_batch *batch, const char *name, const struct
 void nft_batch_delete_chain(struct nft_batch *batch, const char *name);
 /* Deletes all rules of the chain. */
 void nft_batch_flush_chain(struct nft_batch *batch, const char *name);
-void nft_batch_append_rule(struct nft_batch *batch, const char *chain, const struct nft_rule *rule);
+/* Its counter, if it has one, begins at 'packets' and 'bytes'. */
+void nft_batch_append_rule(struct nft_batch *batch, const char *chain, const struct nft_rule *rule,
+			   uint64_t packets, uint64_t bytes);
 
 /* A member as it goes over the wire; 'chain' NULL: the set is no verdict map. */
 struct nft_wire_element {

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "nft/batch.h"
 #include "nft/ruleset-internal.h"
 
@@ -138,17 +139,42 @@ static void put_members(struct nft_ruleset *ruleset, struct nft_batch *batch)
 	}
 }
 
-static void put_rules(struct nft_ruleset *ruleset, struct nft_batch *batch)
+/* Appends the chain's rules. One that was there before goes on counting. */
+static void append_rules(struct nft_batch *batch, const struct nft_chain *chain,
+			 const struct nft_count *counts, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < chain->rules.n; i++) {
+		const struct nft_rule *rule = &chain->rules.v[i];
+		struct nft_count count = {.id = 0};
+
+		/* Most rules keep their order, so the search goes on where it ended. */
+		for (size_t k = 0; rule->counter && k < n; k++) {
+			if (counts[(at + k) % n].id != rule->id)
+				continue;
+			at = (at + k) % n;
+			count = counts[at++];
+			break;
+		}
+		nft_batch_append_rule(batch, chain->name, rule, count.packets, count.bytes);
+	}
+}
+
+static void put_rules(struct nft_ruleset *ruleset, struct nft_batch *batch, struct nl *nl)
 {
 	for (size_t i = 0; i < ruleset->n_dirty_chains; i++) {
 		const struct nft_chain *chain = ruleset->dirty_chains[i];
+		_cleanup_free_ struct nft_count *counts = NULL;
+		size_t n = 0;
 
 		if (!needs_rules(chain))
 			continue;
-		if (chain->known && !chain->remake && chain->n_known_rules)
+		if (chain->known && !chain->remake && chain->n_known_rules) {
+			n = nft_ruleset_read_counts(ruleset, nl, chain->name, &counts);
 			nft_batch_flush_chain(batch, chain->name);
-		for (size_t k = 0; k < chain->rules.n; k++)
-			nft_batch_append_rule(batch, chain->name, &chain->rules.v[k]);
+		}
+		append_rules(batch, chain, counts, n);
 	}
 }
 
@@ -251,7 +277,7 @@ static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct 
 		put_sets(ruleset, batch);
 		put_chains(ruleset, batch);
 		put_members(ruleset, batch);
-		put_rules(ruleset, batch);
+		put_rules(ruleset, batch, nl);
 		delete_unwanted(ruleset, batch);
 	}
 	r = nft_batch_commit(batch, nl, err);

@@ -82,6 +82,16 @@ void nft_ruleset_settle(struct nft_ruleset *ruleset);
 /* Learns what the kernel holds of the parts that were told. */
 MUST_CHECK int nft_ruleset_read(struct nft_ruleset *ruleset, struct nl *nl, struct err *err);
 
+/* What a rule of the kernel's has counted. */
+struct nft_count {
+	uint64_t id;
+	uint64_t packets;
+	uint64_t bytes;
+};
+/* Of a chain's rules, in their order; give free(). None where they can't be read. */
+size_t nft_ruleset_read_counts(const struct nft_ruleset *ruleset, struct nl *nl, const char *chain,
+			       struct nft_count **ret);
+
 /* What a dump says, until all of it is here. */
 struct nft_read_chain {
 	char *name;
@@ -116,6 +126,10 @@ struct nft_reading {
 	struct nft_set *set;
 	struct nft_border *borders;
 	size_t n_borders;
+	/* Of one chain's rules. */
+	struct nft_count *counts;
+	size_t n_counts;
+	bool wants_counts;
 };
 void nft_reading_deinit(struct nft_reading *reading);
 /* All members of the set are here. */

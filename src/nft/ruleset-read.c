@@ -7,6 +7,7 @@
  */
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
@@ -24,6 +25,8 @@
 #define CHAIN_ATTRS   (NFTA_CHAIN_TYPE + 1)
 #define HOOK_ATTRS    (NFTA_HOOK_PRIORITY + 1)
 #define RULE_ATTRS    (NFTA_RULE_USERDATA + 1)
+#define EXPR_ATTRS    (NFTA_EXPR_DATA + 1)
+#define COUNTER_ATTRS (NFTA_COUNTER_PACKETS + 1)
 #define SET_ATTRS     (NFTA_SET_KEY_LEN + 1)
 #define LIST_ATTRS    (NFTA_SET_ELEM_LIST_ELEMENTS + 1)
 #define ELEMENT_ATTRS (NFTA_SET_ELEM_KEY_END + 1)
@@ -42,7 +45,16 @@ static const uint8_t hook_policy[HOOK_ATTRS] = {
 static const uint8_t rule_policy[RULE_ATTRS] = {
 	[NFTA_RULE_TABLE] = NL_ATTR_STRING,
 	[NFTA_RULE_CHAIN] = NL_ATTR_STRING,
+	[NFTA_RULE_EXPRESSIONS] = NL_ATTR_NESTED,
 	[NFTA_RULE_USERDATA] = NL_ATTR_ANY,
+};
+static const uint8_t expr_policy[EXPR_ATTRS] = {
+	[NFTA_EXPR_NAME] = NL_ATTR_STRING,
+	[NFTA_EXPR_DATA] = NL_ATTR_NESTED,
+};
+static const uint8_t counter_policy[COUNTER_ATTRS] = {
+	[NFTA_COUNTER_BYTES] = NL_ATTR_ANY,
+	[NFTA_COUNTER_PACKETS] = NL_ATTR_ANY,
 };
 static const uint8_t set_policy[SET_ATTRS] = {
 	[NFTA_SET_TABLE] = NL_ATTR_STRING, [NFTA_SET_NAME] = NL_ATTR_STRING,
@@ -99,6 +111,7 @@ void nft_reading_deinit(struct nft_reading *reading)
 {
 	forget_objects(reading);
 	free(reading->borders);
+	free(reading->counts);
 }
 
 static int chain_message(struct nft_reading *reading, const struct nlmsghdr *message)
@@ -142,6 +155,41 @@ static uint64_t id_of(const struct nlattr *data)
 	return strcmp(comment.s, text) == 0 ? id : UNKNOWN_RULE;
 }
 
+static uint64_t u64_of(const struct nlattr *attr)
+{
+	uint64_t value;
+
+	if (!attr || mnl_attr_get_payload_len(attr) < sizeof(value))
+		return 0;
+	memcpy(&value, mnl_attr_get_payload(attr), sizeof(value));
+	return be64toh(value);
+}
+
+/* The counter among a rule's expressions, if there is one. */
+static int take_counter(const struct nlattr *expressions, struct nft_count *ret)
+{
+	const struct nlattr *attr = mnl_attr_get_payload(expressions);
+	const char *end = (const char *)attr + mnl_attr_get_payload_len(expressions);
+	int r = 0;
+
+	for (; r == 0 && mnl_attr_ok(attr, (int)(end - (const char *)attr));
+	     attr = mnl_attr_next(attr)) {
+		const struct nlattr *tb[EXPR_ATTRS];
+		const struct nlattr *counter[COUNTER_ATTRS];
+
+		r = nl_parse_nested(attr, expr_policy, EXPR_ATTRS, tb);
+		if (r < 0 || !tb[NFTA_EXPR_NAME] || !tb[NFTA_EXPR_DATA] ||
+		    strcmp(mnl_attr_get_str(tb[NFTA_EXPR_NAME]), "counter") != 0)
+			continue;
+		r = nl_parse_nested(tb[NFTA_EXPR_DATA], counter_policy, COUNTER_ATTRS, counter);
+		if (r < 0)
+			break;
+		ret->packets = u64_of(counter[NFTA_COUNTER_PACKETS]);
+		ret->bytes = u64_of(counter[NFTA_COUNTER_BYTES]);
+	}
+	return r;
+}
+
 static int rule_message(struct nft_reading *reading, const struct nlmsghdr *message)
 {
 	const struct nlattr *tb[RULE_ATTRS];
@@ -150,6 +198,13 @@ static int rule_message(struct nft_reading *reading, const struct nlmsghdr *mess
 
 	if (r < 0 || !is_ours(tb[NFTA_RULE_TABLE]) || !tb[NFTA_RULE_CHAIN])
 		return r;
+	if (reading->wants_counts) {
+		struct nft_count *count = ARRAY_ADD(reading->counts, reading->n_counts);
+
+		count->id = id_of(tb[NFTA_RULE_USERDATA]);
+		return tb[NFTA_RULE_EXPRESSIONS] ? take_counter(tb[NFTA_RULE_EXPRESSIONS], count)
+						 : 0;
+	}
 	name = mnl_attr_get_str(tb[NFTA_RULE_CHAIN]);
 	/* Rules come chain by chain, in the order of the chains. */
 	for (size_t i = 0; i < reading->n_chains; i++) {
@@ -348,9 +403,9 @@ static int visit(const struct nlmsghdr *message, void *ctx)
 	return nft_reading_message(ctx, message);
 }
 
-/* Asks about our table, or about 'set' in it. What is not there leaves what restart() made. */
+/* Asks about our table, or about the set or chain 'name' in it. What is not there leaves what restart() made. */
 static int ask(struct nft_reading *reading, struct nl *nl, const struct question *question,
-	       const char *set, struct err *err)
+	       const char *name, struct err *err)
 {
 	struct nl_visitor visitor = {
 		.restart = question->restart, .message = visit, .ctx = reading};
@@ -363,8 +418,8 @@ static int ask(struct nft_reading *reading, struct nl *nl, const struct question
 	int r;
 
 	mnl_attr_put_strz(message, NFTA_TABLE_NAME, NFT_TABLE); /* 1 for every kind of object */
-	if (set)
-		mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set);
+	if (name)						/* 2 is the name in both */
+		mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, name);
 	r = nl_query(nl, message, &visitor, &answer, err);
 	if (r < 0)
 		return err_prefix(err, r, "nftables: read table " NFT_TABLE);
@@ -415,6 +470,32 @@ static void restart_elements(void *ctx)
 
 	HASH_ITER(hh, reading->set->members, member, next)
 	member->known = false;
+}
+
+static void restart_counts(void *ctx)
+{
+	struct nft_reading *reading = ctx;
+
+	free(reading->counts);
+	reading->counts = NULL;
+	reading->n_counts = 0;
+}
+
+size_t nft_ruleset_read_counts(const struct nft_ruleset *ruleset, struct nl *nl, const char *chain,
+			       struct nft_count **ret)
+{
+	static const struct question rules = {
+		.type = NFT_MSG_GETRULE, .flags = NLM_F_DUMP, .restart = restart_counts};
+	struct nft_reading reading = {.family = ruleset->family, .wants_counts = true};
+	size_t n = 0;
+
+	*ret = NULL;
+	if (ask(&reading, nl, &rules, chain, NULL) == 0) {
+		n = reading.n_counts;
+		*ret = TAKE_PTR(reading.counts);
+	}
+	nft_reading_deinit(&reading);
+	return n;
 }
 
 static bool is_told(struct nft_ruleset *ruleset, const char *name)

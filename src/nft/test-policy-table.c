@@ -683,6 +683,26 @@ static void test_others(void **state)
 	assert_true(lab_says("nft list tables", "table inet firewalld"));
 }
 
+static void test_counters(void **state)
+{
+	struct lab *lab = *state;
+	struct compiled_rule rules[] = {test_rule(POLICY_ACTION_DENY),
+					test_rule(POLICY_ACTION_ALLOW)};
+
+	rules[0].protocol = 6;
+	rules[1].protocol = 1;
+	tell_rules(lab, rules, 2);
+	assert_true(ping(lab, PEER_4));
+	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
+			     "meta l4proto icmp counter packets 1 bytes 84 accept"));
+	rules[0].protocol = 17;
+	tell_rules(lab, rules, 2);
+	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
+			     "meta l4proto udp counter packets 0 bytes 0 drop"));
+	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
+			     "meta l4proto icmp counter packets 1 bytes 84 accept"));
+}
+
 static void test_unknown_interface(void **state)
 {
 	struct lab *lab = *state;
@@ -709,6 +729,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_host_endpoint, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_host_early, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_others, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_unknown_interface, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_profile_alone, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_default_deny, setup, teardown),

@@ -41,6 +41,7 @@ struct ctl_item {
 struct ctl_items {
 	struct ctl_item *v;
 	size_t n;
+	bool pass_foreign; /* loading passes over objects of other systems' kinds */
 };
 void ctl_item_deinit(struct ctl_item *item);
 void ctl_items_deinit(struct ctl_items *items);

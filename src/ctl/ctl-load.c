@@ -77,7 +77,8 @@ static int load_text(const struct ctl *ctl, const struct buf *text, const char *
 	size_t n = 0;
 	int r;
 
-	r = model_read_yaml_lines(buf_str(text), text->size, source, &objects, &lines, &n, err);
+	r = model_read_yaml_lines(buf_str(text), text->size, source, items->pass_foreign, &objects,
+				  &lines, &n, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
@@ -115,7 +116,7 @@ static int load_file(const struct ctl *ctl, const char *path, struct ctl_items *
 			return r;
 	}
 	r = load_text(ctl, &text, path, items, err);
-	if (r == 0 && items->n == before && !ctl->args.set[FLAG_SKIP_EMPTY])
+	if (r == 0 && items->n == before && !ctl->args.set[FLAG_SKIP_EMPTY] && !items->pass_foreign)
 		return err_set(err, -EINVAL,
 			       "%s: holds no object; --skip-empty passes over such files", path);
 	return r;

@@ -83,6 +83,7 @@ int ctl_policies_read(struct ctl *ctl, struct ctl_policies *ret, struct err *err
 
 	ret->world = policy_world_new();
 	if (args->set[FLAG_FROM]) {
+		ret->items.pass_foreign = true;
 		for (size_t i = 0; r == 0 && i < args->n_repeated; i++)
 			r = ctl_load_path(ctl, args->repeated[i], &ret->items, err);
 		return r < 0 ? r : ctl_policies_apply(ret->world, &ret->items, err);

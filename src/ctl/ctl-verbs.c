@@ -271,7 +271,9 @@ const struct ctl_verb ctl_verbs[] = {
 			"sctp/PORT, icmp, icmp/TYPE/CODE, icmpv6 or a protocol's number; a port may be\n"
 			"the name of one that TO has. Every tier, policy and rule that is looked at is\n"
 			"shown, at both ends and on the hosts between, with what decided it. --from\n"
-			"takes files, and may be given several times; no datastore is asked then.\n"
+			"takes files, and may be given several times; no datastore is asked then. Of\n"
+			"Kubernetes' objects in them it uses pods, namespaces, service accounts,\n"
+			"endpoint slices and network policies, and passes over others.\n"
 			"The exit code is 0 if the connection is allowed, 2 if it is denied, 1 if\n"
 			"anything was wrong.",
 		.examples =

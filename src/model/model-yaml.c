@@ -17,6 +17,7 @@ struct object_list {
 	size_t n;
 	json_t **lines; /* of each object, counted; NULL: not known */
 	size_t n_lines;
+	bool pass_foreign;
 };
 
 void model_lines_free(json_t **lines, size_t n)
@@ -43,11 +44,24 @@ static bool is_list(const json_t *json)
 	return n >= 4 && strcmp(kind + n - 4, "List") == 0 && json_object_get(json, "items");
 }
 
+/* Of a kind that is none of ours by any name: what else a cluster is made of. */
+static bool is_foreign(const json_t *json)
+{
+	const char *version = json_string_value(json_object_get(json, "apiVersion"));
+	const char *kind = json_string_value(json_object_get(json, "kind"));
+
+	return version && kind && !strstr(version, "projectcalico.org") && !kind_find(kind) &&
+	       !kind_find_api(version, kind);
+}
+
 static int read_one(struct model_reader *reader, const json_t *json, struct object_list *list)
 {
 	struct object *object = NULL;
-	int r = reader_object(reader, json, &object);
+	int r;
 
+	if (list->pass_foreign && is_foreign(json))
+		return 0;
+	r = reader_object(reader, json, &object);
 	if (r < 0)
 		return r;
 	*ARRAY_ADD(list->v, list->n) = object;
@@ -115,11 +129,11 @@ static int read_as_json(const char *text, size_t size, struct yaml_documents *do
 	return 0;
 }
 
-int model_read_yaml_lines(const char *text, size_t size, const char *where, struct object ***ret,
-			  json_t ***ret_lines, size_t *ret_n, struct err *err)
+int model_read_yaml_lines(const char *text, size_t size, const char *where, bool pass_foreign,
+			  struct object ***ret, json_t ***ret_lines, size_t *ret_n, struct err *err)
 {
 	_cleanup_(yaml_documents_deinitp) struct yaml_documents documents = {.v = NULL};
-	struct object_list list = {.v = NULL};
+	struct object_list list = {.pass_foreign = pass_foreign};
 	int r;
 
 	if (size > MODEL_TEXT_MAX)
@@ -144,7 +158,7 @@ int model_read_yaml(const char *text, size_t size, const char *where, struct obj
 		    size_t *ret_n, struct err *err)
 {
 	json_t **lines = NULL;
-	int r = model_read_yaml_lines(text, size, where, ret, &lines, ret_n, err);
+	int r = model_read_yaml_lines(text, size, where, false, ret, &lines, ret_n, err);
 
 	if (r == 0 && lines)
 		model_lines_free(lines, *ret_n);

@@ -97,11 +97,12 @@ MUST_CHECK int model_read_yaml(const char *text, size_t size, const char *where,
 
 /*
  * The same, and of each object its lines (NULL: not known), for model_line_of(); both arrays have
- * '*ret_n' items. model_lines_free() takes the second.
+ * '*ret_n' items. model_lines_free() takes the second. 'pass_foreign': objects of kinds that are
+ * none of ours (Deployment, Secret) are passed over; without it they are an error.
  */
 MUST_CHECK int model_read_yaml_lines(const char *text, size_t size, const char *where,
-				     struct object ***ret, struct json_t ***ret_lines,
-				     size_t *ret_n, struct err *err);
+				     bool pass_foreign, struct object ***ret,
+				     struct json_t ***ret_lines, size_t *ret_n, struct err *err);
 void model_lines_free(struct json_t **lines, size_t n);
 /*
  * The line of a field: 'path' is keys and indexes, ends with NULL ("spec", "ingress", "0", NULL);

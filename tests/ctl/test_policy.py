@@ -351,3 +351,15 @@ def test_kubectls_output_is_understood(ctl, tmp_path):
     changed = KUBERNETES[KUBERNETES.index("- apiVersion: networking"):].replace("\n  ", "\n")
     out = impact(ctl, path, changed.removeprefix("- ")).out
     assert "deny   pod/shop/web -> pod/shop/db: TCP 5432 (IPv4)" in out
+
+
+def test_what_else_a_cluster_has_is_passed_over(ctl, files):
+    deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: 3}\n"
+    (files / "app.yaml").write_text(deployment)
+    assert explain(ctl, files, QUESTION).code == 2
+    # A slip in a kind of ours is none of those, and -f takes nothing else than ours.
+    (files / "app.yaml").write_text(POLICY.replace("projectcalico.org/v3", "apps/v1"))
+    assert "expected projectcalico.org/v3" in explain(ctl, files, QUESTION).err
+    (files / "app.yaml").write_text(POLICY.replace("NetworkPolicy", "NetworkPolice"))
+    assert "NetworkPolice" in explain(ctl, files, QUESTION).err
+    assert "Deployment" in ctl.bad("validate", "-f", "-", stdin=deployment).err

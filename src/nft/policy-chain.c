@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/digest.h"
 #include "nft/policy-internal.h"
 
@@ -81,12 +82,55 @@ static void put_allow(struct nft_builder *b, const struct table_policy *policy)
 	nft_put_verdict(b, NF_ACCEPT, NULL);
 }
 
-static void put_log(struct nft_builder *b, const struct policy_table *table)
+/* Kind, namespace and name of a key: "np/NS/NAME", "gnp/NAME". */
+struct key_parts {
+	char kind[8];
+	const char *full; /* NS/NAME or NAME */
+	const char *name;
+};
+
+static struct key_parts parts_of(const char *key)
 {
+	const char *slash = strchr(key, '/');
+	struct key_parts parts = {.full = slash ? slash + 1 : key};
+	const char *last = strrchr(parts.full, '/');
+
+	(void)snprintf(parts.kind, sizeof(parts.kind), "%.*s", slash ? (int)(slash - key) : 0, key);
+	parts.name = last ? last + 1 : parts.full;
+	return parts;
+}
+
+/* "%t" tier, "%k" kind, "%n" name, "%p" namespace and name; another "%x" stays as it is. */
+static void add_log_text(struct buf *text, const char *format, const struct table_policy *policy)
+{
+	struct key_parts parts = parts_of(policy->key);
+
+	for (const char *c = format; *c; c++) {
+		char letter = *c == '%' ? c[1] : '\0';
+		const char *value = letter == 't'   ? (policy->tier ? policy->tier : "")
+				    : letter == 'k' ? parts.kind
+				    : letter == 'n' ? parts.name
+				    : letter == 'p' ? parts.full
+						    : NULL;
+
+		if (!value) {
+			buf_addc(text, *c);
+			continue;
+		}
+		buf_adds(text, value);
+		c++;
+	}
+}
+
+static void put_log(struct nft_builder *b, const struct policy_table *table,
+		    const struct table_policy *policy)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
 	char prefix[LOG_PREFIX_MAX];
 
-	(void)snprintf(prefix, sizeof(prefix), "%.60s: ",
-		       table->config.log_prefix ? table->config.log_prefix : "calico-packet");
+	add_log_text(&text, table->config.log_prefix ? table->config.log_prefix : "calico-packet",
+		     policy);
+	(void)snprintf(prefix, sizeof(prefix), "%.60s: ", buf_str(&text));
 	nft_put_log(b, prefix, LOG_LEVEL);
 }
 
@@ -110,7 +154,7 @@ static void put_action(struct nft_builder *b, const struct policy_table *table, 
 		nft_put_verdict(b, NFT_RETURN, NULL);
 		break;
 	case POLICY_ACTION_LOG:
-		put_log(b, table);
+		put_log(b, table, policy);
 		break;
 	}
 }
@@ -238,6 +282,7 @@ bool table_policy_put(struct policy_table *table, const struct compiled_policy *
 		drop_content(table, policy);
 	}
 	policy->is_profile = !told->tier;
+	replace_str(&policy->tier, xstrdup(told->tier));
 	policy->staged = told->staged;
 	policy->do_not_track = told->do_not_track;
 	policy->pre_dnat = told->pre_dnat;
@@ -255,6 +300,7 @@ static void free_policy(struct policy_table *table, struct table_policy *policy)
 {
 	drop_content(table, policy);
 	HASH_DEL(table->policies, policy);
+	free(policy->tier);
 	free(policy->key);
 	free(policy);
 }

@@ -74,6 +74,7 @@ struct nft_set *content_set_of_ports(struct nft_ruleset *ruleset, const struct p
 
 struct table_policy {
 	char *key;
+	char *tier; /* NULL: profile */
 	bool is_profile;
 	bool staged;
 	bool do_not_track;

@@ -98,6 +98,23 @@ static void test_apply(void **state)
 	assert_false(policy_table_check(nat));
 }
 
+static void test_vxlan_port_stays_free(void **state)
+{
+	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
+	struct pools pools;
+
+	(void)state;
+	POOLS(&pools, 1, "+10.42.0.0/16", "+fd42::/48");
+	pools.config.vxlan_port = 4789;
+	assert_true(apply(nat, &pools));
+	assert_true(lab_says("nft list table ip calico",
+			     "meta l4proto udp ip saddr @masq-ipam-pools ip daddr != "
+			     "@network-ip-pools masquerade to :4790-65535"));
+	assert_true(lab_says("nft list table ip6 calico", "masquerade to :4790-65535"));
+	policy_table_invalidate(nat);
+	assert_false(apply(nat, &pools));
+}
+
 static void test_pool_change_leaves_the_chain(void **state)
 {
 	_cleanup_(policy_table_closep) struct policy_table *nat = open_nat();
@@ -292,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_apply, setup),
+		cmocka_unit_test_setup(test_vxlan_port_stays_free, setup),
 		cmocka_unit_test_setup(test_pool_change_leaves_the_chain, setup),
 		cmocka_unit_test_setup(test_pools_that_touch, setup),
 		cmocka_unit_test_setup(test_damage, setup),

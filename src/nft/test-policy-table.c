@@ -710,6 +710,48 @@ static void test_counters(void **state)
 			     "meta l4proto icmp counter packets 1 bytes 84 accept"));
 }
 
+static void test_logs(void **state)
+{
+	struct lab *lab = *state;
+	struct policy_config config = default_config();
+	struct compiled_rule rules[] = {test_rule(POLICY_ACTION_LOG),
+					test_rule(POLICY_ACTION_ALLOW)};
+
+	tell_rules(lab, rules, 2);
+	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
+			     "log prefix \"calico-packet: \" level notice"));
+	config.flow_log = true;
+	config.log_prefix = "%t %k %n %p %x";
+	policy_table_configure(lab->table, &config);
+	apply(lab);
+	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
+			     "log prefix \"default np test default/test %x: \" level notice"));
+	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
+			     "log prefix \"API1|np/default/test\" group 1 accept"));
+	assert_true(
+		lab_says("nft list table ip6 calico", "log prefix \"DTI|default\" group 1 drop"));
+	assert_true(lab_says("nft list table ip calico",
+			     "log prefix \"ARE0|pro/kns.default\" group 2 accept"));
+	assert_true(ping(lab, PEER_4) && ping(lab, PEER_6));
+}
+
+static void test_tunnels_of_pods(void **state)
+{
+	struct lab *lab = *state;
+	struct policy_config config = default_config();
+	_cleanup_close_ int a = udp_socket(lab, 0, "10.65.0.2", 1111);
+	_cleanup_close_ int b = udp_socket(lab, 1, PEER_4, 4789);
+	struct world world;
+
+	world_init(&world);
+	tell(lab, &world);
+	assert_false(reaches(a, b));
+	config.workloads_may_send_vxlan = true;
+	policy_table_configure(lab->table, &config);
+	apply(lab);
+	assert_true(reaches(a, b));
+}
+
 static void test_unknown_interface(void **state)
 {
 	struct lab *lab = *state;
@@ -737,6 +779,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_host_early, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_others, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_logs, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_tunnels_of_pods, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_unknown_interface, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_profile_alone, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_default_deny, setup, teardown),

@@ -198,6 +198,16 @@ static int parse_reserve_size(struct agent_args *args, struct err *err)
 	return r < 0 ? err_prefix(err, r, "KORAT_ADDRESS_RESERVE") : 0;
 }
 
+static int parse_policy(struct agent_args *args, struct err *err)
+{
+	const char *text = getenv("KORAT_POLICY");
+
+	args->policy_off = text && strcmp(text, "off") == 0;
+	if (!text || !*text || args->policy_off || strcmp(text, "enforce") == 0)
+		return 0;
+	return err_set(err, -EINVAL, "KORAT_POLICY=%.64s: expected enforce or off", text);
+}
+
 int agent_args_parse(int argc, char **argv, struct agent_args *ret, struct err *err)
 {
 	struct agent_args args = {0};
@@ -224,6 +234,8 @@ int agent_args_parse(int argc, char **argv, struct agent_args *ret, struct err *
 		r = parse_poll_interval(&args, err);
 	if (r == 0)
 		r = parse_reserve_size(&args, err);
+	if (r == 0)
+		r = parse_policy(&args, err);
 	if (!args.node_name)
 		args.node_name = default_node_name();
 	if (r == 0)

@@ -20,6 +20,7 @@ struct agent_args {
 	char *state_dir;
 	char *bird_program;
 	enum bird_mode bird_mode;
+	bool policy_off;    /* KORAT_POLICY=off: nothing is enforced */
 	char *metrics_addr; /* "ADDR:PORT"; NULL: off */
 	char *health_addr;
 

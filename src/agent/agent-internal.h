@@ -14,6 +14,7 @@
 #include "agent/metrics.h"
 #include "agent/object-cache.h"
 #include "agent/outage.h"
+#include "agent/policy-enforcer.h"
 #include "agent/store-worker.h"
 #include "cni/cni-server.h"
 
@@ -31,6 +32,7 @@ struct agent {
 	struct link_remover *link_remover;
 	struct worker *scan_worker; /* GC looks through the datastore there */
 	struct dataplane *dataplane;
+	struct policy_enforcer *policy;
 	struct bird_manager *bird; /* NULL: no BGP */
 	struct cni_server *cni;
 	struct health_server *health;
@@ -87,6 +89,9 @@ void pod_setup_handle(struct cni_call *call, const struct cni_request *request, 
 MUST_CHECK int datastore_sync_new(struct agent *agent, struct datastore_sync **ret,
 				  struct err *err);
 struct datastore_sync *datastore_sync_free(struct datastore_sync *sync);
+
+/* A call is done with the endpoint: what the datastore said of it meanwhile is taken in. */
+void agent_endpoint_idle(struct agent *agent, struct endpoint *endpoint);
 
 /* tunnel-address-task.c: keeps the own tunnel addresses right; a run at a time, in the worker. */
 MUST_CHECK int tunnel_address_task_new(struct agent *agent, struct tunnel_address_task **ret,

@@ -58,6 +58,15 @@ static void on_applied(void *ctx)
 		agent_configure_bird(agent);
 }
 
+static void configure_policy(struct agent *agent)
+{
+	bool vxlan =
+		calc_wants_vxlan(agent->calc, AF_INET) || calc_wants_vxlan(agent->calc, AF_INET6);
+
+	policy_enforcer_configure(agent->policy, &agent->felix->spec, vxlan,
+				  calc_wants_ipip(agent->calc));
+}
+
 /* A bad parameter keeps the last good ones in force. */
 static void refresh_felix(struct agent *agent)
 {
@@ -81,6 +90,7 @@ static void refresh_felix(struct agent *agent)
 	agent_config_apply_log_level(fresh);
 	agent_config_dataplane(agent, &config);
 	dataplane_set_config(agent->dataplane, &config);
+	configure_policy(agent);
 	(void)model_free(&old->object);
 }
 
@@ -88,6 +98,7 @@ void agent_objects_changed(struct agent *agent)
 {
 	_cleanup_(calc_update_deinitp) struct calc_update update = {0};
 	uint64_t start_us = loop_now();
+	struct err err = ERR_INIT;
 
 	calc_flush(agent->calc, &update);
 	dataplane_update(agent->dataplane, &update);
@@ -105,8 +116,12 @@ void agent_objects_changed(struct agent *agent)
 		tunnel_address_task_start(agent->tunnel_task);
 	if (agent->felix_dirty)
 		refresh_felix(agent);
+	else if (update.pools_changed)
+		configure_policy(agent);
 	if (update.bgp_changed)
 		outage_refill(agent->outage, update.pools_changed);
+	if (policy_enforcer_apply(agent->policy, &err) < 0)
+		log_debug("policies wait", "error", err.msg);
 }
 
 void agent_in_sync(struct agent *agent)
@@ -117,6 +132,9 @@ void agent_in_sync(struct agent *agent)
 			 log_num((int64_t)calc_n_blocks(agent->calc)).s);
 	agent->in_sync = true;
 	dataplane_set_in_sync(agent->dataplane);
+	configure_policy(agent);
+	if (!agent->args.policy_off)
+		policy_enforcer_set_in_sync(agent->policy);
 	agent->bgp_dirty = true;
 	agent->felix_dirty = true;
 	agent_objects_changed(agent);
@@ -394,6 +412,10 @@ static int start_parts(struct agent *agent, struct err *err)
 			  err);
 	if (r < 0)
 		return r;
+	r = policy_enforcer_new(agent->event, agent->args.node_name,
+				dataplane_policy_table(agent->dataplane), &agent->policy, err);
+	if (r < 0)
+		return r;
 	dataplane_set_listener(agent->dataplane, on_applied, agent);
 	dataplane_set_gone_listener(agent->dataplane, on_link_gone, agent);
 	dataplane_set_bird_listener(agent->dataplane, on_bird_lost, agent);
@@ -469,6 +491,7 @@ static void agent_deinit(struct agent *agent)
 	agent->health = health_server_free(agent->health);
 	agent->metrics_server = health_server_free(agent->metrics_server);
 	(void)sd_event_source_disable_unref(agent->replay_timer);
+	agent->policy = policy_enforcer_free(agent->policy);
 	agent->dataplane = dataplane_free(agent->dataplane);
 	endpoint_table_deinit(&agent->endpoints);
 	free(agent->known_profile);
@@ -512,7 +535,9 @@ int agent_main(int argc, char **argv)
 	/* Before the first byte from outside is read, and the first thread started. */
 	r = privileges_keep(PRIVILEGES_AGENT, &err);
 	if (r == 0)
-		r = start(&agent, &err);
+		if (agent.args.policy_off)
+			log_warning("policy is off: KORAT_POLICY says so, and nothing is enforced");
+	r = start(&agent, &err);
 	if (agent.stopping)
 		r = 0;
 	else if (r < 0)

@@ -357,6 +357,11 @@ void dataplane_get_stats(const struct dataplane *dataplane, struct dataplane_sta
 	*ret = dataplane->stats;
 }
 
+struct policy_table *dataplane_policy_table(struct dataplane *dataplane)
+{
+	return dataplane->policy;
+}
+
 struct nl *dataplane_nl(struct dataplane *dataplane)
 {
 	return dataplane->nl;

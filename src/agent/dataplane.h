@@ -15,6 +15,7 @@
 
 struct dataplane;
 struct endpoint;
+struct policy_table;
 struct endpoint_table;
 
 struct dataplane_config {
@@ -86,5 +87,7 @@ void dataplane_restore_endpoint(struct dataplane *dataplane, struct endpoint *en
 /* What a pod's interface gets: the smallest of the encapsulations in use. */
 uint32_t dataplane_pod_mtu(const struct dataplane *dataplane);
 void dataplane_get_stats(const struct dataplane *dataplane, struct dataplane_stats *ret);
+/* Borrowed: policies go into it, the dataplane keeps it as it is to be. */
+struct policy_table *dataplane_policy_table(struct dataplane *dataplane);
 /* The connection for wiring pods in the loop's thread. */
 struct nl *dataplane_nl(struct dataplane *dataplane);

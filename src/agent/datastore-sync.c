@@ -86,15 +86,14 @@ static void forget(struct datastore_sync *sync, struct known_object *known)
 /* --- Events ------------------------------------------------------------------------------------ */
 
 /*
- * Endpoints of other nodes are told from ours by their name, without reading them. A dash after the
- * prefix is half of one in a longer node name: "a-" is not where "a--b-k8s-pod-eth0" begins.
+ * Endpoints of other nodes are told from ours by their name. A dash after the prefix is half of one
+ * in a longer node name: "a-" is not where "a--b-k8s-pod-eth0" begins.
  */
-static bool concerns_us(const struct datastore_sync *sync, const struct store_object *stored)
+static bool is_own_endpoint(const struct datastore_sync *sync, const char *name)
 {
 	size_t len = strlen(sync->own_prefix);
 
-	return stored->kind != KIND_WORKLOAD_ENDPOINT ||
-	       (strncmp(stored->name, sync->own_prefix, len) == 0 && stored->name[len] != '-');
+	return strncmp(name, sync->own_prefix, len) == 0 && name[len] != '-';
 }
 
 static bool endpoint_differs(const struct endpoint *a, const struct endpoint *b)
@@ -104,20 +103,33 @@ static bool endpoint_differs(const struct endpoint *a, const struct endpoint *b)
 	       memcmp(a->addrs, b->addrs, sizeof(*a->addrs) * a->n_addrs) != 0;
 }
 
-static int put_endpoint(struct agent *agent, const struct object *object, uint64_t revision,
-			struct err *err)
+static bool endpoint_is_newer(const struct endpoint *endpoint, uint64_t revision)
+{
+	return !endpoint || revision > endpoint->revision;
+}
+
+/* Of this node: routes and neighbours. 'ret_current': it is what holds now. */
+static int put_own_endpoint(struct agent *agent, const struct object *object, uint64_t revision,
+			    bool *ret_current, struct err *err)
 {
 	struct endpoint *endpoint =
 		endpoint_find(&agent->endpoints, object->meta.namespace, object->meta.name);
 	struct endpoint read = {0};
 	int r;
 
-	if ((endpoint && (endpoint->busy || revision <= endpoint->revision)) ||
+	*ret_current = false;
+	if (!endpoint_is_newer(endpoint, revision) ||
 	    outage_concerns(agent->outage, object->meta.namespace, object->meta.name))
 		return 0;
+	if (endpoint && endpoint->busy) {
+		/* The call that is at work may be about to write another one. */
+		endpoint_keep_late(endpoint, object, revision);
+		return 0;
+	}
 	r = endpoint_read(&read, object, err);
 	if (r < 0)
 		return r;
+	*ret_current = true;
 	if (endpoint && !endpoint_differs(endpoint, &read)) {
 		endpoint->revision = revision;
 		free(read.container_id);
@@ -142,23 +154,52 @@ static int put_endpoint(struct agent *agent, const struct object *object, uint64
 	return 0;
 }
 
+/* Those of other nodes are of interest to policy only. */
+static int put_endpoint(struct agent *agent, bool is_own, const struct object *object,
+			uint64_t revision, struct err *err)
+{
+	bool current = true;
+	int r = is_own ? put_own_endpoint(agent, object, revision, &current, err) : 0;
+
+	return r == 0 && current ? policy_enforcer_put(agent->policy, object, err) : r;
+}
+
 static void remove_endpoint(struct agent *agent, const char *namespace, const char *name,
 			    uint64_t revision)
 {
 	struct endpoint *endpoint = endpoint_find(&agent->endpoints, namespace, name);
 
-	if (!endpoint || endpoint->busy || (revision && revision <= endpoint->revision) ||
+	if ((endpoint && (endpoint->busy || (revision && revision <= endpoint->revision))) ||
 	    outage_concerns(agent->outage, namespace, name))
+		return;
+	policy_enforcer_remove(agent->policy, KIND_WORKLOAD_ENDPOINT, namespace, name);
+	if (!endpoint)
 		return;
 	dataplane_remove_endpoint(agent->dataplane, endpoint);
 	endpoint_remove(&agent->endpoints, endpoint);
 }
 
-/* Kinds that live in the graph or the endpoint table; all others are cached. */
-static bool in_graph(enum kind kind)
+void agent_endpoint_idle(struct agent *agent, struct endpoint *endpoint)
 {
-	return kind == KIND_WORKLOAD_ENDPOINT || kind == KIND_NODE || kind == KIND_IP_POOL ||
-	       kind == KIND_IPAM_BLOCK;
+	_cleanup_(model_freep) struct object *late = TAKE_PTR(endpoint->late);
+	struct err err = ERR_INIT;
+
+	endpoint->busy = false;
+	if (!late)
+		return;
+	if (put_endpoint(agent, true, late, endpoint->late_revision, &err) < 0)
+		log_error("an endpoint in the datastore can't be understood; its last good version "
+			  "stays in force",
+			  "name", late->meta.name, "error", err.msg);
+	policy_enforcer_schedule(agent->policy);
+}
+
+/* Kinds that live in the graphs or the endpoint table are not cached. */
+static bool is_cached(enum kind kind)
+{
+	return kind == KIND_BGP_CONFIGURATION || kind == KIND_BGP_PEER || kind == KIND_BGP_FILTER ||
+	       kind == KIND_FELIX_CONFIGURATION || kind == KIND_CLUSTER_INFORMATION ||
+	       kind == KIND_CALICO_NODE_STATUS;
 }
 
 static void take_in(struct datastore_sync *sync, const struct store_object *stored)
@@ -168,32 +209,35 @@ static void take_in(struct datastore_sync *sync, const struct store_object *stor
 	struct err err = ERR_INIT;
 	int r = store_object_read(stored, &object, &err);
 
-	if (r == 0) {
-		if (stored->kind == KIND_WORKLOAD_ENDPOINT)
-			r = put_endpoint(agent, object, stored->revision, &err);
-		else
-			r = calc_put(agent->calc, object, &err);
+	if (r == 0 && stored->kind == KIND_WORKLOAD_ENDPOINT) {
+		r = put_endpoint(agent, is_own_endpoint(sync, stored->name), object,
+				 stored->revision, &err);
+	} else if (r == 0) {
+		r = calc_put(agent->calc, object, &err);
+		if (r == 0)
+			r = policy_enforcer_put(agent->policy, object, &err);
 	}
 	if (r < 0) {
-		log_error_limited(
-			"an object in the datastore can't be understood; its last good version "
-			"stays in force",
-			"name", stored->name, "error", err.msg);
+		log_error("an object in the datastore can't be understood; its last good version "
+			  "stays in force",
+			  "name", stored->name, "error", err.msg);
 		return;
 	}
-	if (!in_graph(stored->kind))
+	if (is_cached(stored->kind))
 		agent_cache_put(agent, TAKE_PTR(object), stored->revision);
 }
 
 static void remove_object(struct agent *agent, enum kind kind, const char *namespace,
 			  const char *name, uint64_t revision)
 {
-	if (kind == KIND_WORKLOAD_ENDPOINT)
+	if (kind == KIND_WORKLOAD_ENDPOINT) {
 		remove_endpoint(agent, namespace, name, revision);
-	else if (in_graph(kind))
-		calc_remove(agent->calc, kind, name);
-	else
+	} else if (is_cached(kind)) {
 		agent_cache_remove(agent, kind, name);
+	} else {
+		calc_remove(agent->calc, kind, name);
+		policy_enforcer_remove(agent->policy, kind, namespace, name);
+	}
 }
 
 /* What the new snapshot did not confirm is gone. */
@@ -239,8 +283,6 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 
 	switch (event->type) {
 	case STORE_EVENT_PUT:
-		if (!concerns_us(sync, stored))
-			return;
 		sync->agent->metrics.n_updates++;
 		remember(sync, stored);
 		take_in(sync, stored);
@@ -348,6 +390,20 @@ static int start_watch(struct datastore_sync *sync, struct err *err)
 		KIND_FELIX_CONFIGURATION,
 		KIND_CLUSTER_INFORMATION,
 		KIND_CALICO_NODE_STATUS,
+		KIND_HOST_ENDPOINT,
+		KIND_NETWORK_POLICY,
+		KIND_GLOBAL_NETWORK_POLICY,
+		KIND_STAGED_NETWORK_POLICY,
+		KIND_STAGED_GLOBAL_NETWORK_POLICY,
+		KIND_STAGED_KUBERNETES_NETWORK_POLICY,
+		KIND_TIER,
+		KIND_PROFILE,
+		KIND_NETWORK_SET,
+		KIND_GLOBAL_NETWORK_SET,
+		KIND_KUBERNETES_NETWORK_POLICY,
+		KIND_KUBERNETES_CLUSTER_NETWORK_POLICY,
+		KIND_KUBERNETES_SERVICE,
+		KIND_KUBERNETES_ENDPOINT_SLICE,
 	};
 	uint64_t mask = 0;
 	int r;

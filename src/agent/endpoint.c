@@ -54,7 +54,15 @@ static void endpoint_free(struct endpoint *endpoint)
 	free(endpoint->container_id);
 	free(endpoint->network);
 	free(endpoint->pod_ifname);
+	(void)model_free(endpoint->late);
 	free(endpoint);
+}
+
+void endpoint_keep_late(struct endpoint *endpoint, const struct object *object, uint64_t revision)
+{
+	(void)model_free(endpoint->late);
+	endpoint->late = model_copy(object);
+	endpoint->late_revision = revision;
 }
 
 void endpoint_remove(struct endpoint_table *table, struct endpoint *endpoint)

@@ -36,6 +36,9 @@ struct endpoint {
 	bool unrestored;   /* the kernel did not take it; the dataplane tries again */
 	bool busy;	   /* an ADD or DEL is at work on it */
 	uint64_t revision; /* of our last write; older events are echoes */
+	/* What the datastore said while a call was at work; NULL: nothing. */
+	struct object *late;
+	uint64_t late_revision;
 	UT_hash_handle hh;
 };
 
@@ -51,6 +54,8 @@ struct endpoint *endpoint_find(const struct endpoint_table *table, const char *n
 struct endpoint *endpoint_get(struct endpoint_table *table, const char *namespace,
 			      const char *name);
 void endpoint_remove(struct endpoint_table *table, struct endpoint *endpoint);
+/* Keeps a copy of the newest as 'late'. */
+void endpoint_keep_late(struct endpoint *endpoint, const struct object *object, uint64_t revision);
 size_t endpoint_count(const struct endpoint_table *table);
 
 /*

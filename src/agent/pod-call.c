@@ -75,7 +75,7 @@ static void end(struct pod_call *pod)
 	struct agent *agent = pod->agent;
 
 	if (pod->endpoint)
-		pod->endpoint->busy = false;
+		agent_endpoint_idle(agent, pod->endpoint);
 	if (agent->pod_calls == pod)
 		agent->pod_calls = pod->next;
 	if (pod->prev)

@@ -143,14 +143,23 @@ static void compose_endpoint(struct store_job *job, const struct ipam_request *i
 /* --- Undoing an ADD
  * ---------------------------------------------------------------------------------- */
 
+static void forget_endpoint(struct pod_call *pod)
+{
+	struct agent *agent = pod->agent;
+
+	if (!pod->endpoint)
+		return;
+	policy_enforcer_remove(agent->policy, KIND_WORKLOAD_ENDPOINT, pod->namespace, pod->name);
+	policy_enforcer_schedule(agent->policy);
+	endpoint_remove(&agent->endpoints, pod->endpoint);
+	pod->endpoint = NULL;
+}
+
 static void one_undone(struct pod_call *pod)
 {
 	if (--pod->n_waiting)
 		return;
-	if (pod->endpoint) {
-		endpoint_remove(&pod->agent->endpoints, pod->endpoint);
-		pod->endpoint = NULL;
-	}
+	forget_endpoint(pod);
 	pod_call_finish(pod, NULL);
 }
 
@@ -279,6 +288,17 @@ static void make_link(struct pod_call *pod)
 		pod_link_create(dataplane_nl(pod->agent->dataplane), &pod->link, &pod->link_err);
 }
 
+/* In the kernel before the link has an address: a link that no policy is known of passes nothing. */
+static int enforce_policy(struct pod_call *pod, struct err *err)
+{
+	const struct endpoint *endpoint = pod->endpoint;
+	_cleanup_(model_freep) struct object *object =
+		make_endpoint_object(pod, endpoint->addrs, endpoint->n_addrs);
+	int r = policy_enforcer_put(pod->agent->policy, object, err);
+
+	return r == 0 ? policy_enforcer_apply(pod->agent->policy, err) : r;
+}
+
 static int wire(struct pod_call *pod, struct err *err)
 {
 	struct endpoint *endpoint = pod->endpoint;
@@ -292,7 +312,9 @@ static int wire(struct pod_call *pod, struct err *err)
 	memcpy(pod->link.addrs, endpoint->addrs, sizeof(*endpoint->addrs) * endpoint->n_addrs);
 	endpoint->mtu = pod->link.mtu;
 	endpoint->mtu_fixed = pod->request->mtu != 0;
-	r = pod_link_configure(dataplane_nl(pod->agent->dataplane), &pod->link, err);
+	r = enforce_policy(pod, err);
+	if (r == 0)
+		r = pod_link_configure(dataplane_nl(pod->agent->dataplane), &pod->link, err);
 	return r < 0 ? r : dataplane_add_endpoint(pod->agent->dataplane, endpoint, err);
 }
 
@@ -333,10 +355,8 @@ static void add_failed(struct pod_call *pod, unsigned int code, const char *mess
 		submit_unlink(pod, undo_unlink_done);
 		return;
 	}
-	if (pod->endpoint && pod->endpoint_is_new) {
-		endpoint_remove(&pod->agent->endpoints, pod->endpoint);
-		pod->endpoint = NULL;
-	}
+	if (pod->endpoint_is_new)
+		forget_endpoint(pod);
 	pod_call_finish_error(pod, code, message);
 }
 
@@ -593,6 +613,13 @@ static void store_endpoint(struct pod_call *pod)
 		make_link(pod);
 }
 
+static int enforce_profile(struct pod_call *pod, struct err *err)
+{
+	_cleanup_(model_freep) struct object *object = pod_profile_new(pod->request);
+
+	return object ? policy_enforcer_put(pod->agent->policy, object, err) : 0;
+}
+
 static void profile_written(struct store_job *job)
 {
 	struct pod_call *pod = CONTAINER_OF(job, struct pod_call, store);
@@ -604,6 +631,11 @@ static void profile_written(struct store_job *job)
 	if (job->op_result != 0 && job->op_result != STORE_E_EXISTS) {
 		(void)err_prefix(&job->err, 0, "can't write the network's profile");
 		add_failed(pod, CNI_ERROR_TRY_AGAIN, job->err.msg);
+		return;
+	}
+	/* One that was there already is known from the datastore, whatever it says. */
+	if (job->op_result == 0 && enforce_profile(pod, &job->err) < 0) {
+		add_failed(pod, CNI_ERROR_INTERNAL, job->err.msg);
 		return;
 	}
 	replace_str(&pod->agent->known_profile, xstrdup(pod->request->network));
@@ -643,10 +675,8 @@ static void add_released(struct store_job *job)
 
 	pod->n_waiting--;
 	if (job->ipam.result != IPAM_OK && job->ipam.result != IPAM_E_NOT_FOUND) {
-		if (pod->endpoint_is_new) {
-			endpoint_remove(&pod->agent->endpoints, pod->endpoint);
-			pod->endpoint = NULL;
-		}
+		if (pod->endpoint_is_new)
+			forget_endpoint(pod);
 		pod_call_finish_error(pod, CNI_ERROR_TRY_AGAIN, job->ipam.err.msg);
 		return;
 	}
@@ -713,10 +743,8 @@ static void one_deleted(struct pod_call *pod, bool ok, const char *message)
 	if (--pod->n_waiting)
 		return;
 	/* After a failure the endpoint stays, for the DEL that is tried again. */
-	if (pod->endpoint && (!pod->code || pod->endpoint_is_new)) {
-		endpoint_remove(&pod->agent->endpoints, pod->endpoint);
-		pod->endpoint = NULL;
-	}
+	if (!pod->code || pod->endpoint_is_new)
+		forget_endpoint(pod);
 	pod_call_finish(pod, NULL);
 }
 

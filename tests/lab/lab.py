@@ -118,6 +118,10 @@ class Node:
     def start_agent(self, wait=True, prefix=(), **environment):
         """Starts `korat agent`, by way of prefix; waits until it serves CNI requests."""
         env = {**self.lab.environment, "NODENAME": self.name, "IP": "autodetect",
+               # As in Calico's manifest.
+               "FELIX_DEFAULTENDPOINTTOHOSTACTION": "ACCEPT",
+               # User-mode Linux has no nftables.
+               **({"KORAT_POLICY": "off"} if os.environ.get("KORAT_IN_UML") else {}),
                **self.lab.agent_environment, **environment}
         command = [
             *prefix, KORAT, "agent", "--node-name", self.name, "--run-dir", self.run_dir,
@@ -200,6 +204,7 @@ class Lab:
         self.datastore_at = None
         self._handlers = {}
         self._n_nodes = n_nodes
+        self._namespaces = set()
 
     # --- Life -----------------------------------------------------------------------------------
 
@@ -293,9 +298,24 @@ class Lab:
         """Starts the agents: the first one alone, since it writes the cluster's defaults."""
         for node in self.nodes:
             node.start_agent()
+            self.open_namespace("default")
+
+    def open_namespace(self, name, labels=None):
+        """The profile of a Kubernetes namespace, as the controllers make it: it allows all."""
+        if name in self._namespaces:
+            return
+        self._namespaces.add(name)
+        self.apply({
+            "apiVersion": "projectcalico.org/v3", "kind": "Profile",
+            "metadata": {"name": f"kns.{name}"},
+            "spec": {"ingress": [{"action": "Allow"}], "egress": [{"action": "Allow"}],
+                     "labelsToApply": {"pcns.projectcalico.org/name": name,
+                                       **{f"pcns.{k}": v for k, v in (labels or {}).items()}}},
+        })
 
     def new_pod(self, node, name, namespace="default"):
         """A pod's namespace, not wired yet."""
+        self.open_namespace(namespace)
         if not any(pod.ns.name == f"{self.prefix}{name}" for pod in self.pods):
             netns.ip_batch([f"netns add {self.prefix}{name}"])
         pod = Pod(node, name, namespace)

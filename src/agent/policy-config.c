@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The part of FelixConfiguration that is about policy. Choices compare by their canonical spelling,
+ * which resolving has given them.
+ */
+
+#include "agent/policy-config.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "model/felix-configuration.h"
+
+#define LOG_MODULE "policy"
+#include "base/log.h"
+
+static bool failsafe_read(const struct proto_port *port, struct failsafe *ret)
+{
+	static const struct {
+		const char *name;
+		uint8_t number;
+	} protocols[] = {
+		{"tcp", IPPROTO_TCP},
+		{"udp", IPPROTO_UDP},
+		{"sctp", IPPROTO_SCTP},
+		{"udplite", IPPROTO_UDPLITE},
+	};
+
+	*ret = (struct failsafe){.port = (uint16_t)port->port.v};
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		if (port->protocol && strcasecmp(port->protocol, protocols[i].name) == 0)
+			ret->protocol = protocols[i].number;
+	}
+	if (!ret->protocol || !port->port.set || port->port.v < 0 || port->port.v > UINT16_MAX)
+		return false;
+	return !port->net || cidr_parse(port->net, &ret->net, NULL) == 0;
+}
+
+static size_t failsafes_read(const struct proto_port_list *list, struct failsafe **ret)
+{
+	size_t n = 0;
+
+	*ret = xcalloc(list->n, sizeof(**ret));
+	for (size_t i = 0; i < list->n; i++) {
+		if (failsafe_read(&list->v[i], &(*ret)[n]))
+			n++;
+		else
+			log_error("a failsafe port can't be understood and is not open", "protocol",
+				  list->v[i].protocol, "port", log_num(list->v[i].port.v).s);
+	}
+	return n;
+}
+
+static size_t prefixes_read(struct policy_config_buffer *buffer, const char *text)
+{
+	char *save = NULL;
+	size_t n = 0;
+
+	buffer->prefix_text = xstrdup(text);
+	for (char *s = strtok_r(buffer->prefix_text, ", ", &save);
+	     s && n < ARRAY_SIZE(buffer->prefixes); s = strtok_r(NULL, ", ", &save))
+		buffer->prefixes[n++] = s;
+	return n;
+}
+
+static enum endpoint_to_host endpoint_to_host(const char *choice)
+{
+	if (strcmp(choice, "Accept") == 0)
+		return ENDPOINT_TO_HOST_ACCEPT;
+	return strcmp(choice, "Return") == 0 ? ENDPOINT_TO_HOST_RETURN : ENDPOINT_TO_HOST_DROP;
+}
+
+void policy_config_from_felix(const struct felix_configuration_spec *spec, bool vxlan, bool ipip,
+			      struct policy_config_buffer *ret)
+{
+	const struct proto_port_list *const lists[POLICY_WAYS_] = {
+		[POLICY_WAY_INGRESS] = &spec->failsafe_inbound_host_ports,
+		[POLICY_WAY_EGRESS] = &spec->failsafe_outbound_host_ports,
+	};
+
+	*ret = (struct policy_config_buffer){0};
+	ret->config = (struct policy_config){
+		.endpoint_to_host = endpoint_to_host(spec->default_endpoint_to_host_action),
+		.reject = strcmp(spec->nftables_filter_deny_action, "Reject") == 0,
+		.drop_invalid = !spec->disable_conntrack_invalid_check.v,
+		.workloads_may_send_vxlan = spec->allow_vxlan_packets_from_workloads.v,
+		.workloads_may_send_ipip = spec->allow_ipip_packets_from_workloads.v,
+		.vxlan_port = vxlan ? (uint16_t)spec->vxlan_port.v : 0,
+		.ipip = ipip,
+		.log_prefix = spec->log_prefix,
+		.workload_prefixes = ret->prefixes,
+		.n_workload_prefixes = prefixes_read(ret, spec->interface_prefix),
+	};
+	for (unsigned int way = 0; way < POLICY_WAYS_; way++) {
+		ret->config.n_failsafes[way] = failsafes_read(lists[way], &ret->failsafes[way]);
+		ret->config.failsafes[way] = ret->failsafes[way];
+	}
+}
+
+void policy_config_deinit(struct policy_config_buffer *buffer)
+{
+	for (unsigned int way = 0; way < POLICY_WAYS_; way++)
+		free(buffer->failsafes[way]);
+	free(buffer->prefix_text);
+}

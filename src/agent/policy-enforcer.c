@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Between the policy graph and the kernel's table. A change goes through in the turn in which it
+ * was told, by one transaction; what the kernel refuses is tried again after a second, and until
+ * then the kernel enforces what it had.
+ */
+
+#include "agent/policy-enforcer.h"
+
+#include <string.h>
+
+#include "agent/policy-config.h"
+#include "base/alloc.h"
+#include "calc/policy-graph.h"
+#include "loop/loop.h"
+#include "nft/policy-table.h"
+
+#define LOG_MODULE "policy"
+#include "base/log.h"
+
+#define RETRY_US 1000000
+
+struct policy_enforcer {
+	struct policy_graph *graph;
+	struct policy_table *table; /* the dataplane's, which keeps it right */
+	bool in_sync;
+	sd_event_source *apply_source; /* deferred to the end of the turn */
+	sd_event_source *retry_source;
+	struct policy_enforcer_stats stats;
+	struct err failure; /* what was reported last; empty: nothing is wrong */
+};
+
+static void retry_later(struct policy_enforcer *enforcer, const struct err *err)
+{
+	enforcer->stats.n_failures++;
+	if (strcmp(enforcer->failure.msg, err->msg) != 0)
+		log_error("the kernel does not take the policies; those it has stay in force, "
+			  "trying again",
+			  "error", err->msg);
+	enforcer->failure = *err;
+	(void)sd_event_source_set_time_relative(enforcer->retry_source, RETRY_US);
+	(void)sd_event_source_set_enabled(enforcer->retry_source, SD_EVENT_ONESHOT);
+}
+
+/* Each is said once: when the number of them grows, the newest is at the end. */
+static void report_problems(struct policy_enforcer *enforcer)
+{
+	const struct policy_problem *problems;
+	size_t n;
+
+	policy_graph_problems(enforcer->graph, &problems, &n);
+	for (size_t i = enforcer->stats.n_problems; i < n; i++)
+		log_error("policy that can't be enforced as it stands; it opens nothing", "policy",
+			  problems[i].key, "error", problems[i].why);
+	enforcer->stats.n_problems = n;
+}
+
+int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
+{
+	struct policy_update update;
+	struct err failure = ERR_INIT;
+	uint64_t start = loop_now();
+	int r;
+
+	if (!enforcer->in_sync)
+		return 0;
+	policy_graph_flush(enforcer->graph, &update);
+	policy_table_update(enforcer->table, &update);
+	report_problems(enforcer);
+	r = policy_table_apply(enforcer->table, &failure);
+	enforcer->stats.n_applies++;
+	enforcer->stats.apply_us_total += loop_now() - start;
+	if (r < 0) {
+		retry_later(enforcer, &failure);
+		return err_set(err, r, "policy: %s", failure.msg);
+	}
+	enforcer->failure.msg[0] = '\0';
+	return 0;
+}
+
+static void apply_now(struct policy_enforcer *enforcer)
+{
+	struct err err = ERR_INIT;
+
+	if (policy_enforcer_apply(enforcer, &err) < 0)
+		log_debug("policies are not in the kernel yet", "error", err.msg);
+}
+
+void policy_enforcer_schedule(struct policy_enforcer *enforcer)
+{
+	(void)sd_event_source_set_enabled(enforcer->apply_source, SD_EVENT_ONESHOT);
+}
+
+static int on_apply(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	apply_now(userdata);
+	return 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	apply_now(userdata);
+	return 0;
+}
+
+int policy_enforcer_put(struct policy_enforcer *enforcer, const struct object *object,
+			struct err *err)
+{
+	return policy_graph_put(enforcer->graph, object, err);
+}
+
+void policy_enforcer_remove(struct policy_enforcer *enforcer, enum kind kind, const char *namespace,
+			    const char *name)
+{
+	policy_graph_remove(enforcer->graph, kind, namespace, name);
+}
+
+void policy_enforcer_configure(struct policy_enforcer *enforcer,
+			       const struct felix_configuration_spec *spec, bool vxlan, bool ipip)
+{
+	_cleanup_(policy_config_deinitp) struct policy_config_buffer buffer = {0};
+
+	policy_config_from_felix(spec, vxlan, ipip, &buffer);
+	policy_table_configure(enforcer->table, &buffer.config);
+	policy_enforcer_schedule(enforcer);
+}
+
+void policy_enforcer_set_in_sync(struct policy_enforcer *enforcer)
+{
+	enforcer->in_sync = true;
+	apply_now(enforcer);
+}
+
+void policy_enforcer_get_stats(const struct policy_enforcer *enforcer,
+			       struct policy_enforcer_stats *ret)
+{
+	*ret = enforcer->stats;
+}
+
+static int add_sources(struct policy_enforcer *enforcer, sd_event *event)
+{
+	int r = sd_event_add_defer(event, &enforcer->apply_source, on_apply, enforcer);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(enforcer->apply_source, SD_EVENT_OFF);
+	if (r >= 0) /* after everything else that is ready in this turn */
+		r = sd_event_source_set_priority(enforcer->apply_source, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &enforcer->retry_source, CLOCK_MONOTONIC,
+					       RETRY_US, 0, on_retry, enforcer);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(enforcer->retry_source, SD_EVENT_OFF);
+	return r;
+}
+
+int policy_enforcer_new(sd_event *event, const char *node_name, struct policy_table *table,
+			struct policy_enforcer **ret, struct err *err)
+{
+	_cleanup_(policy_enforcer_freep) struct policy_enforcer *enforcer =
+		XNEW(struct policy_enforcer);
+	int r;
+
+	enforcer->table = table;
+	enforcer->graph = policy_graph_new(node_name);
+	r = add_sources(enforcer, event);
+	if (r < 0)
+		return err_errno(err, r, "can't set a timer");
+	*ret = TAKE_PTR(enforcer);
+	return 0;
+}
+
+struct policy_enforcer *policy_enforcer_free(struct policy_enforcer *enforcer)
+{
+	if (!enforcer)
+		return NULL;
+	(void)sd_event_source_disable_unref(enforcer->apply_source);
+	(void)sd_event_source_disable_unref(enforcer->retry_source);
+	(void)policy_graph_free(enforcer->graph);
+	free(enforcer);
+	return NULL;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Policy on this node: what the datastore and the CNI calls tell goes into the graph, and what the
+ * graph makes of it into the kernel. Nothing is sent before policy_enforcer_set_in_sync(): until
+ * all policies are known, the kernel keeps what it had.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "model/model.h"
+
+struct felix_configuration_spec;
+struct policy_enforcer;
+struct policy_table;
+
+struct policy_enforcer_stats {
+	uint64_t n_applies;
+	uint64_t n_failures;
+	uint64_t apply_us_total;
+	size_t n_problems; /* policies and rules that can't be understood */
+};
+
+/* 'table' is borrowed. */
+MUST_CHECK int policy_enforcer_new(sd_event *event, const char *node_name,
+				   struct policy_table *table, struct policy_enforcer **ret,
+				   struct err *err);
+/* What is in the kernel stays in force. */
+struct policy_enforcer *policy_enforcer_free(struct policy_enforcer *enforcer);
+CLEANUP_FUNC(struct policy_enforcer *, policy_enforcer_free);
+
+/* -EINVAL: the object can't be understood; its last good version stays in force. */
+MUST_CHECK int policy_enforcer_put(struct policy_enforcer *enforcer, const struct object *object,
+				   struct err *err);
+void policy_enforcer_remove(struct policy_enforcer *enforcer, enum kind kind, const char *namespace,
+			    const char *name);
+/*
+ * The parameters that are about policy, and whether this node speaks VXLAN and IPIP. Copied; sent
+ * with the next apply.
+ */
+void policy_enforcer_configure(struct policy_enforcer *enforcer,
+			       const struct felix_configuration_spec *spec, bool vxlan, bool ipip);
+void policy_enforcer_set_in_sync(struct policy_enforcer *enforcer);
+
+/*
+ * Sends to the kernel what has changed. 0: it is in force. <0: the kernel has what it had before,
+ * it is tried again by itself, and 'err' says why.
+ */
+MUST_CHECK int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err);
+/* The same at the end of the loop's turn, for changes nobody waits for. */
+void policy_enforcer_schedule(struct policy_enforcer *enforcer);
+
+void policy_enforcer_get_stats(const struct policy_enforcer *enforcer,
+			       struct policy_enforcer_stats *ret);

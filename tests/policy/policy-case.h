@@ -56,6 +56,8 @@ void case_interface(unsigned int workload, char ret[16]);
 
 /* Gives a new array of objects, all of which model_validate() accepts. */
 json_t *case_random_objects(struct random *random);
+json_t *case_random_kubernetes_policy(struct random *random, unsigned int i);
+json_t *case_random_cluster_policy(struct random *random, unsigned int i);
 void case_random_packet(struct random *random, struct case_packet *ret);
 void case_print_packet(const struct case_packet *packet, FILE *out);
 

@@ -553,8 +553,13 @@ json_t *case_random_objects(struct random *random)
 	add_network_sets(random, objects);
 	add_tiers(random, objects);
 	add_host_endpoint(random, objects);
-	for (unsigned int i = 0; i < n; i++)
-		json_array_append_new(objects, random_policy(random, i));
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int dice = random_below(random, 100);
+
+		json_array_append_new(objects, dice < 20 ? case_random_kubernetes_policy(random, i)
+					       : dice < 30 ? case_random_cluster_policy(random, i)
+							   : random_policy(random, i));
+	}
 	return objects;
 }
 

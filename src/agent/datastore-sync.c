@@ -404,6 +404,8 @@ static int start_watch(struct datastore_sync *sync, struct err *err)
 		KIND_KUBERNETES_CLUSTER_NETWORK_POLICY,
 		KIND_KUBERNETES_SERVICE,
 		KIND_KUBERNETES_ENDPOINT_SLICE,
+		KIND_NAMESPACE,
+		KIND_SERVICE_ACCOUNT,
 	};
 	uint64_t mask = 0;
 	int r;

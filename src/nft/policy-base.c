@@ -6,8 +6,8 @@
  *
  *	prerouting -300		anti-spoofing, untracked policy of hosts, VXLAN past conntrack
  *	prerouting -150		hosts' policy before DNAT
- *	forward    0		from: workload's egress, host's ingress
- *	forward    1		to: workload's ingress, host's egress
+ *	forward    0		from: workload's egress; in a chain of its own, host's ingress
+ *	forward    1		to: workload's ingress; in a chain of its own, host's egress
  *	input      0		tunnels from known nodes alone; workload's egress, host's ingress
  *	input      1		what workloads may send to the host at all
  *	output  -300, 0		hosts' egress
@@ -34,13 +34,15 @@ static const struct nft_base bases[] = {
 	{"filter", NF_INET_PRE_ROUTING, -300},	{"filter", NF_INET_LOCAL_OUT, -300},
 	{"filter", NF_INET_PRE_ROUTING, -150},	{"filter", NF_INET_LOCAL_IN, 0},
 	{"filter", NF_INET_LOCAL_IN, 1},	{"filter", NF_INET_FORWARD, 0},
+	{"filter", NF_INET_FORWARD, 1},		{"filter", NF_INET_FORWARD, 0},
 	{"filter", NF_INET_FORWARD, 1},		{"filter", NF_INET_LOCAL_OUT, 0},
 	{"filter", NF_INET_POST_ROUTING, -150},
 };
 static const char *const base_names[] = {
-	"raw-cali-PREROUTING",	  "raw-cali-OUTPUT",	    "mangle-cali-PREROUTING",
-	"filter-cali-INPUT",	  "filter-cali-wl-to-host", "filter-cali-FORWARD",
-	"filter-cali-FORWARD-to", "filter-cali-OUTPUT",	    "mangle-cali-POSTROUTING",
+	"raw-cali-PREROUTING",	  "raw-cali-OUTPUT",	     "mangle-cali-PREROUTING",
+	"filter-cali-INPUT",	  "filter-cali-wl-to-host",  "filter-cali-FORWARD",
+	"filter-cali-FORWARD-to", "filter-cali-from-hosts",  "filter-cali-to-hosts",
+	"filter-cali-OUTPUT",	  "mangle-cali-POSTROUTING",
 };
 enum base_chain {
 	RAW_PREROUTING,
@@ -50,6 +52,8 @@ enum base_chain {
 	INPUT_WORKLOADS,
 	FORWARD_FROM,
 	FORWARD_TO,
+	FORWARD_FROM_HOSTS,
+	FORWARD_TO_HOSTS,
 	OUTPUT,
 	MANGLE_POSTROUTING,
 	BASES_,
@@ -332,7 +336,6 @@ static void render_mangle_prerouting(struct render *render)
 		return;
 	accept_connections(render);
 	accept_marked(render);
-	each_workload_prefix(render, NFT_META_IIFNAME, NF_ACCEPT, NULL);
 	judge_host(render, NFT_META_IIFNAME, POLICY_STAGE_PRE_DNAT, POLICY_WAY_INGRESS);
 }
 
@@ -419,10 +422,6 @@ static void render_forward_from(struct render *render)
 	use_map(render, NFT_META_IIFNAME, /* is_host= */ false, POLICY_STAGE_NORMAL,
 		POLICY_WAY_EGRESS);
 	each_workload_prefix(render, NFT_META_IIFNAME, NF_DROP, NULL);
-	if (!has_hosts(render->table))
-		return;
-	accept_marked(render);
-	judge_host(render, NFT_META_IIFNAME, POLICY_STAGE_FORWARD, POLICY_WAY_INGRESS);
 }
 
 static void render_forward_to(struct render *render)
@@ -431,8 +430,24 @@ static void render_forward_to(struct render *render)
 	use_map(render, NFT_META_OIFNAME, /* is_host= */ false, POLICY_STAGE_NORMAL,
 		POLICY_WAY_INGRESS);
 	each_workload_prefix(render, NFT_META_OIFNAME, NF_DROP, NULL);
-	if (has_hosts(render->table))
-		judge_host(render, NFT_META_OIFNAME, POLICY_STAGE_FORWARD, POLICY_WAY_EGRESS);
+}
+
+/* What the host passes on, workloads' packets too: the endpoint for all interfaces has these. */
+static void render_forward_from_hosts(struct render *render)
+{
+	if (!has_host_stage(render->table, POLICY_STAGE_FORWARD))
+		return;
+	accept_connections(render);
+	accept_marked(render);
+	judge_host(render, NFT_META_IIFNAME, POLICY_STAGE_FORWARD, POLICY_WAY_INGRESS);
+}
+
+static void render_forward_to_hosts(struct render *render)
+{
+	if (!has_host_stage(render->table, POLICY_STAGE_FORWARD))
+		return;
+	accept_connections(render);
+	judge_host(render, NFT_META_OIFNAME, POLICY_STAGE_FORWARD, POLICY_WAY_EGRESS);
 }
 
 /* The node's own tunnel packets to other nodes. */
@@ -520,6 +535,8 @@ static void (*const renderers[BASES_])(struct render *render) = {
 	[INPUT_WORKLOADS] = render_input_workloads,
 	[FORWARD_FROM] = render_forward_from,
 	[FORWARD_TO] = render_forward_to,
+	[FORWARD_FROM_HOSTS] = render_forward_from_hosts,
+	[FORWARD_TO_HOSTS] = render_forward_to_hosts,
 	[OUTPUT] = render_output,
 	[MANGLE_POSTROUTING] = render_mangle_postrouting,
 };

@@ -583,6 +583,22 @@ static bool is_sensible(const struct case_packet *packet)
 	       (packet->from.place == PLACE_WORKLOAD && packet->from.index != packet->to.index);
 }
 
+/*
+ * Without ports, a packet in the other direction would be the answer in a connection that was
+ * allowed: of each two ends only one speaks GRE to the other.
+ */
+static void order_ends(struct case_packet *packet)
+{
+	struct case_end from = packet->from;
+
+	if (packet->protocol != IPPROTO_GRE ||
+	    from.place * CASE_WORKLOADS + from.index <
+		    packet->to.place * CASE_WORKLOADS + packet->to.index)
+		return;
+	packet->from = packet->to;
+	packet->to = from;
+}
+
 void case_random_packet(struct random *random, struct case_packet *ret)
 {
 	static const uint8_t protocols[] = {IPPROTO_TCP,  IPPROTO_TCP,	IPPROTO_UDP,  IPPROTO_UDP,
@@ -597,6 +613,7 @@ void case_random_packet(struct random *random, struct case_packet *ret)
 	ret->protocol = PICK(random, protocols);
 	if (ret->protocol == IPPROTO_ICMP && ret->family == AF_INET6)
 		ret->protocol = IPPROTO_ICMPV6;
+	order_ends(ret);
 	ret->sport = PICK(random, sports);
 	ret->dport = PICK(random, ports);
 	ret->icmp_type =

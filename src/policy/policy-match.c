@@ -548,6 +548,24 @@ struct matched_rule policy_match(struct policy_world *world, const struct world_
 			  policy->meaning->meta.namespace, direction, packet, why);
 }
 
+/*
+ * Of a global policy that is for namespaces, or for service accounts, all() is all that have one,
+ * in the selector beside it too.
+ */
+static const struct selector *own_selector(struct policy_world *world,
+					   const struct policy_spec *spec, bool namespaced)
+{
+	const char *text = spec->selector;
+
+	if (!is_given(text))
+		return policy_world_selector(world, "");
+	if (!namespaced && is_given(spec->namespace_selector))
+		return policy_world_scoped_selector(world, text, LABEL_NAMESPACE);
+	if (!namespaced && is_given(spec->service_account_selector))
+		return policy_world_scoped_selector(world, text, LABEL_SERVICE_ACCOUNT);
+	return policy_world_selector(world, text);
+}
+
 static bool calico_selects(struct policy_world *world, const struct world_policy *policy,
 			   const struct world_peer *peer, struct buf *why)
 {
@@ -568,8 +586,7 @@ static bool calico_selects(struct policy_world *world, const struct world_policy
 	    !holds(policy_world_selector(world, spec->service_account_selector),
 		   &peer->account_labels, "serviceAccountSelector", why))
 		return false;
-	return holds(policy_world_selector(world, spec->selector ? spec->selector : ""),
-		     &peer->labels, "selector", why);
+	return holds(own_selector(world, spec, namespace != NULL), &peer->labels, "selector", why);
 }
 
 bool policy_selects(struct policy_world *world, const struct world_policy *policy,

@@ -150,6 +150,19 @@ const struct selector *policy_world_namespace_selector(struct policy_world *worl
 	return selector_get(world, buf_str(&global), buf_str(&global));
 }
 
+const struct selector *policy_world_scoped_selector(struct policy_world *world, const char *text,
+						    const char *label)
+{
+	const struct selector *plain = policy_world_selector(world, text);
+	_cleanup_buf_ struct buf scoped = BUF_INIT;
+	_cleanup_free_ char *has = xasprintf("has(%s)", label);
+
+	if (!plain)
+		return NULL;
+	add_replaced(&scoped, selector_text(plain), "all()", has);
+	return selector_get(world, buf_str(&scoped), buf_str(&scoped));
+}
+
 /* --- Objects ----------------------------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b)

@@ -114,6 +114,9 @@ bool world_peer_holds(const struct world_peer *peer, const struct ip_addr *addr)
 const struct selector *policy_world_selector(struct policy_world *world, const char *text);
 const struct selector *policy_world_namespace_selector(struct policy_world *world,
 						       const char *text);
+/* The same, with all() meaning all that have the label. */
+const struct selector *policy_world_scoped_selector(struct policy_world *world, const char *text,
+						    const char *label);
 
 /* A service's endpoint. */
 struct world_service_member {

@@ -8,6 +8,8 @@ import time
 
 from lab import Lab, LabError, bird, probe, wait_for
 
+NFT = "/usr/sbin/nft"
+
 DIRECT_POOL = {
     "apiVersion": "projectcalico.org/v3",
     "kind": "IPPool",
@@ -57,6 +59,32 @@ def way(source, target):
     answer = source.node.route_gets(
         [f"{target.address} from {source.address} iif {source.host_interface}"])[0]
     return re.search(r"\bdev (\S+)", answer).group(1)
+
+
+def _without_counts(value):
+    """The same, without handles and without what counters count."""
+    if isinstance(value, dict):
+        return {key: _without_counts(item) for key, item in value.items()
+                if key not in ("handle", "packets", "bytes", "position")}
+    return [_without_counts(item) for item in value] if isinstance(value, list) else value
+
+
+def ruleset(node, *families):
+    """The agent's nftables tables, so that equal ones compare equal: {family: content} or None."""
+    found = {}
+    for family in families or ("ip", "ip6"):
+        out = node.ns.output([NFT, "-j", "list", "table", family, "calico"], check=False)
+        content = {}
+        for item in _without_counts(json.loads(out)["nftables"] if out.strip() else []):
+            (kind, body), = item.items()
+            if kind == "rule":
+                content.setdefault(("rules", body["chain"]), []).append(body["expr"])
+            elif kind != "metainfo":
+                elements = body.pop("elem", [])
+                body["elem"] = sorted(json.dumps(one, sort_keys=True) for one in elements)
+                content[kind, body.get("name")] = body
+        found[family] = content or None
+    return found
 
 
 def meshed(lab):

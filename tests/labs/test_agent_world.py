@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from clusters import kernel_state, reach_all, vxlan_cluster, way
+from clusters import kernel_state, reach_all, ruleset, vxlan_cluster, way
 from families import prepared
 from lab import cni, netns, probe, wait_for
 
@@ -128,13 +128,12 @@ def test_link_of_a_pod_is_set_down_by_hand(lab):
 
 def test_nat_is_deleted_by_hand(lab):
     node = lab.nodes[0]
-    before = node.ns.output([NFT, "list", "table", "ip", "calico"])
-    assert "masquerade" in before
+    before = ruleset(node)
+    assert "masquerade" in str(before["ip"])
     for damage in (["delete", "table", "ip", "calico"], ["flush", "ruleset"],
                    ["flush", "table", "ip", "calico"]):
         node.ns.output([NFT, *damage])
-        wait_for(lambda: node.ns.output([NFT, "list", "table", "ip", "calico"], check=False)
-                 == before, 10, f"the rules are as before after {damage}")
+        wait_for(lambda: ruleset(node) == before, 10, f"the rules are as before after {damage}")
 
 
 def test_storm_while_the_agent_stands_still(lab):

@@ -131,13 +131,11 @@ def _break(pod, what):
         pod.ns.ip("addr", "flush", "dev", "eth0", "scope", "global")
     elif what == "pod route":
         pod.ns.ip("route", "del", "default")
-    elif what == "proxy_arp":
-        pod.node.ns.sysctl(f"net/ipv4/conf/{pod.host_interface}/proxy_arp", 0)
     elif what == "host link":
         pod.node.ns.ip("link", "del", pod.host_interface)
 
 
-@pytest.mark.parametrize("what", ["address", "pod route", "proxy_arp",
+@pytest.mark.parametrize("what", ["address", "pod route",
                                   "host link", "prevResult address", "prevResult interface",
                                   "other container", "no prevResult"])
 def test_check_sees(lab, what):

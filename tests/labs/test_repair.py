@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from clusters import vxlan_cluster
+from clusters import ruleset, vxlan_cluster
 from families import family_pod, pool, reach_all_families
 from lab import LabError, cni, netns, wait_for
 
@@ -76,9 +76,7 @@ def _state(pod):
                             # The kernel makes link-local ones of tunnels by chance.
                             and not (info["scope"] == "link" and link["ifname"] != devices[2])),
         "settings": _settings(node, _paths(pod)),
-        "NAT": re.sub(r"packets \d+ bytes \d+", "", "".join(
-            node.ns.output([NFT, "list", "table", family, "calico"], check=False)
-            for family in ("ip", "ip6"))),
+        "nftables": ruleset(node),
     }
 
 

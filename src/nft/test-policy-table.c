@@ -8,11 +8,13 @@
 #include "nft/policy-table.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -752,6 +754,102 @@ static void test_tunnels_of_pods(void **state)
 	assert_true(reaches(a, b));
 }
 
+/* --- While packets flow ------------------------------------------------------------------- */
+
+#define SWITCHES 150
+
+/* Sends to both ports of "b" without a pause, until it is told to stop; how often. */
+static unsigned int flood(const struct lab *lab, int stop)
+{
+	struct pollfd fd = {.fd = stop, .events = POLLIN};
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	int from = udp_socket(lab, 0, "10.65.0.2", 1111);
+	unsigned int n = 0;
+
+	(void)inet_pton(AF_INET, PEER_4, &to.sin_addr);
+	for (; poll(&fd, 1, 0) == 0; n++) {
+		to.sin_port = htons(2222);
+		(void)sendto(from, "a", 1, 0, (struct sockaddr *)&to, sizeof(to));
+		to.sin_port = htons(3333);
+		(void)sendto(from, "d", 1, 0, (struct sockaddr *)&to, sizeof(to));
+	}
+	return n;
+}
+
+static unsigned int drain_socket(int fd)
+{
+	unsigned int n = 0;
+	char c;
+
+	while (recv(fd, &c, 1, MSG_DONTWAIT) == 1)
+		n++;
+	return n;
+}
+
+/*
+ * Port 2222 is allowed and 3333 is denied by each of the policies that take turns, by a rule here
+ * and in a set of many there. Not one packet may see anything else.
+ */
+static void tell_turn(struct lab *lab, struct compiled_rule *rules, struct port_range *ports,
+		      size_t n, unsigned int turn)
+{
+	for (size_t i = 0; i < n; i++) {
+		rules[i] = test_rule(i < n / 2 ? POLICY_ACTION_DENY : POLICY_ACTION_ALLOW);
+		rules[i].protocol = 17;
+		ports[i].first = (uint16_t)(10000 + turn * 7 % 1000 + i);
+		if (i == (turn % 2 ? 0 : n / 2 - 1))
+			ports[i].first = 3333;
+		if (i == (turn % 2 ? n - 1 : n / 2))
+			ports[i].first = 2222;
+		ports[i].last = ports[i].first;
+		rules[i].destination.ports = &ports[i];
+		rules[i].destination.n_ports = 1;
+	}
+	/* A last rule that allows all: only the denying one keeps 3333 out. */
+	rules[n] = test_rule(POLICY_ACTION_ALLOW);
+	rules[n].protocol = 17;
+	tell_rules(lab, rules, turn % 3 ? n + 1 : n);
+}
+
+static void test_no_gap(void **state)
+{
+	struct lab *lab = *state;
+	struct compiled_rule rules[33];
+	struct port_range ports[33];
+	_cleanup_close_ int allowed = udp_socket(lab, 1, PEER_4, 2222);
+	_cleanup_close_ int denied = udp_socket(lab, 1, PEER_4, 3333);
+	int room = 256 << 20;
+	unsigned int sent = 0;
+	int stop[2];
+	int count[2];
+	pid_t child;
+
+	assert_int_equal(setsockopt(allowed, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
+	assert_int_equal(pipe2(stop, O_CLOEXEC) | pipe2(count, O_CLOEXEC), 0);
+	tell_turn(lab, rules, ports, 32, 0);
+	child = fork();
+	if (child == 0) {
+		sent = flood(lab, stop[0]);
+		_exit(write(count[1], &sent, sizeof(sent)) == sizeof(sent) ? 0 : 1);
+	}
+	for (unsigned int turn = 1; turn < SWITCHES; turn++) {
+		if (turn % 10 == 0)
+			policy_table_invalidate(lab->table); /* as a start does */
+		tell_turn(lab, rules, ports, 32, turn);
+	}
+	assert_int_equal(write(stop[1], "x", 1), 1);
+	assert_int_equal(read(count[0], &sent, sizeof(sent)), sizeof(sent));
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	print_message("%u packets of each\n", sent);
+	assert_true(sent > 1000);
+	assert_int_equal(drain_socket(denied), 0);
+	assert_int_equal(drain_socket(allowed), sent);
+	for (size_t i = 0; i < 2; i++) {
+		(void)fd_close(stop[i]);
+		(void)fd_close(count[i]);
+	}
+}
+
 static void test_unknown_interface(void **state)
 {
 	struct lab *lab = *state;
@@ -781,6 +879,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_logs, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_tunnels_of_pods, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_no_gap, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_unknown_interface, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_profile_alone, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_default_deny, setup, teardown),

@@ -177,7 +177,7 @@ struct tuple {
 
 static int read_tuple(const struct nlattr *attr, struct tuple *ret)
 {
-	const struct nlattr *tb[TUPLE_ATTRS];
+	const struct nlattr *tb[TUPLE_ATTRS] = {NULL};
 	int r;
 
 	if (!attr)
@@ -215,8 +215,8 @@ static uint8_t u8_of(const struct nlattr *attr, const struct nlattr *other)
 /* Replies come from where the translated packet went. */
 static int read_entry(const struct nlattr *const *tb, struct conntrack_entry *ret)
 {
-	struct tuple orig;
-	struct tuple reply;
+	struct tuple orig = {.ip = {NULL}};
+	struct tuple reply = {.ip = {NULL}};
 	int r = read_tuple(tb[CTA_TUPLE_ORIG], &orig);
 
 	if (r == 0)

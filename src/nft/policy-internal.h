@@ -88,7 +88,7 @@ struct table_policy {
 
 struct table_policy *table_policy_find(struct policy_table *table, const char *key);
 /* True: endpoints that speak of it have to be made anew. */
-bool table_policy_put(struct policy_table *table, const struct compiled_policy *policy);
+bool table_policy_put(struct policy_table *table, const struct compiled_policy *told);
 void table_policy_remove(struct policy_table *table, const char *key);
 void table_policy_render(struct policy_table *table, struct table_policy *policy);
 bool table_policy_uses(const struct table_policy *policy, const struct policy_set_id *id);
@@ -142,7 +142,7 @@ struct table_endpoint {
 	UT_hash_handle hh;
 };
 
-void table_endpoint_put(struct policy_table *table, const struct policy_endpoint *endpoint);
+void table_endpoint_put(struct policy_table *table, const struct policy_endpoint *told);
 void table_endpoint_remove(struct policy_table *table, const char *key);
 void table_endpoints_render_all(struct policy_table *table);
 void table_endpoints_render_users(struct policy_table *table, const char *policy_key);

@@ -167,6 +167,20 @@ static void random_side(struct chance *chance, struct compiled_side *side, struc
 	}
 }
 
+static void random_icmp(struct chance *chance, struct compiled_rule *rule)
+{
+	int16_t echo = rule->protocol == 1 ? 8 : 128;
+
+	if (one_in(chance, 2)) {
+		rule->icmp_type = echo;
+		rule->icmp_code = one_in(chance, 2) ? POLICY_ANY : (int16_t)pick(chance, 2);
+	}
+	if (one_in(chance, 4)) {
+		rule->not_icmp_type = echo;
+		rule->not_icmp_code = one_in(chance, 2) ? POLICY_ANY : 1;
+	}
+}
+
 static struct compiled_rule random_rule(struct chance *chance, struct rule_items *items,
 					enum policy_action action, bool plain)
 {
@@ -177,14 +191,8 @@ static struct compiled_rule random_rule(struct chance *chance, struct rule_items
 	if (one_in(chance, 2)) {
 		rule.protocol = protocols[pick(chance, ARRAY_SIZE(protocols))];
 		has_ports = rule.protocol == 6 || rule.protocol == 17;
-		if (!plain && !has_ports && one_in(chance, 2)) {
-			rule.icmp_type = rule.protocol == 1 ? 8 : 128;
-			rule.icmp_code = one_in(chance, 2) ? POLICY_ANY : (int16_t)pick(chance, 2);
-		}
-		if (!plain && !has_ports && one_in(chance, 4)) {
-			rule.not_icmp_type = rule.protocol == 1 ? 8 : 128;
-			rule.not_icmp_code = one_in(chance, 2) ? POLICY_ANY : 1;
-		}
+		if (!plain && !has_ports)
+			random_icmp(chance, &rule);
 	} else if (!plain && one_in(chance, 4)) {
 		rule.not_protocol = protocols[pick(chance, ARRAY_SIZE(protocols))];
 	}
@@ -205,8 +213,7 @@ static enum policy_action random_action(struct chance *chance)
 }
 
 /* Half of the policies are lists of plain rules with few changes of action: they merge. */
-static void random_policy(struct chance *chance, struct random_policy *policy, unsigned int number,
-			  unsigned int round)
+static void random_policy(struct chance *chance, struct random_policy *policy, unsigned int number)
 {
 	static char tier[] = "default";
 
@@ -230,7 +237,6 @@ static void random_policy(struct chance *chance, struct random_policy *policy, u
 		policy->policy.rules[way] = (struct compiled_rules){policy->rules[way], n};
 		policy->policy.applies[way] = true;
 	}
-	(void)round;
 }
 
 /* --- The plain reading -------------------------------------------------------------------- */
@@ -689,7 +695,7 @@ static void tell_round(struct harness *h, unsigned int round)
 	for (unsigned int i = 0; i < POLICIES; i++) {
 		if (round > 0 && !one_in(&h->chance, 2))
 			continue;
-		random_policy(&h->chance, &h->world.policies[i], i, round);
+		random_policy(&h->chance, &h->world.policies[i], i);
 		h->world.pointers[i] = &h->world.policies[i].policy;
 		policies[update.n_policies++] = h->world.pointers[i];
 	}

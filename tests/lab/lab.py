@@ -301,17 +301,12 @@ class Lab:
             self.open_namespace("default")
 
     def open_namespace(self, name, labels=None):
-        """The profile of a Kubernetes namespace, as the controllers make it: it allows all."""
+        """A Kubernetes namespace: its pods may do all that no policy forbids."""
         if name in self._namespaces:
             return
         self._namespaces.add(name)
-        self.apply({
-            "apiVersion": "projectcalico.org/v3", "kind": "Profile",
-            "metadata": {"name": f"kns.{name}"},
-            "spec": {"ingress": [{"action": "Allow"}], "egress": [{"action": "Allow"}],
-                     "labelsToApply": {"pcns.projectcalico.org/name": name,
-                                       **{f"pcns.{k}": v for k, v in (labels or {}).items()}}},
-        })
+        self.apply({"apiVersion": "v1", "kind": "Namespace",
+                    "metadata": {"name": name, "labels": labels or {}}})
 
     def new_pod(self, node, name, namespace="default"):
         """A pod's namespace, not wired yet."""

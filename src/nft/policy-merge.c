@@ -115,6 +115,15 @@ size_t merge_run(const struct layout_rules *layout, size_t at)
 
 /* --- Boxes -------------------------------------------------------------------------------- */
 
+static size_t n_dims(const bool dims[DIMS_])
+{
+	size_t n = 0;
+
+	for (size_t d = 0; d < DIMS_; d++)
+		n += dims[d];
+	return n;
+}
+
 static struct space space_of(uint8_t family, const struct layout_rule *rules, size_t n)
 {
 	struct space space = {.family = family};
@@ -126,6 +135,8 @@ static struct space space_of(uint8_t family, const struct layout_rule *rules, si
 		for (size_t d = 0; d < DIMS_; d++)
 			space.dims[d] = space.dims[d] || dims[d];
 	}
+	/* The kernel wants ranges of at least two fields; these two every packet has. */
+	space.dims[space.dims[DIM_PROTOCOL] ? DIM_SOURCE : DIM_PROTOCOL] |= n_dims(space.dims) == 1;
 	for (size_t d = 0; d < DIMS_; d++) {
 		if (!space.dims[d])
 			continue;

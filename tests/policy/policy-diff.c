@@ -7,7 +7,7 @@
  *	graph	calc's update, carried out plainly (policy-interpret.h); no kernel
  *	nft	the rules in a real kernel, met by real packets
  *
- * usage: policy-diff graph|nft [--seed N] [--cases N] [--packets N]
+ * usage: policy-diff graph|nft [--seed N] [--cases N] [--packets N] [--seconds N]
  *
  * A case is reproduced by its seed. The first disagreement is shrunk and printed; the exit code is
  * then 1.
@@ -46,6 +46,7 @@ struct diff {
 	struct policy_graph *graph;
 	struct object **objects; /* what is in the graph */
 	size_t n_objects;
+	uint64_t n_denied; /* what the evaluator denies */
 	uint64_t seed;
 	/* While shrinking: the packet, and what the two said of it. */
 	struct case_packet packet;
@@ -57,6 +58,7 @@ struct options {
 	uint64_t seed;
 	unsigned int cases;
 	unsigned int packets;
+	time_t deadline; /* 0: none */
 };
 
 static void die(const char *what, const struct err *err)
@@ -262,6 +264,7 @@ static bool graph_agrees(struct diff *diff, const struct policy_update *update,
 			policy_verdict(diff->world, peer,
 				       way == POLICY_WAY_INGRESS ? POLICY_INGRESS : POLICY_EGRESS,
 				       VERDICT_STAGE_NORMAL, &packet, NULL) == VERDICT_ALLOW;
+		diff->n_denied += !expected;
 		if (interpret_allows(update, find_endpoint(update, ends[way]->index), way,
 				     &packet) != expected) {
 			*ret_expected = expected;
@@ -333,6 +336,7 @@ static size_t judge_kernel(struct diff *diff, const struct case_packet *packets,
 		die("probe", &err);
 	for (size_t i = 0; i < n; i++) {
 		*ret_expected = evaluate(diff, &packets[i]);
+		diff->n_denied += !*ret_expected;
 		if (*ret_expected && !arrived[i])
 			arrived[i] = send_again(diff, &packets[i]);
 		if (arrived[i] != *ret_expected)
@@ -425,6 +429,7 @@ static void parse_options(int argc, char **argv, struct options *ret)
 		{"seed", required_argument, NULL, 's'},
 		{"cases", required_argument, NULL, 'c'},
 		{"packets", required_argument, NULL, 'p'},
+		{"seconds", required_argument, NULL, 't'},
 		{0},
 	};
 	int c;
@@ -438,13 +443,18 @@ static void parse_options(int argc, char **argv, struct options *ret)
 			ret->cases = (unsigned int)strtoul(optarg, NULL, 10);
 		else if (c == 'p')
 			ret->packets = (unsigned int)strtoul(optarg, NULL, 10);
+		else if (c == 't')
+			ret->deadline = time(NULL) + strtol(optarg, NULL, 10);
 		else
 			exit(2);
 	}
+	if (ret->deadline)
+		ret->cases = UINT32_MAX;
 	ret->packets = MIN(ret->packets, (unsigned int)PROBE_MAX);
 	if (optind + 1 != argc ||
 	    (strcmp(argv[optind], "graph") != 0 && strcmp(argv[optind], "nft") != 0)) {
-		(void)fputs("usage: policy-diff graph|nft [--seed N] [--cases N] [--packets N]\n",
+		(void)fputs("usage: policy-diff graph|nft [--seed N] [--cases N] [--packets N] "
+			    "[--seconds N]\n",
 			    stderr);
 		exit(2);
 	}
@@ -456,19 +466,21 @@ int main(int argc, char **argv)
 	struct options options;
 	struct diff diff = {0};
 	struct err err = ERR_INIT;
+	unsigned int n = 0;
 
 	parse_options(argc, argv, &options);
 	diff.judge = options.judge;
 	if (diff.judge == JUDGE_NFT && probe_open(&diff.probe, &err) < 0)
 		die("lab", &err);
-	(void)printf("seeds %" PRIu64 " to %" PRIu64 "\n", options.seed,
-		     options.seed + options.cases - 1);
-	for (unsigned int i = 0; i < options.cases; i++) {
-		if (!run_case(&diff, options.seed + i, options.packets))
+	(void)printf("seeds from %" PRIu64 "\n", options.seed);
+	while (n < options.cases && (!options.deadline || time(NULL) < options.deadline)) {
+		if (!run_case(&diff, options.seed + n, options.packets))
 			return 1;
+		n++;
 	}
-	(void)printf("%u policy sets, %u packets: all agree\n", options.cases,
-		     options.cases * options.packets);
+	(void)printf("%u policy sets, %" PRIu64 " packets, %" PRIu64 " denials: "
+		     "all agree\n",
+		     n, (uint64_t)n * options.packets, diff.n_denied);
 	forget(&diff);
 	diff.world = policy_world_free(diff.world);
 	free(diff.objects);

@@ -3,7 +3,8 @@
 """
 `./dev demo`: three nodes as network namespaces on a switch, each with its own agent and its own
 BIRD, all on one embedded store; two pods a node, attached through the CNI plugin as a container
-runtime would. Then: who reaches whom and how, who speaks BGP with whom, and the way of one packet.
+runtime would. Then: who reaches whom and how, who speaks BGP with whom, the way of one packet, and
+what a policy changes.
 """
 
 import argparse
@@ -32,6 +33,16 @@ SECOND_POOL = {
     "spec": {"cidr": "10.43.0.0/16", "ipipMode": "Never", "vxlanMode": "Never",
              "natOutgoing": False, "blockSize": 26},
 }
+
+
+POLICY = {
+    "apiVersion": "projectcalico.org/v3",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "db-from-web", "namespace": "default"},
+    "spec": {"selector": "app == 'db'", "types": ["Ingress"],
+             "ingress": [{"action": "Allow", "source": {"selector": "app == 'web'"}}]},
+}
+POLICY_SECONDS = 5
 
 
 class Scene:
@@ -188,6 +199,48 @@ def draw(lab, scene, ways, packet, term):
     term.line(f"  {path}")
 
 
+def show_policy(lab, term):
+    """A policy, what becomes of the connections, and why; gives whether it is as it should be."""
+    term.heading("A policy: koratctl label and apply; who reaches whom now, by TCP")
+    for pod in lab.pods:
+        lab.ctl("label", "workloadendpoint", f"{pod.node.name}-k8s-{pod.name.replace('-', '--')}-eth0",
+                f"app={pod.name.split('-')[0]}")
+    lab.apply(POLICY)
+    text = lab.ctl("get", "networkpolicy", "db-from-web", "-n", "default", "-o", "yaml")
+    for line in text[text.index("\nspec:") + 1:].splitlines():
+        term.line("    " + line)
+
+    def allowed(source, target):
+        return not target.name.startswith("db") or source.name.startswith("web")
+
+    pairs = [(source, target) for source in lab.pods for target in lab.pods if source is not target]
+
+    def right(answers):
+        return all(answers[pair] == allowed(*pair) for pair in pairs)
+
+    answers = {}
+    deadline = time.monotonic() + POLICY_SECONDS
+    with probe.Greeter(lab.pods):
+        while True:
+            asked = {pair: pair[0].ns.submit(probe.tcp_name, pair[1].address, 0.3)
+                     for pair in pairs}
+            answers = {pair: future.result() is not None for pair, future in asked.items()}
+            if right(answers) or time.monotonic() > deadline:
+                break
+    rows = []
+    for source in lab.pods:
+        rows.append([term.paint(source.name, "bold"), *(
+            "·" if target is source else
+            term.paint("✓", "green") if answers[source, target] else term.paint("✗ denied", "red")
+            for target in lab.pods)])
+    term.table(rows, ["from", *(pod.name for pod in lab.pods)])
+    term.heading("Why: koratctl policy explain pod/default/db-1 pod/default/db-3:tcp/8080")
+    for line in lab.ctl("policy", "explain", "pod/default/db-1", "pod/default/db-3:tcp/8080",
+                        check=False).rstrip().splitlines():
+        term.line("  " + line)
+    return right(answers)
+
+
 def scene_tunnel(scene):
     """The tunnel device of the first pool."""
     return "tunl0" if scene.ipip else "vxlan.calico"
@@ -209,6 +262,8 @@ def play(scene, keep, term):
                 ends = by_name[f"{name}-1"], by_name[f"{name}-3"]
                 seen = show_packet(lab, *ends, ways, term)
                 packet = packet or (*ends, seen)
+            if not scene.ipip:
+                good = show_policy(lab, term)
             draw(lab, scene, ways, packet, term)
         else:
             for node in lab.nodes:
@@ -235,6 +290,8 @@ def explain_keep(lab, term):
         f"tail -f {node.log}",
         f"{store} {korat} ctl get nodes -o wide",
         f"{store} {korat} ctl ipam show --show-blocks",
+        f"{store} {korat} ctl policy explain pod/default/web-1 pod/default/db-3:tcp/8080",
+        f"ip netns exec {node.ns.name} nft list table ip calico",
     ):
         term.line(f"  {command}")
     term.line(f"and when you are done:\n  sudo ./dev demo --down {lab.id}")

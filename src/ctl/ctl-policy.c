@@ -26,6 +26,9 @@ static const enum kind policy_kinds[] = {
 	KIND_IP_POOL,
 	KIND_FELIX_CONFIGURATION,
 	KIND_TIER,
+	/* A profile that was made says more than the namespace it is of. */
+	KIND_NAMESPACE,
+	KIND_SERVICE_ACCOUNT,
 	KIND_PROFILE,
 	KIND_NETWORK_POLICY,
 	KIND_GLOBAL_NETWORK_POLICY,

@@ -82,8 +82,8 @@ void agent_config_dataplane(const struct agent *agent, struct dataplane_config *
 void agent_config_apply_log_level(const struct felix_configuration *felix);
 
 /* pod-call.c: the handler of CNI calls; 'ctx' is the agent. */
-void pod_setup_handle(struct cni_call *call, const struct cni_request *request, int netns_fd,
-		      void *ctx);
+void pod_call_handle(struct cni_call *call, const struct cni_request *request, int netns_fd,
+		     void *ctx);
 
 /* datastore-sync.c: follows the datastore from now on. */
 MUST_CHECK int datastore_sync_new(struct agent *agent, struct datastore_sync **ret,

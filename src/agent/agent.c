@@ -4,7 +4,7 @@
  * The agent: start-up in order, then the loop. What flows where:
  *
  *   datastore-sync -> calc -> dataplane, bird-manager
- *   cni-server -> pod-setup -> store-worker (IPAM, WorkloadEndpoint), dataplane
+ *   cni-server -> pod-call -> store-worker (IPAM, WorkloadEndpoint), dataplane
  *
  * A start removes nothing: kernel state is read back, and only when the datastore's snapshot is
  * complete is what nobody wants swept away. A stop leaves the kernel and BIRD as they are.
@@ -432,7 +432,7 @@ static int start_parts(struct agent *agent, struct err *err)
 	if (r == 0)
 		r = node_address_task_new(agent, &agent->address_task, err);
 	if (r == 0)
-		r = cni_server_new(agent->event, socket_path, pod_setup_handle, agent, &agent->cni,
+		r = cni_server_new(agent->event, socket_path, pod_call_handle, agent, &agent->cni,
 				   err);
 	if (r == 0)
 		r = start_http(agent, err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * CNI calls from their arrival to their answer. What is done in between is in pod-setup.c (ADD,
- * DEL, CHECK) and pod-gc.c.
+ * CNI calls from their arrival to their answer. What is done in between is in pod-add.c,
+ * pod-del.c, pod-check.c and pod-gc.c.
  *
  * Of the calls for one endpoint one is at work, which the endpoint's 'busy' says; the others wait
  * for it, in no order: a runtime that sends ADD and DEL of one container at the same time gets
@@ -215,13 +215,13 @@ void pod_call_begin(struct pod_call *pod)
 	choose_host_ifname(pod);
 	switch (pod->request->verb) {
 	case CNI_ADD:
-		pod_setup_add(pod);
+		pod_add(pod);
 		return;
 	case CNI_DEL:
-		pod_setup_del(pod);
+		pod_del(pod);
 		return;
 	case CNI_CHECK:
-		pod_setup_check(pod);
+		pod_check(pod);
 		return;
 	case CNI_VERSION:
 	case CNI_STATUS:
@@ -330,8 +330,8 @@ static void begin_pod(struct agent *agent, struct cni_call *call, const struct c
 	pod_call_finish_error(pod, CNI_ERROR_BAD_CONFIG, message);
 }
 
-void pod_setup_handle(struct cni_call *call, const struct cni_request *request, int netns_fd,
-		      void *ctx)
+void pod_call_handle(struct cni_call *call, const struct cni_request *request, int netns_fd,
+		     void *ctx)
 {
 	struct agent *agent = ctx;
 	const char *reason;

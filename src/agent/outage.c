@@ -497,55 +497,6 @@ void outage_get_stats(const struct outage *outage, struct outage_stats *ret)
 	};
 }
 
-/* --- What a former agent left ----------------------------------------------------------------- */
-
-static void recall_added(struct agent *agent, const struct reserve_change *change)
-{
-	_cleanup_(model_freep) struct object *object = NULL;
-	struct err err = ERR_INIT;
-	struct endpoint *endpoint;
-	int r = model_read_json(change->endpoint, strlen(change->endpoint), MODEL_LENIENT,
-				"a kept change", &object, &err);
-
-	if (r == 0 && object->desc->kind != KIND_WORKLOAD_ENDPOINT)
-		r = err_set(&err, -EBADMSG, "it is no WorkloadEndpoint");
-	endpoint = r == 0 ? endpoint_get(&agent->endpoints, change->namespace, change->name) : NULL;
-	if (r == 0)
-		r = endpoint_read(endpoint, object, &err);
-	if (r == 0) {
-		dataplane_restore_endpoint(agent->dataplane, endpoint);
-		return;
-	}
-	log_error("an endpoint that is not in the datastore yet can't be understood", "endpoint",
-		  change->name, "error", err.msg);
-	if (endpoint)
-		endpoint_remove(&agent->endpoints, endpoint);
-}
-
-/*
- * Endpoints that the datastore does not know yet are known nevertheless: else their routes would be
- * swept away with the first snapshot.
- */
-static void recall(struct outage *outage)
-{
-	struct agent *agent = outage->agent;
-
-	for (size_t i = 0; i < outage->reserve.n_changes; i++) {
-		const struct reserve_change *change = &outage->reserve.changes[i];
-		struct endpoint *endpoint = NULL;
-
-		if (change->name)
-			endpoint =
-				endpoint_find(&agent->endpoints, change->namespace, change->name);
-		if (change->type == RESERVE_ADDED && change->endpoint && !endpoint) {
-			recall_added(agent, change);
-		} else if (change->type == RESERVE_ENDED && endpoint) {
-			dataplane_remove_endpoint(agent->dataplane, endpoint);
-			endpoint_remove(&agent->endpoints, endpoint);
-		}
-	}
-}
-
 /* --- Life ------------------------------------------------------------------------------------ */
 
 int outage_new(struct agent *agent, struct outage **ret, struct err *err)
@@ -578,7 +529,7 @@ int outage_new(struct agent *agent, struct outage **ret, struct err *err)
 		empty_reserve(outage);
 	if (outage->on)
 		go_on(outage);
-	recall(outage);
+	outage_recall(agent, &outage->reserve);
 	return 0;
 }
 

@@ -51,3 +51,9 @@ struct outage_stats {
 	size_t n_changes;
 };
 void outage_get_stats(const struct outage *outage, struct outage_stats *ret);
+
+/*
+ * outage-recall.c: endpoints that the datastore does not know yet are known nevertheless. Else the
+ * first snapshot would sweep their routes away, and they would be without policy.
+ */
+void outage_recall(struct agent *agent, const struct reserve *reserve);

@@ -4,7 +4,7 @@
  * The differential test of policy: random worlds and packets, judged by the evaluator
  * (policy-connection.h) and by what is to agree with it:
  *
- *	graph	calc's update, carried out plainly (policy-interpret.h); no kernel
+ *	graph	calc's update, carried out plainly (policy-replay.h); no kernel
  *	nft	the rules in a real kernel, met by real packets
  *
  * usage: policy-diff graph|nft [--seed N] [--cases N] [--packets N] [--seconds N]
@@ -24,11 +24,11 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "calc/policy-graph.h"
+#include "calc/policy-replay.h"
 #include "model/felix-configuration.h"
 #include "model/kinds.h"
 #include "nft/policy-table.h"
 #include "policy-case.h"
-#include "policy-interpret.h"
 #include "policy-probe.h"
 #include "policy/policy-connection.h"
 
@@ -255,6 +255,7 @@ static bool graph_agrees(struct diff *diff, const struct policy_update *update,
 
 	for (unsigned int way = 0; way < POLICY_WAYS_; way++) {
 		const struct world_peer *peer;
+		enum policy_action action;
 		bool expected;
 
 		if (ends[way]->place != PLACE_WORKLOAD)
@@ -265,8 +266,9 @@ static bool graph_agrees(struct diff *diff, const struct policy_update *update,
 				       way == POLICY_WAY_INGRESS ? POLICY_INGRESS : POLICY_EGRESS,
 				       VERDICT_STAGE_NORMAL, &packet, NULL) == VERDICT_ALLOW;
 		diff->n_denied += !expected;
-		if (interpret_allows(update, find_endpoint(update, ends[way]->index), way,
-				     &packet) != expected) {
+		action = policy_replay(update, find_endpoint(update, ends[way]->index),
+				       POLICY_STAGE_NORMAL, way, &packet);
+		if ((action == POLICY_ACTION_ALLOW) != expected) {
 			*ret_expected = expected;
 			return false;
 		}

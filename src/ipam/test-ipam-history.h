@@ -9,7 +9,8 @@
  *
  * Proven for each history: no address is given twice; the blocks hold exactly what the handles
  * count; what was acknowledged is there until its release is asked for, whatever the collector
- * does; and once the collector has run, nothing is left but what is held.
+ * does; what is handed over is the one's or the other's at any moment, and the other's when it is
+ * asked for again; and once the collector has run, nothing is left but what is held.
  */
 
 #include "ipam/test-ipam-world.h"
@@ -41,7 +42,17 @@ struct handle {
 	char name[24]; /* "net.<number>" */
 	enum fate fate;
 	unsigned int node;
+	bool giving;	    /* one of them is being handed over */
 	bool listed[ADDRS]; /* acknowledged addresses */
+};
+
+/* An address on its way from one handle to another, until that is acknowledged. */
+struct passing {
+	bool on;
+	bool busy; /* asked for; else the answer was lost */
+	unsigned int node;
+	unsigned int from;
+	unsigned int to;
 };
 
 struct peer {
@@ -91,9 +102,10 @@ struct history {
 	struct handle *handles;
 	unsigned int n_handles;
 	int held[ADDRS]; /* handle + 1 that was told it has the address */
+	struct passing passing[ADDRS];
 	int64_t now;
 	int64_t cooldown;
-	unsigned int n_acks, n_crashes, n_conflicts, n_collections;
+	unsigned int n_acks, n_passed, n_crashes, n_conflicts, n_collections;
 };
 
 /* splitmix64 */
@@ -117,28 +129,40 @@ static unsigned int index_of(const struct ip_addr *addr)
 	       (addr->family == AF_INET ? 0 : V4_ADDRS);
 }
 
+static struct ip_addr addr_of(unsigned int index)
+{
+	struct ip_addr addr;
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), index < V4_ADDRS ? "10.0.0.%u" : "fd00::%x",
+		       index % V4_ADDRS);
+	assert_int_equal(ip_parse(text, &addr, NULL), 0);
+	return addr;
+}
+
 /* --- Requests -------------------------------------------------------------------------------- */
 
-static void ask_assign(struct history *h, const struct peer *peer, struct ipam_request *request,
-		       unsigned int *ret_handle)
+static unsigned int new_handle(struct history *h, const struct peer *peer)
 {
 	struct handle *handle = &h->handles[h->n_handles];
 
 	(void)snprintf(handle->name, sizeof(handle->name), "net.%u", h->n_handles);
 	handle->fate = FATE_ASSIGNING;
 	handle->node = (unsigned int)(peer - h->peers);
-	*ret_handle = h->n_handles++;
-	request->handle = handle->name;
+	return h->n_handles++;
+}
+
+static void ask_assign(struct history *h, const struct peer *peer, struct ipam_request *request,
+		       unsigned int *ret_handle)
+{
+	*ret_handle = new_handle(h, peer);
+	request->handle = h->handles[*ret_handle].name;
 	request->now = h->now;
 	request->namespace = "default";
-	request->pod = handle->name;
+	request->pod = request->handle;
 	if (pick(h, 5) == 0) {
-		char text[32];
-
 		request->type = IPAM_ASSIGN_ADDRESS;
-		(void)snprintf(text, sizeof(text), pick(h, 2) ? "10.0.0.%u" : "fd00::%x",
-			       pick(h, V4_ADDRS));
-		assert_int_equal(ip_parse(text, &request->addr, NULL), 0);
+		request->addr = addr_of(pick(h, ADDRS));
 		return;
 	}
 	request->type = IPAM_ASSIGN_AUTO;
@@ -165,7 +189,7 @@ static bool ask_release(struct history *h, struct peer *peer, size_t n,
 		unsigned int at = (start + i) % h->n_handles;
 		struct handle *handle = &h->handles[at];
 
-		if ((handle->fate != FATE_HELD && handle->fate != FATE_UNKNOWN) ||
+		if ((handle->fate != FATE_HELD && handle->fate != FATE_UNKNOWN) || handle->giving ||
 		    is_asked(peer, n, at))
 			continue;
 		handle->fate = FATE_RELEASING;
@@ -179,6 +203,56 @@ static bool ask_release(struct history *h, struct peer *peer, size_t n,
 		return true;
 	}
 	return false;
+}
+
+static void fill_hand_over(const struct history *h, unsigned int index,
+			   struct ipam_request *request)
+{
+	const struct passing *passing = &h->passing[index];
+
+	request->type = IPAM_HAND_OVER;
+	request->handle = h->handles[passing->to].name;
+	request->from = h->handles[passing->from].name;
+	request->addr = addr_of(index);
+	request->now = h->now;
+	request->namespace = "default";
+	request->pod = request->handle;
+}
+
+/* Once more what this node does not know the end of, else an address that it holds. */
+static bool ask_hand_over(struct history *h, const struct peer *peer, struct ipam_request *request,
+			  unsigned int *ret_handle)
+{
+	unsigned int node = (unsigned int)(peer - h->peers);
+	unsigned int start = pick(h, ADDRS);
+	unsigned int index = ADDRS;
+
+	for (unsigned int i = 0; i < ADDRS; i++) {
+		unsigned int at = (start + i) % ADDRS;
+		const struct passing *passing = &h->passing[at];
+		const struct handle *holder = h->held[at] ? &h->handles[h->held[at] - 1] : NULL;
+
+		if (passing->on && !passing->busy && passing->node == node) {
+			index = at;
+			break;
+		}
+		if (holder && !passing->on && holder->node == node && !holder->giving &&
+		    holder->fate == FATE_HELD)
+			index = at;
+	}
+	if (index == ADDRS)
+		return false;
+	if (!h->passing[index].on) {
+		h->passing[index] = (struct passing){.on = true,
+						     .node = node,
+						     .from = (unsigned int)h->held[index] - 1,
+						     .to = new_handle(h, peer)};
+		h->handles[h->passing[index].from].giving = true;
+	}
+	h->passing[index].busy = true;
+	*ret_handle = h->passing[index].to;
+	fill_hand_over(h, index, request);
+	return true;
 }
 
 static void begin(struct history *h, struct peer *peer)
@@ -196,6 +270,8 @@ static void begin(struct history *h, struct peer *peer)
 		if (pick(h, 5) < 2 &&
 		    !ask_release(h, peer, peer->n, request, &peer->handles[peer->n]))
 			continue;
+		if (!request->handle && pick(h, 4) == 0)
+			(void)ask_hand_over(h, peer, request, &peer->handles[peer->n]);
 		if (!request->handle)
 			ask_assign(h, peer, request, &peer->handles[peer->n]);
 		peer->n++;
@@ -207,10 +283,43 @@ static void begin(struct history *h, struct peer *peer)
 	peer->n_read = 0;
 }
 
+/* Where the answer is not known it is asked for again, with the same result as the first time. */
+static void acknowledge_passed(struct history *h, const struct ipam_request *request)
+{
+	unsigned int index = index_of(&request->addr);
+	struct passing *passing = &h->passing[index];
+	struct handle *from = &h->handles[passing->from];
+	struct handle *to = &h->handles[passing->to];
+	bool has_more = false;
+
+	passing->busy = false;
+	if (request->result == IPAM_E_STORE)
+		return;
+	if (request->result != IPAM_OK)
+		fail_msg("%s is not handed over: %s", ip_format(&request->addr).s,
+			 request->err.msg);
+	assert_int_equal(request->n_addrs, 1);
+	assert_int_equal(h->held[index], (int)passing->from + 1);
+	h->held[index] = (int)passing->to + 1;
+	passing->on = false;
+	from->giving = false;
+	from->listed[index] = false;
+	for (unsigned int a = 0; a < ADDRS; a++)
+		has_more = has_more || from->listed[a];
+	from->fate = has_more ? FATE_HELD : FATE_FREE;
+	to->listed[index] = true;
+	to->fate = FATE_HELD;
+	h->n_passed++;
+}
+
 static void acknowledge(struct history *h, const struct ipam_request *request, unsigned int at)
 {
 	struct handle *handle = &h->handles[at];
 
+	if (request->type == IPAM_HAND_OVER) {
+		acknowledge_passed(h, request);
+		return;
+	}
 	if (request->result == IPAM_E_STORE) {
 		handle->fate = FATE_UNKNOWN;
 		return;
@@ -244,8 +353,12 @@ static void finish(struct history *h, struct peer *peer)
 
 static void crash(struct history *h, struct peer *peer)
 {
-	for (size_t i = 0; i < peer->n && peer->busy && peer != &h->keeper; i++)
-		h->handles[peer->handles[i]].fate = FATE_UNKNOWN;
+	for (size_t i = 0; i < peer->n && peer->busy && peer != &h->keeper; i++) {
+		if (peer->requests[i].type == IPAM_HAND_OVER)
+			h->passing[index_of(&peer->requests[i].addr)].busy = false;
+		else
+			h->handles[peer->handles[i]].fate = FATE_UNKNOWN;
+	}
 	peer->busy = false;
 	world_reading_drop(&peer->reading);
 	ipam_plan_free(peer->plan);
@@ -336,13 +449,11 @@ static void look_at_users(const struct history *h, struct looking *looking)
 			continue;
 		object = model_new(KIND_WORKLOAD_ENDPOINT, "default", handle->name);
 		for (unsigned int a = 0; a < ADDRS; a++) {
-			char text[32];
+			struct ip_addr addr = addr_of(a);
 
-			if (!handle->listed[a])
-				continue;
-			(void)snprintf(text, sizeof(text), a < V4_ADDRS ? "10.0.0.%u" : "fd00::%x",
-				       a % V4_ADDRS);
-			str_list_add(&as_workload_endpoint(object)->spec.ip_networks, text);
+			if (handle->listed[a])
+				str_list_add(&as_workload_endpoint(object)->spec.ip_networks,
+					     ip_format(&addr).s);
 		}
 		*ARRAY_ADD(looking->v, looking->n) = (struct ipam_audited){.object = object};
 	}
@@ -432,9 +543,12 @@ static void check_block(struct history *h, const struct world_object *at,
 	for (unsigned int i = 0; i < ipam_block_size(block); i++) {
 		struct ip_addr addr = ip_add(&ipam_block_cidr(block)->addr, i);
 		int held = h->held[index_of(&addr)];
+		const struct passing *passing = &h->passing[index_of(&addr)];
 		const char *name = ipam_block_handle(block, i);
+		bool passed =
+			passing->on && name && strcmp(h->handles[passing->to].name, name) == 0;
 
-		if (held && (!name || strcmp(h->handles[held - 1].name, name) != 0))
+		if (held && !passed && (!name || strcmp(h->handles[held - 1].name, name) != 0))
 			fail_msg("%s, acknowledged to %s, is of %s", ip_format(&addr).s,
 				 h->handles[held - 1].name, name ? name : "nobody");
 		if (name)
@@ -523,6 +637,15 @@ static void remove_node(struct history *h, struct peer *peer)
 	crash(h, peer);
 	peer->gone = true;
 	/* Its pods went with it. */
+	for (unsigned int a = 0; a < ADDRS; a++) {
+		struct passing *passing = &h->passing[a];
+
+		if (!passing->on || passing->node != (unsigned int)(peer - h->peers))
+			continue;
+		h->handles[passing->to].fate = FATE_UNKNOWN;
+		h->handles[passing->from].giving = false;
+		passing->on = false;
+	}
 	for (unsigned int i = 0; i < h->n_handles; i++) {
 		struct handle *handle = &h->handles[i];
 
@@ -533,6 +656,21 @@ static void remove_node(struct history *h, struct peer *peer)
 			if (handle->listed[a])
 				h->held[a] = 0;
 		}
+	}
+}
+
+/* What was cut off is asked for again. */
+static void pass_all(struct history *h)
+{
+	for (unsigned int a = 0; a < ADDRS; a++) {
+		struct ipam_request request = {.handle = NULL};
+
+		if (!h->passing[a].on)
+			continue;
+		fill_hand_over(h, a, &request);
+		world_serve(&h->world, h->peers[h->passing[a].node].plan, &request, 1, h->now);
+		acknowledge_passed(h, &request);
+		assert_false(h->passing[a].on);
 	}
 }
 
@@ -709,14 +847,17 @@ static void run_history(const struct history_config *config)
 	check(h);
 	if (config->mirror_end)
 		config->mirror_end(config->mirror_data, &h->world);
+	pass_all(h);
+	check(h);
 	collect_all(h);
 	check(h);
 	check_collected(h);
 	if (config->verbose)
-		print_message("%u nodes, %u addresses given, %u crashes, %u conflicts, "
-			      "%u collections\n",
-			      h->n_peers, h->n_acks, h->n_crashes, h->n_conflicts,
-			      h->n_collections);
+		print_message(
+			"%u nodes, %u addresses given, %u handed over, %u crashes, %u conflicts, "
+			"%u collections\n",
+			h->n_peers, h->n_acks, h->n_passed, h->n_crashes, h->n_conflicts,
+			h->n_collections);
 	tear_down(h);
 	free(h);
 }

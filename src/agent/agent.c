@@ -60,8 +60,11 @@ static void on_applied(void *ctx)
 
 static void configure_policy(struct agent *agent)
 {
-	bool vxlan =
-		calc_wants_vxlan(agent->calc, AF_INET) || calc_wants_vxlan(agent->calc, AF_INET6);
+	bool vxlan;
+
+	if (agent->args.policy_off)
+		return;
+	vxlan = calc_wants_vxlan(agent->calc, AF_INET) || calc_wants_vxlan(agent->calc, AF_INET6);
 
 	policy_enforcer_configure(agent->policy, &agent->felix->spec, vxlan,
 				  calc_wants_ipip(agent->calc));

@@ -260,13 +260,22 @@ int dataplane_on_monitor(sd_event_source *source, int fd, uint32_t revents, void
 int dataplane_on_nat(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct dataplane *dataplane = userdata;
+	struct err err = ERR_INIT;
 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	if (policy_table_check(dataplane->policy)) {
+	if (!policy_table_check(dataplane->policy))
+		return 0;
+	/* At once and before all else: without our rules everything passes. */
+	if (!dataplane->in_sync || policy_table_apply(dataplane->policy, &err) < 0) {
 		dataplane->nat_dirty = true;
 		dataplane_schedule_apply(dataplane);
+		return 0;
+	}
+	if (policy_table_changed(dataplane->policy)) {
+		log_warning_limited("somebody changed our nftables rules; they are right again");
+		dataplane->stats.n_repairs++;
 	}
 	return 0;
 }

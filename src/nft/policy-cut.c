@@ -3,7 +3,8 @@
 /*
  * Connections of before. What a deleted pod had goes, so that nothing of it reaches the next pod
  * with its address. And where it is wanted, connections that the policy of now would not let begin
- * are cut: each entry of the kernel's table is judged as its first packet would be. What the host
+ * are cut: each entry of the kernel's table is judged as its first packet would be. That is done in
+ * any case after a time without rules, else what began in it would go on for good. What the host
  * itself sends to its pods is never judged, as no policy of theirs applies to it.
  */
 
@@ -270,9 +271,12 @@ int table_cut(struct policy_table *table, struct err *err)
 	}
 	if (r == 0)
 		table_cut_deinit(table);
-	if (r == 0 && table->cut && table->config.cut_denied)
+	if (r == 0 && table->enforces &&
+	    (table->reopened || (table->cut && table->config.cut_denied)))
 		r = cut_denied(table, err);
-	if (r == 0)
+	if (r == 0) {
 		table->cut = false;
+		table->reopened = false;
+	}
 	return r;
 }

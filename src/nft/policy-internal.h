@@ -211,6 +211,8 @@ struct policy_table {
 	bool changed;
 	struct ip_addr *flush; /* addresses whose connections are to go */
 	size_t n_flush;
-	bool cut; /* what was told since the last cut may deny connections there are */
+	bool cut;      /* what was told since the last cut may deny connections there are */
+	bool tampered; /* somebody changed the table since the last commit */
+	bool reopened; /* there was a time without rules since the last cut */
 	struct nft_builder *builder;
 };

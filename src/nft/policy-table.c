@@ -232,10 +232,13 @@ int policy_table_apply(struct policy_table *table, struct err *err)
 		int r = nft_ruleset_commit(table->rulesets[f], table->nl, &reason);
 
 		table->changed = table->changed || r == NFT_E_CHANGED;
+		table->reopened = table->reopened || nft_ruleset_was_open(table->rulesets[f]) ||
+				  (table->tampered && r == NFT_E_CHANGED);
 		/* One family's failure does not keep the other from its rules. */
 		if (r < 0 && failed == 0)
 			failed = err_set(err, r, "IPv%u: %s", ip_version(family_of(f)), reason.msg);
 	}
+	table->tampered = table->tampered && failed;
 	return failed ? failed : table_cut(table, err);
 }
 
@@ -295,6 +298,7 @@ bool policy_table_check(struct policy_table *table)
 		for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left))
 			foreign = foreign || is_foreign(table, message);
 	}
+	table->tampered = table->tampered || foreign;
 	if (foreign)
 		policy_table_invalidate(table);
 	return foreign;

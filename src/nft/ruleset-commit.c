@@ -287,6 +287,18 @@ static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct 
 	return nft_batch_size(batch) || filled ? NFT_E_CHANGED : 0;
 }
 
+static bool is_open(const struct nft_ruleset *ruleset)
+{
+	struct nft_chain *chain;
+	struct nft_chain *next;
+
+	HASH_ITER(hh, ruleset->chains, chain, next)
+	if (chain->refs && chain->is_base && !chain->known &&
+	    strcmp(chain->base.type, "filter") == 0)
+		return true;
+	return false;
+}
+
 static int read_and_commit(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
 {
 	int r;
@@ -294,6 +306,7 @@ static int read_and_commit(struct nft_ruleset *ruleset, struct nl *nl, struct er
 	nft_ruleset_forget(ruleset);
 	r = nft_ruleset_read(ruleset, nl, err);
 	nft_ruleset_list_all(ruleset);
+	ruleset->was_open = is_open(ruleset);
 	return r < 0 ? r : commit_difference(ruleset, nl, err);
 }
 
@@ -302,6 +315,7 @@ int nft_ruleset_commit(struct nft_ruleset *ruleset, struct nl *nl, struct err *e
 	bool valid = ruleset->valid;
 	int r = -ESTALE;
 
+	ruleset->was_open = false;
 	if (!nft_ruleset_is_dirty(ruleset))
 		return 0;
 	if (valid)

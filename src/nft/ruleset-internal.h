@@ -49,6 +49,7 @@ struct nft_ruleset {
 	uint8_t family;
 	bool told[NFT_PARTS_];
 	bool valid;
+	bool was_open;
 	bool has_table;	      /* the kernel has it */
 	bool has_untold;      /* and in it, something of a part that nobody spoke of yet */
 	bool remake;	      /* something in the kernel's can't be changed into ours */

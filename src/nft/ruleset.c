@@ -451,6 +451,11 @@ void nft_ruleset_invalidate(struct nft_ruleset *ruleset)
 	ruleset->valid = false;
 }
 
+bool nft_ruleset_was_open(const struct nft_ruleset *ruleset)
+{
+	return ruleset->was_open;
+}
+
 bool nft_ruleset_is_valid(const struct nft_ruleset *ruleset)
 {
 	return ruleset->valid;

@@ -127,6 +127,8 @@ struct nft_chain *nft_chain_share(struct nft_ruleset *ruleset, const char *prefi
 void nft_ruleset_invalidate(struct nft_ruleset *ruleset);
 bool nft_ruleset_is_valid(const struct nft_ruleset *ruleset);
 bool nft_ruleset_is_dirty(const struct nft_ruleset *ruleset);
+/* Did the last commit find a filter chain missing at its hook? Packets have passed there unseen. */
+bool nft_ruleset_was_open(const struct nft_ruleset *ruleset);
 
 /*
  * 0: the kernel has what is wanted. NFT_E_CHANGED: it had not, and now has. <0: it has what it had,

@@ -162,12 +162,13 @@ def matrix(pods):
 class Flow:
     """Numbered packets from one pod to another and back; finish() gives the report."""
 
-    def __init__(self, program, source, target, pps, seconds, port=9000):
+    def __init__(self, program, source, target, pps, seconds, port=9000, address=None):
         self._receiver = target.ns.popen([program, "recv", port], stdout=subprocess.PIPE, text=True)
         if self._receiver.stdout.readline() != "ready\n":
             raise LabError(f"flow recv in {target.name} does not start")
         self._sender = source.ns.popen(
-            [program, "send", target.address, port, pps, seconds], stdout=subprocess.PIPE, text=True
+            [program, "send", address or target.address, port, pps, seconds],
+            stdout=subprocess.PIPE, text=True
         )
         self._seconds = seconds
 
@@ -180,6 +181,39 @@ class Flow:
             return json.loads(out)
         finally:
             for process in (self._sender, self._receiver):
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+
+
+class Fresh:
+    """
+    Datagrams to one address, each the first of a connection; finish() says which arrived and when.
+    With seconds more than it takes: it goes on until finish().
+    """
+
+    def __init__(self, program, source, target, address, pps, seconds, port=9100):
+        self._counter = target.ns.popen([program, "count", port], stdout=subprocess.PIPE, text=True)
+        if self._counter.stdout.readline() != "ready\n":
+            raise LabError(f"flow count in {target.name} does not start")
+        self._pps = pps
+        self._sender = source.ns.popen([program, "fresh", address, port, pps, seconds],
+                                       stdout=subprocess.PIPE, text=True)
+
+    def finish(self):
+        """Ends the flow now: {sent, refused, received, lost, spans: [(from, to, packets)]}."""
+        try:
+            self._sender.terminate()
+            report = json.loads(self._sender.communicate(timeout=20)[0])
+            time.sleep(0.3)  # what is under way
+            self._counter.terminate()
+            report.update(json.loads(self._counter.communicate(timeout=20)[0]))
+            report["lost"] = report["sent"] - report["received"]
+            report["lost_at_ns"] = [report["start_ns"] + number * 10**9 // self._pps
+                                    for number in report.pop("missing")]
+            return report
+        finally:
+            for process in (self._sender, self._counter):
                 if process.poll() is None:
                     process.kill()
                 process.wait()

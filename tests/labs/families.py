@@ -38,9 +38,9 @@ def prepared(n_nodes, prepare=None, **environment):
             raise
 
 
-def family_pod(lab, node, name, v4=True, v6=True):
+def family_pod(lab, node, name, v4=True, v6=True, namespace="default"):
     """A pod with addresses of the families asked for."""
-    pod = lab.new_pod(node, name)
+    pod = lab.new_pod(node, name, namespace)
     conf = cni.pod_conf(node.name)
     conf["ipam"].update(assign_ipv4=str(v4).lower(), assign_ipv6=str(v6).lower())
     answer = cni.call(pod, "ADD", conf)

@@ -4,11 +4,17 @@
  * A steady flow of numbered packets for tests that must lose none.
  *
  *	flow recv PORT				answers every datagram with itself, until killed
- *	flow send ADDR PORT PPS SECONDS		sends numbered datagrams, counts the answers and
- *prints one line of JSON; ends early on SIGTERM or SIGINT
+ *	flow send ADDR PORT PPS SECONDS		sends numbered datagrams and counts the answers
+ *	flow fresh ADDR PORT PPS SECONDS	sends numbered datagrams, each from another port, so
+ *						that each is the first of a connection
+ *	flow count PORT				counts the datagrams that arrive, answers none
+ *
+ * All but the first print one line of JSON at their end, which SIGTERM or SIGINT brings early.
  *
  * A packet counts as lost when its answer has not come GRACE_MS after the last one was sent. The
  * longest silence between two answers is given too: a short outage shows there before it loses.
+ * Of what arrives, the times are given from when to when (CLOCK_MONOTONIC), with a silence of
+ * SPAN_GAP_MS between them.
  */
 
 #include <arpa/inet.h>
@@ -17,6 +23,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +37,11 @@
 #define LOST_SHOWN   20u
 #define NS_PER_S     1000000000ll
 #define SOCKET_BYTES (8 << 20)
+#define SPAN_GAP_MS  200
+#define SPANS_MAX    64u
+#define PORT_FIRST   20000u
+#define PORTS	     40000u
+#define ANY_PORT     "0"
 
 struct flow {
 	int fd;
@@ -124,6 +136,146 @@ static int receive(const char *port)
 	return 0;
 }
 
+/* --- Datagrams from ever other ports ------------------------------------------------------ */
+
+struct udp_datagram {
+	uint16_t source_port;
+	uint16_t destination_port;
+	uint16_t length;
+	uint16_t checksum;
+	uint64_t number;
+} __attribute__((packed));
+
+/* The kernel makes the IP header; IPv4 does without a checksum, of IPv6's the kernel sees to. */
+static int open_raw(const char *host)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM,
+				 .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+	struct addrinfo *info = NULL;
+	int bytes = SOCKET_BYTES, at = offsetof(struct udp_datagram, checksum), fd, r;
+
+	r = getaddrinfo(host, ANY_PORT, &hints, &info);
+	if (r) {
+		fprintf(stderr, "flow: %s: %s\n", host, gai_strerror(r));
+		exit(2);
+	}
+	fd = socket(info->ai_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (fd < 0 || connect(fd, info->ai_addr, info->ai_addrlen) < 0) {
+		perror("flow: raw socket");
+		exit(1);
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	if (info->ai_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_CHECKSUM, &at, sizeof(at));
+	freeaddrinfo(info);
+	return fd;
+}
+
+static void sleep_until(int64_t when)
+{
+	const struct timespec ts = {.tv_sec = when / NS_PER_S, .tv_nsec = when % NS_PER_S};
+
+	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+static int send_fresh(const char *host, uint16_t port, uint64_t n, uint64_t pps)
+{
+	struct udp_datagram datagram = {.destination_port = htons(port),
+					.length = htons(sizeof(datagram))};
+	int64_t start = now_ns();
+	uint64_t n_refused = 0, i;
+	int fd = open_raw(host);
+
+	for (i = 0; i < n && !stop; i++) {
+		sleep_until(start + (int64_t)(i * (uint64_t)NS_PER_S / pps));
+		datagram.source_port = htons((uint16_t)(PORT_FIRST + i % PORTS));
+		datagram.number = i;
+		if (send(fd, &datagram, sizeof(datagram), 0) < 0)
+			n_refused++;
+	}
+	printf("{\"sent\": %llu, \"refused\": %llu, \"start_ns\": %lld}\n", (unsigned long long)i,
+	       (unsigned long long)n_refused, (long long)start);
+	close(fd);
+	return 0;
+}
+
+/* --- What arrives ------------------------------------------------------------------------- */
+
+struct span {
+	int64_t first_ns;
+	int64_t last_ns;
+	uint64_t n;
+};
+
+struct arrivals {
+	struct span spans[SPANS_MAX];
+	unsigned int n_spans; /* the last one takes in all that comes after */
+	uint64_t n;
+	uint64_t n_repeated;
+	uint64_t end; /* behind the highest number */
+	uint8_t *seen;
+};
+
+static void note_arrival(struct arrivals *arrivals, uint64_t number, int64_t now)
+{
+	struct span *span = &arrivals->spans[arrivals->n_spans ? arrivals->n_spans - 1 : 0];
+
+	if (number >= PACKETS_MAX || arrivals->seen[number]) {
+		arrivals->n_repeated++;
+		return;
+	}
+	arrivals->seen[number] = 1;
+	arrivals->n++;
+	if (number >= arrivals->end)
+		arrivals->end = number + 1;
+	if (!arrivals->n_spans ||
+	    (now - span->last_ns > SPAN_GAP_MS * 1000000ll && arrivals->n_spans < SPANS_MAX)) {
+		span = &arrivals->spans[arrivals->n_spans++];
+		span->first_ns = now;
+	}
+	span->last_ns = now;
+	span->n++;
+}
+
+static int count(const char *port)
+{
+	struct arrivals arrivals = {.seen = calloc(PACKETS_MAX, 1)};
+	/* So that a signal just before recv() is seen. */
+	const struct timeval limit = {.tv_usec = 100000};
+	int fd = open_socket(NULL, port, true);
+	unsigned int n_shown = 0;
+	uint64_t number;
+
+	if (!arrivals.seen)
+		abort();
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	printf("ready\n");
+	(void)fflush(stdout);
+	while (!stop) {
+		if (recv(fd, &number, sizeof(number), 0) == (ssize_t)sizeof(number))
+			note_arrival(&arrivals, number, now_ns());
+	}
+	while (recv(fd, &number, sizeof(number), MSG_DONTWAIT) == (ssize_t)sizeof(number))
+		note_arrival(&arrivals, number, now_ns());
+	printf("{\"received\": %llu, \"repeated\": %llu, \"spans\": [",
+	       (unsigned long long)arrivals.n, (unsigned long long)arrivals.n_repeated);
+	for (unsigned int i = 0; i < arrivals.n_spans; i++)
+		printf("%s[%lld, %lld, %llu]", i ? ", " : "", (long long)arrivals.spans[i].first_ns,
+		       (long long)arrivals.spans[i].last_ns,
+		       (unsigned long long)arrivals.spans[i].n);
+	printf("], \"missing\": [");
+	for (uint64_t i = 0; i < arrivals.end && n_shown < LOST_SHOWN; i++) {
+		if (!arrivals.seen[i])
+			printf("%s%llu", n_shown++ ? ", " : "", (unsigned long long)i);
+	}
+	printf("]}\n");
+	free(arrivals.seen);
+	close(fd);
+	return 0;
+}
+
+/* --- A flow and its answers --------------------------------------------------------------- */
+
 /* Takes in every answer that is there; a number seen twice counts once. */
 static void take_answers(struct flow *flow)
 {
@@ -196,17 +348,25 @@ int main(int argc, char **argv)
 	const struct sigaction action = {.sa_handler = on_signal};
 	struct flow flow = {0};
 	uint64_t pps, n;
+	bool fresh;
 
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
 	if (argc == 3 && strcmp(argv[1], "recv") == 0)
 		return receive(argv[2]);
-	if (argc != 6 || strcmp(argv[1], "send") != 0) {
-		fprintf(stderr, "usage: flow recv PORT | flow send ADDR PORT PPS SECONDS\n");
+	if (argc == 3 && strcmp(argv[1], "count") == 0)
+		return count(argv[2]);
+	fresh = argc == 6 && strcmp(argv[1], "fresh") == 0;
+	if (argc != 6 || (strcmp(argv[1], "send") != 0 && !fresh)) {
+		fprintf(stderr, "usage: flow recv|count PORT | "
+				"flow send|fresh ADDR PORT PPS SECONDS\n");
 		return 2;
 	}
 	pps = parse_number(argv[4], 100000, "packets per second");
 	n = pps * parse_number(argv[5], PACKETS_MAX / pps, "seconds");
+	if (fresh)
+		return send_fresh(argv[2], (uint16_t)parse_number(argv[3], UINT16_MAX, "port"), n,
+				  pps);
 	flow.seen = calloc(n, 1);
 	if (!flow.seen)
 		abort();

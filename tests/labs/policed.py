@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Pods under policy, and flows of both families between them that show any gap of it: some may pass
+and must lose nothing, some may not and nothing of them may arrive.
+"""
+
+import contextlib
+import json
+
+from clusters import NFT, vxlan_cluster
+from families import family_pod, pool
+from lab import FLOW, probe
+
+DENIED_PPS = 5000
+ALLOWED_PPS = 1000
+SECONDS = 200  # longer than any test; flows are ended by finish()
+FAMILIES = (4, 6)
+
+
+def network_policy(namespace, name, **spec):
+    """A NetworkPolicy."""
+    return {"apiVersion": "projectcalico.org/v3", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def felix(**spec):
+    """The FelixConfiguration of all nodes."""
+    return {"apiVersion": "projectcalico.org/v3", "kind": "FelixConfiguration",
+            "metadata": {"name": "default"}, "spec": spec}
+
+
+def namespace(name, **labels):
+    """A Kubernetes namespace."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def guard(friends='friend == "yes"', namespace_name="shop", **more):
+    """Whoever lives there speaks with friends alone, both ways."""
+    side = {"namespaceSelector": friends}
+    return network_policy(namespace_name, "guard", selector="all()", types=["Ingress", "Egress"],
+                          ingress=[{"action": "Allow", "source": side}],
+                          egress=[{"action": "Allow", "destination": side}], **more)
+
+
+def address(pod, family):
+    """The pod's address of that family."""
+    return next(one for one in pod.addresses if (":" in one) == (family == 6))
+
+
+def listing(node):
+    """`nft list ruleset` of a node."""
+    return node.ns.output([NFT, "list", "ruleset"])
+
+
+def nft(node, script):
+    """One transaction of `nft -f`."""
+    node.ns.output([NFT, script])
+
+
+class Shop:
+    """On the first node: a shop, a friend of it, a stranger."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.node = lab.nodes[0]
+        lab.apply(pool("six", "fd00:65::/48", blockSize=122))
+        lab.open_namespace("friends", {"friend": "yes"})
+        self.shop = family_pod(lab, self.node, "shop", namespace="shop")
+        self.friend = family_pod(lab, self.node, "friend", namespace="friends")
+        self.stranger = family_pod(lab, self.node, "stranger", namespace="strangers")
+        lab.apply(guard())
+
+
+@contextlib.contextmanager
+def shop(n_nodes=1, **environment):
+    """A cluster with a shop."""
+    with vxlan_cluster(n_nodes, IP6="autodetect", **environment) as lab:
+        yield Shop(lab)
+
+
+class Traffic:
+    """Flows that are there as long as the block; then `denied` and `allowed` hold the reports."""
+
+    def __init__(self, place):
+        self._place = place
+        self._flows = {}
+        self.reports = {}
+
+    def __enter__(self):
+        place = self._place
+        port = 9100
+        for family in FAMILIES:
+            for kind, source, target, pps in (
+                    ("denied ingress", place.stranger, place.shop, DENIED_PPS),
+                    ("denied egress", place.shop, place.stranger, ALLOWED_PPS),
+                    ("allowed fresh", place.friend, place.shop, ALLOWED_PPS)):
+                port += 1
+                self._flows[kind, family] = probe.Fresh(
+                    FLOW, source, target, address(target, family), pps, SECONDS, port)
+            port += 1
+            self._flows["allowed old", family] = probe.Flow(
+                FLOW, place.friend, place.shop, ALLOWED_PPS, SECONDS, port,
+                address(place.shop, family))
+        return self
+
+    def __exit__(self, kind, *_):
+        for name, flow in self._flows.items():
+            with contextlib.suppress(Exception if kind else ()):
+                self.reports[name] = flow.finish() if isinstance(flow, probe.Fresh) \
+                    else flow.finish(stop=True)
+
+    def lost(self):
+        """The reports of allowed flows that lost something."""
+        return {name: report for name, report in self.reports.items()
+                if name[0].startswith("allowed") and report["lost"]}
+
+    def passed(self):
+        """The times at which something of a denied flow came through: {name: [(from, to, n)]}."""
+        return {name: report["spans"] for name, report in self.reports.items()
+                if name[0].startswith("denied") and report["received"]}
+
+    def n_sent(self):
+        """All of them together."""
+        return sum(report["sent"] for report in self.reports.values())
+
+    def assert_no_window(self):
+        """Nothing lost, nothing let through."""
+        assert not self.lost(), self.lost()
+        assert not self.passed(), self.passed()
+
+
+def table(node, family, name="calico"):
+    """The named table as JSON, None without it."""
+    out = node.ns.output([NFT, "-j", "list", "table", family, name], check=False)
+    return json.loads(out)["nftables"] if out.strip() else None

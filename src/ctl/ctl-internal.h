@@ -149,6 +149,7 @@ int ctl_run_ipam_split(struct ctl *ctl, struct err *err);
 int ctl_run_ipam_why(struct ctl *ctl, struct err *err);
 int ctl_run_policy_explain(struct ctl *ctl, struct err *err);
 int ctl_run_policy_impact(struct ctl *ctl, struct err *err);
+int ctl_run_policy_trace(struct ctl *ctl, struct err *err);
 int ctl_run_node_status(struct ctl *ctl, struct err *err);
 int ctl_run_version(struct ctl *ctl, struct err *err);
 int ctl_run_completion(struct ctl *ctl, struct err *err);

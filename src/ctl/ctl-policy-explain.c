@@ -19,80 +19,6 @@
 #define SHOWN_OTHERS	    10 /* policies of a tier that do not apply, without --all */
 #define SOURCE_PORT_DEFAULT 49152
 
-/* --- What was asked ----------------------------------------------------------------------------
- */
-
-struct question {
-	char *from;
-	char *to;
-	char *port; /* "tcp/443" */
-};
-
-static void question_deinit(struct question *question)
-{
-	free(question->from);
-	free(question->to);
-	free(question->port);
-}
-CLEANUP_DEINIT(struct question, question_deinit);
-
-static char *trimmed(const char *text, size_t len)
-{
-	while (len && *text == ' ') {
-		text++;
-		len--;
-	}
-	while (len && text[len - 1] == ' ')
-		len--;
-	return xstrndup(text, len);
-}
-
-/* "FROM -> TO:PORT" in one word, or FROM and TO:PORT in two. */
-static int question_parse(const struct ctl_args *args, struct question *ret, struct err *err)
-{
-	const char *first = args->operands[0];
-	const char *arrow = strstr(first, "->");
-	const char *second = args->n_operands > 1 ? args->operands[1]
-			     : arrow		  ? arrow + 2 + strspn(arrow + 2, " ")
-						  : NULL;
-	const char *colon = second ? strrchr(second, ':') : NULL;
-
-	if (!second || (args->n_operands > 1 && arrow))
-		return err_set(err, -EINVAL,
-			       "expected 'FROM -> TO:PROTOCOL/PORT' in quotes, or FROM and "
-			       "TO:PROTOCOL/PORT; see koratctl help policy explain");
-	/* In an IPv6 address there are colons, but no letter behind the last that begins a name. */
-	if (!colon || ip_parse(second + (strncmp(second, "ip/", 3) == 0 ? 3 : 0),
-			       &(struct ip_addr){0}, NULL) == 0)
-		return err_set(err, -EINVAL,
-			       "%.300s: what is spoken is missing, as in %.300s:tcp/443", second,
-			       second);
-	ret->from = trimmed(first, args->n_operands > 1 ? strlen(first) : (size_t)(arrow - first));
-	ret->to = trimmed(second, (size_t)(colon - second));
-	ret->port = trimmed(colon + 1, strlen(colon + 1));
-	return 0;
-}
-
-/* Both ends in one family: the first that both have. */
-static int find_ends(struct policy_world *world, const struct question *question,
-		     struct connection_end *from, struct connection_end *to, struct err *err)
-{
-	static const uint8_t families[] = {AF_INET, AF_INET6};
-	struct connection_end any;
-	int r;
-
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
-		if (connection_end_find(world, question->from, families[i], from, NULL) == 0 &&
-		    connection_end_find(world, question->to, families[i], to, NULL) == 0)
-			return 0;
-	r = connection_end_find(world, question->from, 0, &any, err);
-	if (r == 0)
-		r = connection_end_find(world, question->to, 0, &any, err);
-	return r < 0 ? r
-		     : err_set(err, -EINVAL, "%s and %s have no IP version in common",
-			       question->from, question->to);
-}
-
 /* --- Text --------------------------------------------------------------------------------------
  */
 
@@ -279,7 +205,7 @@ static json_t *end_json(const struct connection_end *end, const char *asked)
 	return json;
 }
 
-static void print_json(const struct ctl_policies *policies, const struct question *question,
+static void print_json(const struct ctl_policies *policies, const struct ctl_question *question,
 		       const struct connection_end *from, const struct connection_end *to,
 		       const struct packet *packet, const struct connection_trace *trace)
 {
@@ -303,7 +229,7 @@ static void print_json(const struct ctl_policies *policies, const struct questio
 int ctl_run_policy_explain(struct ctl *ctl, struct err *err)
 {
 	const struct ctl_args *args = &ctl->args;
-	_cleanup_(question_deinitp) struct question question = {.from = NULL};
+	_cleanup_(ctl_question_deinitp) struct ctl_question question = {.from = NULL};
 	_cleanup_(ctl_policies_deinitp) struct ctl_policies policies = {.world = NULL};
 	_cleanup_(connection_trace_deinitp) struct connection_trace trace = {.stations = NULL};
 	struct printer printer = {.policies = &policies, .all = args->set[FLAG_ALL]};
@@ -315,7 +241,7 @@ int ctl_run_policy_explain(struct ctl *ctl, struct err *err)
 	int r = ctl_check_format(args, &json, err);
 
 	if (r == 0)
-		r = question_parse(args, &question, err);
+		r = ctl_question_parse(args, /* needs_port= */ true, &question, err);
 	if (r == 0 && args->set[FLAG_SOURCE_PORT]) {
 		r = parse_u64(args->values[FLAG_SOURCE_PORT], 1, UINT16_MAX, &source_port, err);
 		if (r == 0)
@@ -324,7 +250,7 @@ int ctl_run_policy_explain(struct ctl *ctl, struct err *err)
 	if (r == 0)
 		r = ctl_policies_read(ctl, &policies, err);
 	if (r == 0)
-		r = find_ends(policies.world, &question, &from, &to, err);
+		r = ctl_question_ends(policies.world, &question, &from, &to, err);
 	if (r == 0)
 		r = connection_port_parse(question.port, &to, &packet, err);
 	if (r < 0)

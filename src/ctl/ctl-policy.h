@@ -22,6 +22,21 @@ MUST_CHECK int ctl_policies_read(struct ctl *ctl, struct ctl_policies *ret, stru
 MUST_CHECK int ctl_policies_apply(struct policy_world *world, const struct ctl_items *items,
 				  struct err *err);
 
+/* "FROM -> TO:PORT" in one word, or FROM and TO:PORT in two. */
+struct ctl_question {
+	char *from;
+	char *to;
+	char *port; /* "tcp/443"; NULL: it is not said */
+};
+void ctl_question_deinit(struct ctl_question *question);
+CLEANUP_DEINIT(struct ctl_question, ctl_question_deinit);
+MUST_CHECK int ctl_question_parse(const struct ctl_args *args, bool needs_port,
+				  struct ctl_question *ret, struct err *err);
+/* Both ends in one family: the first that both have. */
+MUST_CHECK int ctl_question_ends(struct policy_world *world, const struct ctl_question *question,
+				 struct connection_end *from, struct connection_end *to,
+				 struct err *err);
+
 /* Where an object, or one of its rules, stands: "web.yaml:12"; "" where it is not known. */
 struct ctl_place {
 	char s[300];

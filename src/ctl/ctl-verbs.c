@@ -71,6 +71,7 @@ const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 	[FLAG_FORMAT] = {"output", 'o', "FORMAT", format_words, "text or json"},
 	[FLAG_ALL] = {"all", 0, NULL, NULL, "everything, however much it is"},
 	[FLAG_SOURCE_PORT] = {"source-port", 0, "PORT", NULL, "port that is sent from (49152)"},
+	[FLAG_SECONDS] = {"seconds", 0, "N", NULL, "how long, 1..3600 (10)"},
 	[FLAG_CONFIG] = {"config", 'c', "FILE", NULL,
 			 "where the datastore is (/etc/calico/calicoctl.cfg)"},
 	[FLAG_HELP] = {"help", 'h', NULL, NULL, "this text"},
@@ -294,6 +295,26 @@ const struct ctl_verb ctl_verbs[] = {
 		.examples = "koratctl policy impact -f new-policy.yaml\n"
 			    "koratctl policy impact -f new-policy.yaml --from cluster/ -o json",
 		.run = ctl_run_policy_impact,
+	},
+	{
+		.name = "policy trace",
+		.operands = "('FROM -> TO[:PROTOCOL/PORT]' | FROM TO[:PROTOCOL/PORT])",
+		.takes = OPERANDS_CONNECTION,
+		.flags = CTL_FLAG(FLAG_SECONDS) | CTL_FLAG(FLAG_FROM) | CTL_FLAG(FLAG_RECURSIVE) |
+			 CTL_FLAG(FLAG_FORMAT) | CTL_FLAG(FLAG_NAMESPACE),
+		.doc = "Follow real packets through the kernel of this node, rule by rule",
+		.more = "The ends are those of policy explain; if both are addresses, no datastore is asked.\n"
+			"Nothing is sent: the packets are those that FROM sends meanwhile and that pass this\n"
+			"node, so try on both nodes. Every rule they match is shown, whoever made it, with\n"
+			"the policy and its rule where it is one of ours; packets that fare the same are\n"
+			"shown once and counted. Answers are not followed.\n"
+			"A temporary nftables table korat-trace-PID marks the packets; the kernel removes it\n"
+			"when this program ends, however it ends. Needs root.\n"
+			"The exit code is 2 if a packet was denied, 1 if anything was wrong, else 0.",
+		.examples =
+			"koratctl policy trace 'pod/shop/web -> pod/shop/db:tcp/5432' --seconds 30\n"
+			"koratctl policy trace 10.1.0.5 10.2.0.7 -o json",
+		.run = ctl_run_policy_trace,
 	},
 	{
 		.name = "node status",

@@ -33,6 +33,8 @@
 
 struct nft_batch {
 	uint8_t family;
+	char *table;
+	uint32_t flags;
 	struct buf bytes;
 	size_t n;
 	size_t last; /* offset of the last change, which asks for the acknowledgement */
@@ -61,9 +63,16 @@ static void put_batch_message(struct nft_batch *batch, uint16_t type)
 
 struct nft_batch *nft_batch_new(uint8_t family)
 {
+	return nft_batch_new_of(family, NFT_TABLE, 0);
+}
+
+struct nft_batch *nft_batch_new_of(uint8_t family, const char *table, uint32_t flags)
+{
 	struct nft_batch *batch = XNEW(struct nft_batch);
 
 	batch->family = family;
+	batch->table = xstrdup(table);
+	batch->flags = flags;
 	put_batch_message(batch, NFNL_MSG_BATCH_BEGIN);
 	return batch;
 }
@@ -73,6 +82,7 @@ struct nft_batch *nft_batch_free(struct nft_batch *batch)
 	if (!batch)
 		return NULL;
 	buf_deinit(&batch->bytes);
+	free(batch->table);
 	free(batch);
 	return NULL;
 }
@@ -111,7 +121,7 @@ static struct nlmsghdr *open_message(struct nft_batch *batch, uint16_t type, uin
 	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
 	header->nfgen_family = nft_family(batch->family);
 	header->version = NFNETLINK_V0;
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, NFT_TABLE); /* 1 for every kind of object */
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, batch->table); /* 1 for every kind of object */
 	return message;
 }
 
@@ -122,7 +132,11 @@ static void put_u32(struct nlmsghdr *message, uint16_t type, uint32_t value)
 
 void nft_batch_add_table(struct nft_batch *batch)
 {
-	close_message(batch, open_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE));
+	struct nlmsghdr *message = open_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+
+	if (batch->flags)
+		put_u32(message, NFTA_TABLE_FLAGS, batch->flags);
+	close_message(batch, message);
 }
 
 void nft_batch_delete_table(struct nft_batch *batch)
@@ -335,12 +349,36 @@ void nft_batch_flush_chain(struct nft_batch *batch, const char *name)
 	close_message(batch, message);
 }
 
-struct nft_comment nft_comment_of(uint64_t id)
+struct nft_comment nft_comment_of(uint64_t id, const char *label)
 {
 	struct nft_comment comment;
 
-	(void)snprintf(comment.s, sizeof(comment.s), "cali:%016" PRIx64, id);
+	(void)snprintf(comment.s, sizeof(comment.s), "cali:%016" PRIx64 "%s%s", id,
+		       label ? " " : "", label ? label : "");
 	return comment;
+}
+
+/* User data is a list of type, length, value; the comment is what we put there alone. */
+bool nft_comment_read(const struct nlattr *data, struct nft_comment *ret, uint64_t *ret_id,
+		      const char **ret_label)
+{
+	const size_t plain = strlen("cali:") + 16;
+	struct nft_comment again;
+	const uint8_t *bytes;
+	size_t size;
+
+	if (!data)
+		return false;
+	bytes = mnl_attr_get_payload(data);
+	size = mnl_attr_get_payload_len(data);
+	if (size < 2 + plain + 1 || size - 2 > sizeof(ret->s) || bytes[0] != UDATA_COMMENT ||
+	    bytes[1] != size - 2 || bytes[size - 1])
+		return false;
+	memcpy(ret->s, bytes + 2, size - 2);
+	*ret_id = strtoull(ret->s + strlen("cali:"), NULL, 16);
+	*ret_label = ret->s[plain] == ' ' ? ret->s + plain + 1 : NULL;
+	again = nft_comment_of(*ret_id, *ret_label);
+	return strlen(ret->s) == size - 3 && strcmp(again.s, ret->s) == 0;
 }
 
 /* The counter's two attributes lie behind each other, bytes first. */
@@ -361,7 +399,7 @@ static void set_counter(uint8_t *expressions, const struct nft_rule *rule, uint6
 void nft_batch_append_rule(struct nft_batch *batch, const char *chain, const struct nft_rule *rule,
 			   uint64_t packets, uint64_t bytes)
 {
-	struct nft_comment comment = nft_comment_of(rule->id);
+	struct nft_comment comment = nft_comment_of(rule->id, rule->label);
 	uint8_t udata[2 + NFT_COMMENT_SIZE] = {UDATA_COMMENT, (uint8_t)(strlen(comment.s) + 1)};
 	struct nlmsghdr *message =
 		open_message(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);

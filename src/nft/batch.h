@@ -11,6 +11,8 @@
 
 struct nft_batch;
 struct nft_batch *nft_batch_new(uint8_t family);
+/* Of another table, copied; 'flags' NFT_TABLE_F_*. */
+struct nft_batch *nft_batch_new_of(uint8_t family, const char *table, uint32_t flags);
 struct nft_batch *nft_batch_free(struct nft_batch *batch);
 CLEANUP_FUNC(struct nft_batch *, nft_batch_free);
 size_t nft_batch_size(const struct nft_batch *batch); /* changes */
@@ -45,12 +47,15 @@ void nft_batch_delete_element(struct nft_batch *batch, const char *set,
 /* 0: the kernel has it. <0: nothing was done, 'err' has the kernel's reason. */
 MUST_CHECK int nft_batch_commit(struct nft_batch *batch, struct nl *nl, struct err *err);
 
-/* "cali:" and the rule's id, as its comment has it. */
-#define NFT_COMMENT_SIZE 24
+/* "cali:" and the rule's id, then what it is if it says so: "cali:0123456789abcdef rule 3". */
+#define NFT_COMMENT_SIZE (24 + NFT_LABEL_MAX)
 struct nft_comment {
 	char s[NFT_COMMENT_SIZE];
 };
-struct nft_comment nft_comment_of(uint64_t id);
+struct nft_comment nft_comment_of(uint64_t id, const char *label);
+/* From a rule's user data. False: it is none of ours. 'ret->s' is the comment, '*ret_label' in it. */
+bool nft_comment_read(const struct nlattr *data, struct nft_comment *ret, uint64_t *ret_id,
+		      const char **ret_label);
 
 /* The numbers by which the nft program calls a set's types. */
 uint32_t nft_schema_key_type(const struct nft_schema *schema, uint8_t family);

@@ -143,6 +143,7 @@ static void accept_connections(struct render *render)
 {
 	nft_begin(render->b);
 	put_ct_bits(render->b, NFT_CT_STATE, CT_ESTABLISHED_OR_RELATED);
+	nft_put_label(render->b, "belongs to a connection");
 	end_rule(render, NF_ACCEPT, NULL);
 }
 
@@ -150,6 +151,7 @@ static void accept_marked(struct render *render)
 {
 	nft_begin(render->b);
 	nft_put_match_mark(render->b, MARK_ACCEPT, MARK_ACCEPT);
+	nft_put_label(render->b, "was allowed before");
 	end_rule(render, NF_ACCEPT, NULL);
 }
 
@@ -170,8 +172,10 @@ static void each_workload_prefix(struct render *render, uint32_t key, int verdic
 	for (size_t i = 0; i < config->n_prefixes; i++) {
 		nft_begin(render->b);
 		put_interface_prefix(render->b, key, config->prefixes[i]);
-		if (verdict == NF_DROP)
+		if (verdict == NF_DROP) {
+			nft_put_label(render->b, "nothing here lets a pod's packet pass");
 			nft_put_counter(render->b);
+		}
 		end_rule(render, verdict, chain);
 	}
 }
@@ -302,6 +306,7 @@ static struct nft_chain *source_chain(struct render *outer)
 	if (render.f == 1)
 		return_link_local(&render);
 	nft_begin(render.b);
+	nft_put_label(render.b, "the source address is not the pod's");
 	end_counted(&render, NF_DROP);
 	nft_chain_set_rules(render.table->rulesets[render.f], chain, &render.rules);
 	return chain;
@@ -353,6 +358,7 @@ static void guard_ipip(struct render *render)
 	end_rule(render, NF_ACCEPT, NULL);
 	nft_begin(render->b);
 	put_protocol(render->b, IPPROTO_IPIP);
+	nft_put_label(render->b, "a tunnel from no node");
 	end_counted(render, NF_DROP);
 }
 
@@ -371,6 +377,7 @@ static void guard_vxlan(struct render *render)
 	nft_begin(render->b);
 	put_udp_port(render->b, port);
 	put_local_destination(render->b);
+	nft_put_label(render->b, "a tunnel from no node");
 	end_counted(render, NF_DROP);
 }
 

@@ -173,6 +173,16 @@ static char *chain_name(const struct table_policy *policy, enum policy_way way)
 	return xasprintf("%s_%s", prefix, digest_hex(&digest).s);
 }
 
+/* Rules are counted from 1, as a person does. */
+static void put_rule_label(struct nft_builder *b, const struct layout_rule *first,
+			   const struct layout_rule *last)
+{
+	if (first->index == last->index)
+		nft_put_label(b, "rule %zu", first->index + 1);
+	else
+		nft_put_label(b, "rules %zu to %zu", first->index + 1, last->index + 1);
+}
+
 /* The rules from 'at' on in one lookup. How many that were; 0: they can't. */
 static size_t render_merged(struct policy_table *table, struct table_policy *policy, unsigned int f,
 			    enum policy_way way, size_t at, struct nft_rules *rules)
@@ -188,6 +198,7 @@ static size_t render_merged(struct policy_table *table, struct table_policy *pol
 		nft_begin(table->builder);
 		put_merged_lookup(table->builder, family_of(f), &merged, i);
 		put_action(table->builder, table, f, way, policy, &layout->v[at]);
+		put_rule_label(table->builder, &layout->v[at], &layout->v[at + n - 1]);
 		nft_rules_add(rules, nft_end(table->builder));
 		nft_rules_use_set(rules, merged.v[i]);
 	}
@@ -213,6 +224,7 @@ static void render_chain(struct policy_table *table, struct table_policy *policy
 		nft_begin(table->builder);
 		put_matches(table, f, table->builder, &rules, &layout->v[i]);
 		put_action(table->builder, table, f, way, policy, &layout->v[i]);
+		put_rule_label(table->builder, &layout->v[i], &layout->v[i]);
 		nft_rules_add(&rules, nft_end(table->builder));
 		i++;
 	}

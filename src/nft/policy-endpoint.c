@@ -64,12 +64,23 @@ static void add_jump(struct policy_table *table, unsigned int f, struct nft_rule
 	nft_rules_use_chain(rules, nft_chain_ref(table->rulesets[f], chain, NULL));
 }
 
+/* Why nothing let the packet pass. */
+struct end {
+	const char *letters[POLICY_WAYS_];
+	const char *label;
+	bool has_id;
+};
+static const struct end end_unknown = {{"DPI", "DPE"}, "unknown policy ", true};
+static const struct end end_of_tier = {{"DTI", "DTE"}, "end of tier ", true};
+static const struct end end_no_profile = {{"DRI", "DRE"}, "no profile allows", false};
+
 static void add_deny(struct policy_table *table, unsigned int f, enum policy_way way,
-		     struct nft_rules *rules, const char *letters, const char *id)
+		     struct nft_rules *rules, const struct end *end, const char *id)
 {
 	nft_begin(table->builder);
 	nft_put_counter(table->builder);
-	put_flow_log(table->builder, table, way, letters, id);
+	nft_put_label(table->builder, "%s%s", end->label, end->has_id ? id : "");
+	put_flow_log(table->builder, table, way, end->letters[way], id);
 	put_deny(table->builder, table, f, /* may_answer= */ true);
 	nft_rules_add(rules, nft_end(table->builder));
 }
@@ -105,6 +116,7 @@ static void add_drop_invalid(struct policy_table *table, struct nft_rules *rules
 	nft_put_ct(table->builder, NFT_CT_STATE, 0);
 	nft_put_bitwise(table->builder, 0, &mask, &zero, sizeof(mask));
 	nft_put_compare(table->builder, 0, /* equal= */ false, &zero, sizeof(zero));
+	nft_put_label(table->builder, "belongs to no connection and begins none");
 	nft_put_counter(table->builder);
 	nft_put_verdict(table->builder, NF_DROP, NULL);
 	nft_rules_add(rules, nft_end(table->builder));
@@ -122,6 +134,7 @@ static void add_drop_protocol(struct policy_table *table, struct nft_rules *rule
 		nft_put_payload(table->builder, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, 0);
 		nft_put_compare(table->builder, 0, /* equal= */ true, &wire, sizeof(wire));
 	}
+	nft_put_label(table->builder, "a tunnel out of a pod");
 	nft_put_counter(table->builder);
 	nft_put_verdict(table->builder, NF_DROP, NULL);
 	nft_rules_add(rules, nft_end(table->builder));
@@ -175,8 +188,7 @@ static void add_policies(struct policy_table *table, unsigned int f, enum policy
 
 		/* What is not known may be a policy that denies. */
 		if (!policy)
-			add_deny(table, f, way, rules, way == POLICY_WAY_INGRESS ? "DPI" : "DPE",
-				 tier->policies[i].name);
+			add_deny(table, f, way, rules, &end_unknown, tier->policies[i].name);
 		if (!policy || !is_enforced(policy, way) || !policy->rules[f][way].n)
 			continue;
 		add_jump(table, f, rules, nft_chain_name(policy->chains[f][way]));
@@ -184,8 +196,7 @@ static void add_policies(struct policy_table *table, unsigned int f, enum policy
 			add_pass_return(table, rules);
 	}
 	if (tier->denies && tier->enforced)
-		add_deny(table, f, way, rules, way == POLICY_WAY_INGRESS ? "DTI" : "DTE",
-			 tier->denies);
+		add_deny(table, f, way, rules, &end_of_tier, tier->denies);
 }
 
 static void add_tier(struct policy_table *table, unsigned int f, enum policy_way way,
@@ -235,8 +246,7 @@ static void add_steps(struct policy_table *table, unsigned int f, enum policy_wa
 			add_verdict(table, rules, NF_ACCEPT);
 			break;
 		case LAYOUT_STEP_DENY:
-			add_deny(table, f, way, rules, way == POLICY_WAY_INGRESS ? "DRI" : "DRE",
-				 "no-profile");
+			add_deny(table, f, way, rules, &end_no_profile, "no-profile");
 			break;
 		case LAYOUT_STEP_POLICY:
 		case LAYOUT_STEP_TIER_END:
@@ -274,6 +284,7 @@ static void add_failsafe(struct policy_table *table, unsigned int f, struct nft_
 				0);
 		nft_put_range(b, 0, /* inside= */ true, masked.addr.bytes, last.bytes, size);
 	}
+	nft_put_label(b, "failsafe port");
 	nft_put_counter(b);
 	nft_put_verdict(b, NF_ACCEPT, NULL);
 	nft_rules_add(rules, nft_end(b));

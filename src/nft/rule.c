@@ -13,11 +13,14 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/digest.h"
+#include "base/hash-table.h"
 #include "base/ip.h"
 
 #define MARK_REG 15
@@ -25,6 +28,7 @@
 void nft_rule_deinit(struct nft_rule *rule)
 {
 	free(rule->expressions);
+	free(rule->label);
 	*rule = (struct nft_rule){0};
 }
 
@@ -32,6 +36,23 @@ void nft_begin(struct nft_builder *b)
 {
 	b->message = mnl_nlmsg_put_header(b->bytes);
 	b->counter = 0;
+	b->label = NULL;
+}
+
+uint64_t nft_stamp(uint64_t id, const char *label)
+{
+	return label ? hash_string(id, label) : id;
+}
+
+void nft_put_label(struct nft_builder *b, const char *format, ...)
+{
+	char text[NFT_LABEL_MAX + 1];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	replace_str(&b->label, xstrdup(text));
 }
 
 struct nft_rule nft_end(struct nft_builder *b)
@@ -43,6 +64,8 @@ struct nft_rule nft_end(struct nft_builder *b)
 	rule.expressions = xmemdup(mnl_nlmsg_get_payload(b->message), rule.size);
 	digest = digest_of(DIGEST_SHA224, rule.expressions, rule.size);
 	memcpy(&rule.id, digest.bytes, sizeof(rule.id));
+	rule.label = TAKE_PTR(b->label);
+	rule.stamp = nft_stamp(rule.id, rule.label);
 	/* Attributes are padded with what is there, which is part of the digest. */
 	memset(b->bytes, 0, b->message->nlmsg_len + NLMSG_HDRLEN);
 	return rule;
@@ -276,6 +299,20 @@ void nft_put_reject(struct nft_builder *b, uint8_t family)
 void nft_put_notrack(struct nft_builder *b)
 {
 	close_expression(b, open_expression(b, "notrack"));
+}
+
+void nft_put_trace(struct nft_builder *b)
+{
+	static const uint8_t on = 1;
+	struct expression e = open_expression(b, "immediate");
+
+	put_reg(b, NFTA_IMMEDIATE_DREG, MARK_REG);
+	put_data(b, NFTA_IMMEDIATE_DATA, &on, sizeof(on));
+	close_expression(b, e);
+	e = open_expression(b, "meta");
+	put_u32(b, NFTA_META_KEY, NFT_META_NFTRACE);
+	put_reg(b, NFTA_META_SREG, MARK_REG);
+	close_expression(b, e);
 }
 
 static void put_port(struct nft_builder *b, uint32_t reg, uint16_t port)

@@ -13,8 +13,11 @@
 
 #include <linux/netfilter/nf_tables.h>
 
+#include "base/macros.h"
+
 #define NFT_RULE_MAX  32768
 #define NFT_REG_WORDS 16
+#define NFT_LABEL_MAX 96
 
 /* The table of both families; all in it is ours. */
 #define NFT_TABLE "calico"
@@ -25,6 +28,8 @@ struct nft_rule {
 	size_t size;
 	uint64_t id;
 	size_t counter; /* offset of the counter's attributes; 0: it counts nothing */
+	char *label;	/* what it is, in words, for its comment; NULL: it says none */
+	uint64_t stamp; /* of id and label: rules with one stamp are the same in all */
 };
 void nft_rule_deinit(struct nft_rule *rule);
 
@@ -36,6 +41,7 @@ struct nft_builder {
 	alignas(8) uint8_t bytes[NFT_RULE_MAX];
 	struct nlmsghdr *message;
 	size_t counter;
+	char *label;
 };
 void nft_begin(struct nft_builder *b);
 /* Gives the rule. */
@@ -60,6 +66,9 @@ void nft_put_verdict_map(struct nft_builder *b, uint32_t reg, const char *map);
 /* NF_ACCEPT, NF_DROP, NFT_RETURN, NFT_JUMP, NFT_GOTO. 'chain' NULL but for the last two. */
 void nft_put_verdict(struct nft_builder *b, int verdict, const char *chain);
 void nft_put_counter(struct nft_builder *b);
+/* Says what the rule is; cut at NFT_LABEL_MAX bytes. It is no part of the rule's id. */
+void nft_put_label(struct nft_builder *b, const char *format, ...) PRINTF_LIKE(2, 3);
+uint64_t nft_stamp(uint64_t id, const char *label);
 /* The kind of an address: RTN_*. 'flags' NFTA_FIB_F_*. */
 void nft_put_address_type(struct nft_builder *b, uint32_t flags, uint32_t reg);
 /* Sets the bits of 'mask' in the packet's mark to those of 'value'. Uses register 15. */
@@ -73,5 +82,7 @@ void nft_put_nflog(struct nft_builder *b, const char *prefix, uint16_t group);
 /* An ICMP error of the family, port unreachable. */
 void nft_put_reject(struct nft_builder *b, uint8_t family);
 void nft_put_notrack(struct nft_builder *b);
+/* What the packet meets from here on is announced. Uses register 15. */
+void nft_put_trace(struct nft_builder *b);
 /* To a source port of the range; 0, 0: to any. Uses registers 14 and 15. */
 void nft_put_masquerade(struct nft_builder *b, uint16_t first_port, uint16_t last_port);

@@ -96,7 +96,7 @@ static bool needs_rules(const struct nft_chain *chain)
 	if (!chain->known || chain->remake || chain->n_known_rules != chain->rules.n)
 		return true;
 	for (size_t i = 0; i < chain->rules.n; i++)
-		if (chain->known_rules[i] != chain->rules.v[i].id)
+		if (chain->known_rules[i] != chain->rules.v[i].stamp)
 			return true;
 	return false;
 }

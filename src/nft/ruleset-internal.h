@@ -40,7 +40,7 @@ struct nft_chain {
 	bool remake; /* the kernel's hangs elsewhere */
 	bool listed;
 	struct nft_rules rules;
-	uint64_t *known_rules; /* ids of the kernel's */
+	uint64_t *known_rules; /* stamps of the kernel's */
 	size_t n_known_rules;
 	UT_hash_handle hh;
 };

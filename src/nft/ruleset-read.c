@@ -137,22 +137,22 @@ static int chain_message(struct nft_reading *reading, const struct nlmsghdr *mes
 	return 0;
 }
 
-/* User data is a list of type, length, value; the comment is what we put there alone. */
 static uint64_t id_of(const struct nlattr *data)
 {
 	struct nft_comment comment;
-	char text[NFT_COMMENT_SIZE] = "";
-	const uint8_t *bytes;
+	const char *label;
 	uint64_t id;
-	char *end;
 
-	if (!data || mnl_attr_get_payload_len(data) != 2 + strlen("cali:") + 16 + 1)
-		return UNKNOWN_RULE;
-	bytes = mnl_attr_get_payload(data);
-	memcpy(text, bytes + 2, strlen("cali:") + 16);
-	id = strtoull(text + strlen("cali:"), &end, 16);
-	comment = nft_comment_of(id);
-	return strcmp(comment.s, text) == 0 ? id : UNKNOWN_RULE;
+	return nft_comment_read(data, &comment, &id, &label) ? id : UNKNOWN_RULE;
+}
+
+static uint64_t stamp_of(const struct nlattr *data)
+{
+	struct nft_comment comment;
+	const char *label;
+	uint64_t id;
+
+	return nft_comment_read(data, &comment, &id, &label) ? nft_stamp(id, label) : UNKNOWN_RULE;
 }
 
 static uint64_t u64_of(const struct nlattr *attr)
@@ -213,7 +213,7 @@ static int rule_message(struct nft_reading *reading, const struct nlmsghdr *mess
 
 		if (strcmp(chain->name, name) != 0)
 			continue;
-		*ARRAY_ADD(chain->rules, chain->n_rules) = id_of(tb[NFTA_RULE_USERDATA]);
+		*ARRAY_ADD(chain->rules, chain->n_rules) = stamp_of(tb[NFTA_RULE_USERDATA]);
 		reading->at = (size_t)(chain - reading->chains);
 		break;
 	}

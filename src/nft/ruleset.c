@@ -312,7 +312,7 @@ uint64_t nft_rules_id(const struct nft_rules *rules)
 	uint64_t id;
 
 	for (size_t i = 0; i < rules->n; i++)
-		ids[i] = rules->v[i].id;
+		ids[i] = rules->v[i].stamp;
 	digest = digest_of(DIGEST_SHA224, ids, rules->n * sizeof(*ids));
 	memcpy(&id, digest.bytes, sizeof(id));
 	return id;
@@ -510,7 +510,7 @@ static void settle_chain(struct nft_ruleset *ruleset, struct nft_chain *chain)
 		return;
 	}
 	for (size_t i = 0; i < chain->rules.n; i++)
-		*ARRAY_ADD(chain->known_rules, chain->n_known_rules) = chain->rules.v[i].id;
+		*ARRAY_ADD(chain->known_rules, chain->n_known_rules) = chain->rules.v[i].stamp;
 }
 
 void nft_ruleset_settle(struct nft_ruleset *ruleset)

@@ -101,7 +101,7 @@ void nft_rules_add(struct nft_rules *rules, struct nft_rule rule);
 /* 'set', 'chain': one reference is handed over. */
 void nft_rules_use_set(struct nft_rules *rules, struct nft_set *set);
 void nft_rules_use_chain(struct nft_rules *rules, struct nft_chain *chain);
-/* Of what was said, in order: two lists with one id are equal. */
+/* Of what was said, in order: two lists with one id are equal, labels too. */
 uint64_t nft_rules_id(const struct nft_rules *rules);
 void nft_rules_deinit(struct nft_rules *rules, struct nft_ruleset *ruleset);
 

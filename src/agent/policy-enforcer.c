@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "agent/connection-flusher.h"
 #include "agent/policy-config.h"
 #include "base/alloc.h"
 #include "calc/policy-graph.h"
@@ -24,6 +25,7 @@
 struct policy_enforcer {
 	struct policy_graph *graph;
 	struct policy_table *table; /* the dataplane's, which keeps it right */
+	struct connection_flusher *flusher;
 	bool in_sync;
 	sd_event_source *apply_source; /* deferred to the end of the turn */
 	sd_event_source *retry_source;
@@ -56,6 +58,25 @@ static void report_problems(struct policy_enforcer *enforcer)
 	enforcer->stats.n_problems = n;
 }
 
+/* Nothing of its address's former pod reaches a pod. */
+static void settle_addresses(struct policy_enforcer *enforcer, const struct policy_update *update)
+{
+	for (size_t i = 0; i < update->n_endpoints; i++) {
+		const struct policy_endpoint *endpoint = update->endpoints[i];
+
+		for (size_t k = 0; !endpoint->is_host && k < endpoint->n_addrs; k++)
+			connection_flusher_settle(enforcer->flusher, &endpoint->addrs[k].addr);
+	}
+}
+
+static void end_connections(struct policy_enforcer *enforcer)
+{
+	_cleanup_free_ struct ip_addr *gone = NULL;
+	size_t n = policy_table_take_gone(enforcer->table, &gone);
+
+	connection_flusher_add(enforcer->flusher, gone, n);
+}
+
 int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 {
 	struct policy_update update;
@@ -66,6 +87,7 @@ int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 	if (!enforcer->in_sync)
 		return 0;
 	policy_graph_flush(enforcer->graph, &update);
+	settle_addresses(enforcer, &update);
 	policy_table_update(enforcer->table, &update);
 	report_problems(enforcer);
 	r = policy_table_apply(enforcer->table, &failure);
@@ -76,6 +98,7 @@ int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 		return err_set(err, r, "policy: %s", failure.msg);
 	}
 	enforcer->failure.msg[0] = '\0';
+	end_connections(enforcer);
 	return 0;
 }
 
@@ -165,6 +188,9 @@ int policy_enforcer_new(sd_event *event, const char *node_name, struct policy_ta
 
 	enforcer->table = table;
 	enforcer->graph = policy_graph_new(node_name);
+	r = connection_flusher_new(event, &enforcer->flusher, err);
+	if (r < 0)
+		return r;
 	r = add_sources(enforcer, event);
 	if (r < 0)
 		return err_errno(err, r, "can't set a timer");
@@ -179,6 +205,7 @@ struct policy_enforcer *policy_enforcer_free(struct policy_enforcer *enforcer)
 	(void)sd_event_source_disable_unref(enforcer->apply_source);
 	(void)sd_event_source_disable_unref(enforcer->retry_source);
 	(void)policy_graph_free(enforcer->graph);
+	connection_flusher_free(enforcer->flusher);
 	free(enforcer);
 	return NULL;
 }

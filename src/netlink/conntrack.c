@@ -13,7 +13,10 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/alloc.h"
 
 #define CT_ATTRS     (CTA_ZONE + 1)
 #define CT_TUPLE_MAX 512
@@ -192,6 +195,14 @@ static int read_tuple(const struct nlattr *attr, struct tuple *ret)
 	return r;
 }
 
+static struct ip_addr destination_of(const struct tuple *tuple)
+{
+	const struct nlattr *attr =
+		tuple->ip[CTA_IP_V4_DST] ? tuple->ip[CTA_IP_V4_DST] : tuple->ip[CTA_IP_V6_DST];
+
+	return attr ? nl_attr_addr(attr) : (struct ip_addr){0};
+}
+
 static struct ip_addr source_of(const struct tuple *tuple)
 {
 	const struct nlattr *attr =
@@ -226,6 +237,7 @@ static int read_entry(const struct nlattr *const *tb, struct conntrack_entry *re
 	*ret = (struct conntrack_entry){
 		.source = source_of(&orig),
 		.destination = source_of(&reply),
+		.original_destination = destination_of(&orig),
 		.protocol = u8_of(orig.proto[CTA_PROTO_NUM], NULL),
 		.source_port = u16_of(orig.proto[CTA_PROTO_SRC_PORT]),
 		.destination_port = u16_of(reply.proto[CTA_PROTO_SRC_PORT]),
@@ -285,5 +297,69 @@ int conntrack_cut(struct nl *netfilter, uint8_t family,
 	for (size_t i = 0; r == 0 && i < nl_batch_size(cut.flush.batch); i++)
 		*ret_n += nl_batch_errnum(cut.flush.batch, i) == 0;
 	nl_batch_free(cut.flush.batch);
+	return r;
+}
+
+/* --- Many addresses ----------------------------------------------------------------------- */
+
+#define FLUSH_TOGETHER 3
+
+struct addr_set {
+	struct ip_addr *v; /* sorted */
+	size_t n;
+};
+
+static int compare_addrs(const void *a, const void *b)
+{
+	return ip_compare(a, b);
+}
+
+static bool has_addr(const struct addr_set *set, const struct ip_addr *addr)
+{
+	return bsearch(addr, set->v, set->n, sizeof(*set->v), compare_addrs) != NULL;
+}
+
+static bool is_of_any(const struct conntrack_entry *entry, void *ctx)
+{
+	return has_addr(ctx, &entry->source) || has_addr(ctx, &entry->destination) ||
+	       has_addr(ctx, &entry->original_destination);
+}
+
+static int flush_together(struct nl *netfilter, const struct ip_addr *addrs, size_t n,
+			  size_t *ret_n, struct err *err)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	_cleanup_free_ struct ip_addr *sorted = xmemdup(addrs, n * sizeof(*addrs));
+	struct addr_set set = {.v = sorted, .n = n};
+	int r = 0;
+
+	qsort(sorted, n, sizeof(*sorted), compare_addrs);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
+		bool any = false;
+		size_t n_cut = 0;
+
+		for (size_t k = 0; k < n; k++)
+			any = any || addrs[k].family == families[i];
+		if (any)
+			r = conntrack_cut(netfilter, families[i], is_of_any, &set, &n_cut, err);
+		*ret_n += n_cut;
+	}
+	return r;
+}
+
+int conntrack_flush_addrs(struct nl *netfilter, const struct ip_addr *addrs, size_t n,
+			  size_t *ret_n, struct err *err)
+{
+	int r = 0;
+
+	*ret_n = 0;
+	if (n >= FLUSH_TOGETHER)
+		return flush_together(netfilter, addrs, n, ret_n, err);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		size_t n_flushed = 0;
+
+		r = conntrack_flush_addr(netfilter, &addrs[i], &n_flushed, err);
+		*ret_n += n_flushed;
+	}
 	return r;
 }

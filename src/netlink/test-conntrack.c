@@ -93,9 +93,35 @@ static void test_flush(void **state)
 	assert_int_equal(count(), 0);
 }
 
+static void test_flush_together(void **state)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct ip_addr gone[] = {addr("10.1.1.1"), addr("fd00::2"), addr("10.1.1.9"),
+				 addr("10.1.1.8")};
+	struct err err = ERR_INIT;
+	size_t n = 0;
+
+	(void)state;
+	if (nl_open(NETLINK_NETFILTER, -1, &nl, &err) < 0)
+		fail_msg("%s", err.msg);
+	talk("10.1.1.1", "10.1.1.2", 1000);
+	talk("10.1.1.2", "10.1.1.1", 1001);
+	talk("10.1.1.2", "10.1.1.3", 1002);
+	talk("fd00::1", "fd00::2", 1000);
+	assert_int_equal(count(), 4);
+	assert_int_equal(conntrack_flush_addrs(nl, gone, ARRAY_SIZE(gone), &n, &err), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(count(), 1);
+	assert_int_equal(conntrack_flush_addrs(nl, &gone[1], 1, &n, &err), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(conntrack_flush_addrs(nl, gone, 0, &n, &err), 0);
+	assert_int_equal(count(), 1);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_flush)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_flush),
+					   cmocka_unit_test(test_flush_together)};
 
 	lab_enter();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Connections of before. What a deleted pod had goes, so that nothing of it reaches the next pod
- * with its address. And where it is wanted, connections that the policy of now would not let begin
- * are cut: each entry of the kernel's table is judged as its first packet would be. That is done in
- * any case after a time without rules, else what began in it would go on for good. What the host
+ * Connections of before. What a deleted pod had is to go, so that nothing of it reaches the next pod
+ * with its address: which addresses those are is noted here. And where it is wanted, connections that
+ * the policy of now would not let begin are cut: each entry of the kernel's table is judged as its
+ * first packet would be. That is done in any case after a time without rules, else what began in it
+ * would go on for good. What the host
  * itself sends to its pods is never judged, as no policy of theirs applies to it.
  */
 
@@ -259,20 +260,23 @@ void table_cut_deinit(struct policy_table *table)
 	table->n_flush = 0;
 }
 
+size_t policy_table_take_gone(struct policy_table *table, struct ip_addr **ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n_flush; i++)
+		if (!is_in_use(table, &table->flush[i]))
+			table->flush[n++] = table->flush[i];
+	*ret = TAKE_PTR(table->flush);
+	table->n_flush = 0;
+	return n;
+}
+
 int table_cut(struct policy_table *table, struct err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < table->n_flush; i++) {
-		size_t n;
-
-		if (!is_in_use(table, &table->flush[i]))
-			r = conntrack_flush_addr(table->nl, &table->flush[i], &n, err);
-	}
-	if (r == 0)
-		table_cut_deinit(table);
-	if (r == 0 && table->enforces &&
-	    (table->reopened || (table->cut && table->config.cut_denied)))
+	if (table->enforces && (table->reopened || (table->cut && table->config.cut_denied)))
 		r = cut_denied(table, err);
 	if (r == 0) {
 		table->cut = false;

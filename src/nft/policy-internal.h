@@ -159,7 +159,7 @@ void table_base_deinit(struct policy_table *table);
 
 /* --- policy-cut.c: connections of before --- */
 
-/* The address has no pod any more: its connections go with the next apply. */
+/* The address may have no pod any more, for policy_table_take_gone(). */
 void table_flush_later(struct policy_table *table, const struct ip_addr *addr);
 /* After a commit. */
 MUST_CHECK int table_cut(struct policy_table *table, struct err *err);

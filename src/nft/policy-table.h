@@ -51,6 +51,12 @@ MUST_CHECK int policy_table_apply(struct policy_table *table, struct err *err);
 bool policy_table_changed(const struct policy_table *table);
 void policy_table_invalidate(struct policy_table *table);
 
+/*
+ * Addresses whose pods are gone since the last call: their connections are to be ended, which the
+ * table leaves to the caller as it takes time. free() *ret.
+ */
+size_t policy_table_take_gone(struct policy_table *table, struct ip_addr **ret);
+
 /* Readable when the kernel announces a change of a ruleset. */
 int policy_table_fd(const struct policy_table *table);
 /* Drains the announcements. True: ours may have been changed by someone else: invalidated. */

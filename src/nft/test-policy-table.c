@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -20,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "netlink/conntrack.h"
 #include "netlink/netns.h"
 #include "netlink/test-lab.h"
 #include "nft/test-policy-table.h"
@@ -413,6 +415,21 @@ static void test_cut(void **state)
 	world_deinit(&world);
 }
 
+/* Ends what the agent would end. How many addresses are gone. */
+static size_t end_gone(struct lab *lab)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	_cleanup_free_ struct ip_addr *gone = NULL;
+	size_t n = policy_table_take_gone(lab->table, &gone);
+	struct err err = ERR_INIT;
+	size_t n_ended;
+
+	if (nl_open(NETLINK_NETFILTER, -1, &nl, &err) < 0 ||
+	    conntrack_flush_addrs(nl, gone, n, &n_ended, &err) < 0)
+		fail_msg("%s", err.msg);
+	return n;
+}
+
 static void test_gone(void **state)
 {
 	struct lab *lab = *state;
@@ -425,10 +442,14 @@ static void test_gone(void **state)
 	world_init(&world);
 	tell(lab, &world);
 	assert_true(reaches(a, b) && reaches(b, a));
-	tell(lab, &world); /* the same again: nothing is flushed */
+	(void)end_gone(lab); /* of the tests of before */
+	tell(lab, &world);
+	assert_int_equal(end_gone(lab), 0);
 	assert_true(reaches(a, b) && reaches(b, a));
 	policy_table_update(lab->table, &update);
 	apply(lab);
+	assert_int_equal(end_gone(lab), 2); /* of both families */
+	assert_int_equal(end_gone(lab), 0);
 	assert_false(reaches(a, b));
 	assert_false(reaches(b, a));
 }

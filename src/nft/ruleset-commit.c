@@ -4,10 +4,12 @@
  * The difference between wanted and known, in the order the kernel demands: what is referred to
  * comes before what refers, and goes after it.
  *
- * The one exception from "one transaction": the kernel shows new members of a set of ranges a moment
- * after the rules of the same transaction. So such a set is first filled, while no rule speaks of
- * it, and then a second transaction makes the rules that do. Sets of ranges that rules speak of
- * already change in the one transaction.
+ * What is new and not reached by anything in force comes in a transaction of its own, before the
+ * one that leads packets there. For a packet that is at work while a transaction takes effect sees
+ * the rules of before and the members of after: by a map it would get into a chain of which, for it,
+ * there are no rules yet, and pass. And the kernel shows new members of a set of ranges a moment
+ * after the rules of the same transaction. Sets of ranges that rules speak of already change in the
+ * one transaction.
  */
 
 #include "nft/ruleset.h"
@@ -191,38 +193,81 @@ static void delete_unwanted(struct nft_ruleset *ruleset, struct nft_batch *batch
 			nft_batch_delete_chain(batch, ruleset->dirty_chains[i]->name);
 }
 
-/* New sets of ranges, filled before a rule speaks of them. */
-static int fill_ranges(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
+static bool is_new_set(const struct nft_set *set)
 {
-	_cleanup_(nft_batch_freep) struct nft_batch *batch = nft_batch_new(ruleset->family);
-	bool any = false;
-	int r;
+	return set->refs && !set->known && !set->schema.verdicts;
+}
 
+static bool is_new_chain(const struct nft_chain *chain)
+{
+	return chain->refs && !chain->known && !chain->is_base;
+}
+
+static bool needs_preparation(const struct nft_ruleset *ruleset)
+{
+	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
+		const struct nft_set *set = ruleset->dirty_sets[i];
+
+		if (is_new_set(set) && set->schema.ranges && set->n_wanted)
+			return true;
+	}
+	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
+		if (is_new_chain(ruleset->dirty_chains[i]))
+			return true;
+	return false;
+}
+
+static void put_prepared(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
 	nft_batch_add_table(batch);
 	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
 		const struct nft_set *set = ruleset->dirty_sets[i];
 
-		if (!set->refs || set->known || !set->schema.ranges || !set->n_wanted)
+		if (!is_new_set(set))
 			continue;
-		any = true;
 		nft_batch_add_set(batch, set->name, &set->schema);
+		sort_intervals(set);
 		add_members(batch, set);
 	}
-	if (!any)
-		return 0;
-	r = nft_batch_commit(batch, nl, err);
-	if (r < 0)
-		return r;
+	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
+		if (is_new_chain(ruleset->dirty_chains[i]))
+			nft_batch_add_chain(batch, ruleset->dirty_chains[i]->name, NULL);
+	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
+		if (is_new_chain(ruleset->dirty_chains[i]))
+			append_rules(batch, ruleset->dirty_chains[i], NULL, 0);
+}
+
+static void note_prepared(struct nft_ruleset *ruleset)
+{
 	ruleset->has_table = true;
 	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
 		struct nft_set *set = ruleset->dirty_sets[i];
 
-		if (!set->refs || set->known || !set->schema.ranges || !set->n_wanted)
+		if (!is_new_set(set))
 			continue;
 		set->known = true;
 		for (size_t k = 0; k < set->n_dirty; k++)
 			set->dirty[k]->known = set->dirty[k]->wanted;
 	}
+	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
+		if (is_new_chain(ruleset->dirty_chains[i]))
+			nft_chain_note_known(ruleset->dirty_chains[i]);
+}
+
+/* What is new and nothing in force leads to. */
+static int prepare(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
+{
+	_cleanup_(nft_batch_freep) struct nft_batch *batch = NULL;
+	int r;
+
+	if (!needs_preparation(ruleset))
+		return 0;
+	batch = nft_batch_new(ruleset->family);
+	put_prepared(ruleset, batch);
+	r = nft_batch_commit(batch, nl, err);
+	if (r < 0)
+		return r;
+	note_prepared(ruleset);
 	return NFT_E_CHANGED;
 }
 
@@ -256,16 +301,16 @@ static void start_anew(struct nft_ruleset *ruleset, struct nft_batch *batch)
 static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
 {
 	_cleanup_(nft_batch_freep) struct nft_batch *batch = nft_batch_new(ruleset->family);
-	bool filled = false;
+	bool prepared = false;
 	int r = 0;
 
 	if (ruleset->remake)
 		start_anew(ruleset, batch);
 	else
-		r = fill_ranges(ruleset, nl, err);
+		r = prepare(ruleset, nl, err);
 	if (r < 0)
 		return r;
-	filled = r == NFT_E_CHANGED;
+	prepared = r == NFT_E_CHANGED;
 	if (is_empty(ruleset)) {
 		if (ruleset->has_table)
 			nft_batch_delete_table(batch);
@@ -284,7 +329,7 @@ static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct 
 	if (r < 0)
 		return r;
 	nft_ruleset_settle(ruleset);
-	return nft_batch_size(batch) || filled ? NFT_E_CHANGED : 0;
+	return nft_batch_size(batch) || prepared ? NFT_E_CHANGED : 0;
 }
 
 static bool is_open(const struct nft_ruleset *ruleset)

@@ -71,6 +71,8 @@ struct nft_chain *nft_chain_make(struct nft_ruleset *ruleset, const char *name,
 /* The kernel's member: known, and wanted or not as before. */
 void nft_set_learn(struct nft_ruleset *ruleset, struct nft_set *set,
 		   const struct nft_element *element);
+/* The kernel's chain has the wanted rules now. */
+void nft_chain_note_known(struct nft_chain *chain);
 /* What the kernel was thought to hold is forgotten. */
 void nft_ruleset_forget(struct nft_ruleset *ruleset);
 /* Lists what differs, everything looked at. */

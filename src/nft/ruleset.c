@@ -497,20 +497,24 @@ static void settle_set(struct nft_ruleset *ruleset, struct nft_set *set)
 		free_set(ruleset, set);
 }
 
-static void settle_chain(struct nft_ruleset *ruleset, struct nft_chain *chain)
+void nft_chain_note_known(struct nft_chain *chain)
 {
-	chain->listed = false;
-	chain->known = chain->refs;
+	chain->known = true;
 	chain->remake = false;
 	free(chain->known_rules);
 	chain->known_rules = NULL;
 	chain->n_known_rules = 0;
-	if (!chain->refs) {
-		free_chain(ruleset, chain);
-		return;
-	}
 	for (size_t i = 0; i < chain->rules.n; i++)
 		*ARRAY_ADD(chain->known_rules, chain->n_known_rules) = chain->rules.v[i].stamp;
+}
+
+static void settle_chain(struct nft_ruleset *ruleset, struct nft_chain *chain)
+{
+	chain->listed = false;
+	if (chain->refs)
+		nft_chain_note_known(chain);
+	else
+		free_chain(ruleset, chain);
 }
 
 void nft_ruleset_settle(struct nft_ruleset *ruleset)

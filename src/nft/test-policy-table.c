@@ -231,10 +231,9 @@ static void tell(struct lab *lab, const struct world *world)
 	apply(lab);
 }
 
-/* One rule for what "b" takes in; everything else is denied. */
-static void tell_rules(struct lab *lab, struct compiled_rule *rules, size_t n)
+/* What "b" takes in; everything else is denied. */
+static void tell_policy(struct lab *lab, char *key, struct compiled_rule *rules, size_t n)
 {
-	static char key[] = "np/default/test";
 	struct world world;
 
 	world_init(&world);
@@ -242,6 +241,13 @@ static void tell_rules(struct lab *lab, struct compiled_rule *rules, size_t n)
 		  /* pass= */ false);
 	tell(lab, &world);
 	world_deinit(&world);
+}
+
+static void tell_rules(struct lab *lab, struct compiled_rule *rules, size_t n)
+{
+	static char key[] = "np/default/test";
+
+	tell_policy(lab, key, rules, n);
 }
 
 /* --- Tests -------------------------------------------------------------------------------- */
@@ -777,7 +783,7 @@ static void test_tunnels_of_pods(void **state)
 
 /* --- While packets flow ------------------------------------------------------------------- */
 
-#define SWITCHES 150
+#define SWITCHES 500
 
 /* Sends to both ports of "b" without a pause, until it is told to stop; how often. */
 static unsigned int flood(const struct lab *lab, int stop)
@@ -814,6 +820,8 @@ static unsigned int drain_socket(int fd)
 static void tell_turn(struct lab *lab, struct compiled_rule *rules, struct port_range *ports,
 		      size_t n, unsigned int turn)
 {
+	static char keys[2][20] = {"np/default/test", "np/default/other"};
+
 	for (size_t i = 0; i < n; i++) {
 		rules[i] = test_rule(i < n / 2 ? POLICY_ACTION_DENY : POLICY_ACTION_ALLOW);
 		rules[i].protocol = 17;
@@ -829,7 +837,8 @@ static void tell_turn(struct lab *lab, struct compiled_rule *rules, struct port_
 	/* A last rule that allows all: only the denying one keeps 3333 out. */
 	rules[n] = test_rule(POLICY_ACTION_ALLOW);
 	rules[n].protocol = 17;
-	tell_rules(lab, rules, turn % 3 ? n + 1 : n);
+	/* Another policy every other time: then the endpoint's chain is another one, too. */
+	tell_policy(lab, keys[turn / 2 % 2], rules, turn % 3 ? n + 1 : n);
 }
 
 static void test_no_gap(void **state)

@@ -44,6 +44,7 @@ struct agent {
 	struct node_status_reporter *status_reporter;
 	sd_event_source *replay_timer; /* DELs that korat-cni queued */
 
+	char *cluster_guid; /* the cluster this node is of; NULL: none */
 	char *bgp_problems; /* as reported last */
 
 	bool in_sync;

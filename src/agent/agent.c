@@ -24,6 +24,7 @@
 
 #include "agent/agent-internal.h"
 #include "agent/cleanup.h"
+#include "agent/cluster-guid.h"
 #include "agent/node-startup.h"
 #include "agent/privileges.h"
 #include "agent/tunnel-address.h"
@@ -460,9 +461,16 @@ static int start(struct agent *agent, struct err *err)
 		return err_errno(err, r, "can't make an event loop");
 	agent->calc = calc_new(agent->args.node_name);
 	agent->metrics.node_name = agent->args.node_name;
+	r = cluster_guid_read(agent->args.state_dir, &agent->cluster_guid, err);
+	if (r < 0)
+		return r;
+	/* What this node is of is there, or it is to be waited for. */
+	agent->store_config.must_exist = agent->cluster_guid != NULL;
 	r = reach_datastore(agent, err);
 	if (r == 0)
 		r = start_node(agent, err);
+	if (r == 0 && !agent->cluster_guid)
+		r = cluster_guid_read(agent->args.state_dir, &agent->cluster_guid, err);
 	if (r == 0)
 		r = start_parts(agent, err);
 	if (r < 0)
@@ -505,6 +513,7 @@ static void agent_deinit(struct agent *agent)
 	(void)sd_event_unref(agent->event);
 	agent_args_deinit(&agent->args);
 	free(agent->bgp_problems);
+	free(agent->cluster_guid);
 	store_config_deinit(&agent->store_config);
 }
 

@@ -19,7 +19,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "agent/cluster-guid.h"
 #include "agent/privileges.h"
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -37,6 +39,7 @@
 
 struct cleanup {
 	const char *run_dir;
+	const char *state_dir;
 	const char *prefix; /* of pods' links */
 	bool dry_run;
 	unsigned int n_found;
@@ -220,6 +223,22 @@ static void remove_tables(struct cleanup *cleanup)
 	remove_table(cleanup, nl, AF_INET6);
 }
 
+/* --- Files ----------------------------------------------------------------------------------- */
+
+/* What binds this node to its cluster: its name, and addresses in reserve that are that one's. */
+static void remove_files(struct cleanup *cleanup)
+{
+	static const char *const names[] = {CLUSTER_GUID_FILE, "korat-reserve.json"};
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", cleanup->state_dir, names[i]);
+
+		if (access(path, F_OK) == 0 && found(cleanup, "file", path) && unlink(path) < 0)
+			note(cleanup, err_errno(&err, -errno, "can't remove %s", path), &err);
+	}
+}
+
 /* --- The program ----------------------------------------------------------------------------- */
 
 /* It would put back everything at once. */
@@ -237,6 +256,7 @@ static int parse(int argc, char **argv, struct cleanup *ret)
 {
 	static const struct option options[] = {{"dry-run", no_argument, NULL, 'n'},
 						{"run-dir", required_argument, NULL, 'r'},
+						{"state-dir", required_argument, NULL, 's'},
 						{"help", no_argument, NULL, 'h'},
 						{0}};
 	int option;
@@ -247,6 +267,8 @@ static int parse(int argc, char **argv, struct cleanup *ret)
 			ret->dry_run = true;
 		else if (option == 'r')
 			ret->run_dir = optarg;
+		else if (option == 's')
+			ret->state_dir = optarg;
 		else
 			break;
 	}
@@ -254,9 +276,10 @@ static int parse(int argc, char **argv, struct cleanup *ret)
 		return 0;
 	(void)fprintf(
 		option == 'h' ? stdout : stderr,
-		"Usage: korat agent cleanup [--dry-run] [--run-dir DIR]\n\n"
+		"Usage: korat agent cleanup [--dry-run] [--run-dir DIR] [--state-dir DIR]\n\n"
 		"Takes what the agent of this node made out of the kernel: pods' links, tunnels,\n"
-		"routes, nftables tables; and stops its BIRD. Stop the agent first.\n");
+		"routes, nftables tables; stops its BIRD; and forgets which cluster this node is of.\n"
+		"Stop the agent first.\n");
 	return option == 'h' ? 1 : -EINVAL;
 }
 
@@ -264,6 +287,7 @@ int cleanup_main(int argc, char **argv)
 {
 	const char *prefix = getenv("FELIX_INTERFACEPREFIX");
 	struct cleanup cleanup = {.run_dir = "/run/korat",
+				  .state_dir = "/var/lib/calico",
 				  .prefix = prefix && *prefix ? prefix : "cali"};
 	struct err err = ERR_INIT;
 	int r = parse(argc, argv, &cleanup);
@@ -288,8 +312,9 @@ int cleanup_main(int argc, char **argv)
 	remove_routes(&cleanup, AF_INET);
 	remove_routes(&cleanup, AF_INET6);
 	remove_tables(&cleanup);
+	remove_files(&cleanup);
 	cleanup.nl = nl_close(cleanup.nl);
 	if (!cleanup.n_found)
-		(void)printf("nothing of Korat is in this kernel\n");
+		(void)printf("nothing of Korat is on this node\n");
 	return cleanup.n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -260,19 +260,27 @@ static void sweep(struct datastore_sync *sync)
 }
 
 /*
- * Every datastore in use has its ClusterInformation. One without is new or emptied, and what it
- * does not have must not be taken for deleted.
+ * Every datastore in use has its ClusterInformation. One without is new or emptied, one with
+ * another's is not ours: what they do not have must not be taken for deleted. NULL: it is in use.
  */
-static bool is_initialised(struct datastore_sync *sync)
+static const char *why_unused(struct datastore_sync *sync)
 {
 	const struct store_object cluster = {
 		.kind = KIND_CLUSTER_INFORMATION,
 		.name = (char *)(uintptr_t) "default",
 	};
+	const char *own = sync->agent->cluster_guid;
 	_cleanup_free_ char *key = NULL;
 	const struct known_object *known = find_known(sync, &cluster, &key);
+	const struct object *object =
+		object_cache_find(&sync->agent->cache, KIND_CLUSTER_INFORMATION, "default");
+	const char *guid = object ? as_cluster_information(object)->spec.cluster_guid : NULL;
 
-	return known && known->snapshot == sync->snapshot;
+	if (!known || known->snapshot != sync->snapshot)
+		return "it has no ClusterInformation \"default\"";
+	if (own && guid && *guid && strcmp(guid, own) != 0)
+		return "its ClusterInformation has the GUID of another cluster";
+	return NULL;
 }
 
 static void take_event(struct datastore_sync *sync, const struct store_event *event)
@@ -280,6 +288,7 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 	const struct store_object *stored = &event->object;
 	_cleanup_free_ char *key = NULL;
 	struct known_object *known;
+	const char *why;
 
 	switch (event->type) {
 	case STORE_EVENT_PUT:
@@ -297,10 +306,11 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 			      stored->revision);
 		return;
 	case STORE_EVENT_IN_SYNC:
-		if (!is_initialised(sync)) {
-			log_error_limited(
-				"the datastore has no ClusterInformation \"default\"; nothing is "
-				"taken for gone until it has");
+		why = why_unused(sync);
+		if (why) {
+			log_error_limited("this is not the datastore of this node's cluster; "
+					  "nothing is taken for gone until it is",
+					  "reason", why, "cluster", sync->agent->cluster_guid);
 			return;
 		}
 		sweep(sync);

@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "agent/cluster-guid.h"
 #include "agent/node-address.h"
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -343,11 +344,15 @@ int node_register(struct store *store, const struct agent_args *args, struct err
 
 int node_startup(struct store *store, const struct agent_args *args, struct err *err)
 {
-	int r = ensure_defaults(store, args, err);
+	int r = cluster_guid_check(store, args, err);
 
+	if (r == 0)
+		r = ensure_defaults(store, args, err);
 	if (r == 0)
 		r = ensure_pools(store, args, err);
 	if (r == 0)
 		r = node_register(store, args, err);
-	return r < 0 ? r : write_node_name(args, err);
+	if (r == 0)
+		r = write_node_name(args, err);
+	return r < 0 ? r : cluster_guid_keep(store, args, err);
 }

@@ -3,7 +3,7 @@
 
 /*
  * What a node does before its loop begins, as calico/node's start-up: cluster-wide defaults,
- * default pools, this node's address and Node object, the file nodename. Blocking, against the
+ * default pools, this node's address and Node object, the files nodename and korat-cluster. Blocking, against the
  * datastore.
  */
 

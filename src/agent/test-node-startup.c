@@ -134,6 +134,7 @@ static void test_restarted_half_way(void **state)
 	};
 	struct place *place = *state;
 	struct agent_args args = args_of(place, "node-a");
+	_cleanup_free_ char *path = xasprintf("%s/korat-cluster", place->dir);
 
 	args.v6_pool_cidr = "fd42::/112";
 	start(place, &args);
@@ -141,6 +142,8 @@ static void test_restarted_half_way(void **state)
 		uint64_t other = place_revision(place, objects[(i + 1) % ARRAY_SIZE(objects)].kind,
 						objects[(i + 1) % ARRAY_SIZE(objects)].name);
 
+		/* The last step, which was not come to. */
+		assert_int_equal(unlink(path), 0);
 		place_remove(place, objects[i].kind, objects[i].name);
 		start(place, &args);
 		if (!place_revision(place, objects[i].kind, objects[i].name))
@@ -464,6 +467,47 @@ static void test_bad_pools(void **state)
 	}
 }
 
+static void put_cluster(struct place *place, const char *guid)
+{
+	struct object *object = model_new(KIND_CLUSTER_INFORMATION, NULL, "default");
+
+	as_cluster_information(object)->spec.cluster_guid = xstrdup(guid);
+	place_put(place, object);
+}
+
+/* An emptied datastore, or another cluster's, is not written to; ours is taken when it is back. */
+static void test_other_cluster(void **state)
+{
+	struct place *place = *state;
+	struct agent_args args = args_of(place, "node-a");
+	_cleanup_(model_freep) struct object *cluster = NULL;
+	_cleanup_free_ char *path = xasprintf("%s/korat-cluster", place->dir);
+
+	start(place, &args);
+	start(place, &args);
+	cluster = place_get(place, KIND_CLUSTER_INFORMATION, NULL, "default");
+	place_remove(place, KIND_CLUSTER_INFORMATION, "default");
+	place_remove(place, KIND_IP_POOL, "default-ipv4-ippool");
+	refuse(place, &args, "the datastore has no ClusterInformation");
+	refuse(place, &args, as_cluster_information(cluster)->spec.cluster_guid);
+	refuse(place, &args, "korat agent cleanup");
+	put_cluster(place, "5f5e");
+	refuse(place, &args, "is of the cluster 5f5e");
+	assert_int_equal(place_count(place, KIND_IP_POOL), 0);
+	put_cluster(place, as_cluster_information(cluster)->spec.cluster_guid);
+	start(place, &args);
+	assert_int_equal(place_count(place, KIND_IP_POOL), 1);
+	/* A datastore of before, whose ClusterInformation says nothing. */
+	put_cluster(place, "");
+	start(place, &args);
+	/* After the cleanup of a node it joins any. */
+	assert_int_equal(unlink(path), 0);
+	put_cluster(place, "5f5e");
+	start(place, &args);
+	put_cluster(place, "5f5f");
+	refuse(place, &args, "is of the cluster 5f5f");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
 
 int main(void)
@@ -484,6 +528,7 @@ int main(void)
 		TEST(test_pools),
 		TEST(test_own_pool),
 		TEST(test_bad_pools),
+		TEST(test_other_cluster),
 	};
 
 	lab_enter();

@@ -40,8 +40,8 @@ static inline int place_setup(void **state)
 
 static inline int place_teardown(void **state)
 {
-	static const char *const names[] = {"korat.db", "korat.db-wal", "korat.db-shm",
-					    "korat.db-journal", "nodename"};
+	static const char *const names[] = {"korat.db",		"korat.db-wal", "korat.db-shm",
+					    "korat.db-journal", "nodename",	"korat-cluster"};
 	struct place *place = *state;
 
 	place->store = store_close(place->store);

@@ -50,7 +50,7 @@ def _difference(before, after):
 
 def _cleanup(lab, node, *options):
     done = node.ns.run(subprocess.run, [KORAT, "agent", "cleanup", "--run-dir", node.run_dir,
-                                        *options],
+                                        "--state-dir", node.state_dir, *options],
                        capture_output=True, text=True, env=lab.environment, timeout=60)
     return done.returncode, done.stdout, done.stderr
 

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dataplane outlives the agent: it is killed and comes back, and no packet is lost."""
 
+import contextlib
+import json
+import shutil
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -111,3 +115,69 @@ def test_unreachable_store_at_start_is_said(clean_machine):
             node.start_agent(wait=False)
             wait_for(node.agent_ready, 3, "serves")
         assert "/nonexistent/dir" in node.log.read_text(encoding="utf-8")
+
+
+def _store_files(lab):
+    return [path for path in lab.directory.iterdir() if path.name.startswith("store.db")]
+
+
+def _other_cluster(path):
+    """The datastore becomes that of another cluster, in which this one's pods are not."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("DELETE FROM object WHERE kind IN ('workloadendpoints', 'ipamhandles', "
+                   "'ipamblocks', 'blockaffinities', 'ippools')")
+        (text,) = db.execute("SELECT value FROM object WHERE kind = 'clusterinformations'").fetchone()
+        guid = json.loads(text)["spec"]["clusterGUID"]
+        db.execute("UPDATE object SET value = replace(value, ?, ?) WHERE kind = "
+                   "'clusterinformations'", (guid, guid[::-1] + "0"))
+        db.commit()
+
+
+def test_node_stays_with_its_cluster(clean_machine):
+    """No datastore is begun anew in the place of one that is away, and no other one is believed."""
+    with vxlan_cluster(1) as lab:
+        node = lab.nodes[0]
+        lab.pod(node, "a")
+        lab.pod(node, "b")
+        reach_all(lab)
+        wait_for(lambda: any(item["metadata"]["name"] == "korat-reserve-node1"
+                             for item in lab.get("ipamhandles")), 10, "it has a reserve")
+        before = kernel_state(node)
+
+        def is_untouched():
+            assert node.agent.poll() is None, node.log_tail()
+            assert kernel_state(node) == before
+            reach_all(lab, 2)
+
+        hidden = lab.directory / "hidden"
+        hidden.mkdir()
+        node.kill_agent(signal.SIGTERM)
+        for path in _store_files(lab):
+            path.rename(hidden / path.name)
+        node.start_agent(wait=False)
+        time.sleep(3)
+        assert not _store_files(lab), "a new datastore was begun"
+        is_untouched()
+        # A new one, as somebody else may begin it.
+        lab.apply({"kind": "Tier", "apiVersion": "projectcalico.org/v3",
+                   "metadata": {"name": "t"}, "spec": {"order": 1}})
+        wait_for(lambda: "has no ClusterInformation" in node.log_tail(5), 10, "it is refused")
+        late = lab.new_pod(node, "late")
+        assert late.try_add().json["code"] == 11
+        lab.pods.remove(late)
+        is_untouched()
+        node.kill_agent(signal.SIGTERM)
+        for path in _store_files(lab):
+            path.unlink()
+        for path in hidden.iterdir():
+            path.rename(lab.directory / path.name)
+        node.start_agent()
+        wait_for(lambda: "in sync with the datastore" in node.log_tail(10), 10, "in sync")
+        is_untouched()
+        # Replaced under an agent that runs.
+        shutil.copy(lab.directory / "store.db", hidden / "other.db")
+        _other_cluster(hidden / "other.db")
+        (lab.directory / "store.db").rename(hidden / "store.db")
+        (hidden / "other.db").rename(lab.directory / "store.db")
+        wait_for(lambda: "GUID of another cluster" in node.log_tail(10), 10, "the agent says so")
+        is_untouched()

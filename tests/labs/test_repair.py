@@ -160,7 +160,8 @@ def _other_damages(pod):
         "pod interface MAC": lambda: node.ns.ip("link", "set", interface, "address",
                                                 "02:00:00:00:00:99"),
         "pod interface MTU": lambda: node.ns.ip("link", "set", interface, "mtu", "1300"),
-        "pod gateway": lambda: node.ns.ip("-6", "addr", "flush", "dev", interface),
+        # It is back so soon that flushing may not come to its end.
+        "pod gateway": lambda: node.ns.ip("-6", "addr", "flush", "dev", interface, check=False),
         **{path.replace(interface, "{}"): write(path, value) for path, value in settings.items()},
     }
 

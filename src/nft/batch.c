@@ -459,6 +459,11 @@ int nft_batch_commit(struct nft_batch *batch, struct nl *nl, struct err *err)
 		if (answer.errnum != EAGAIN && answer.errnum != EINTR && answer.errnum != ERESTART)
 			break;
 	}
+	if (answer.errnum == EPERM)
+		return err_set(err, -EPERM,
+			       "nftables: the kernel refuses changes of the table calico: another "
+			       "program owns it (\"flags owner\" in nft list tables), which has to "
+			       "end, or CAP_NET_ADMIN is missing");
 	return answer.errnum
 		       ? nl_refused(err, &answer, "nftables transaction of %zu changes", batch->n)
 		       : 0;

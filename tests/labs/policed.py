@@ -9,7 +9,7 @@ import json
 
 from clusters import NFT, vxlan_cluster
 from families import family_pod, pool
-from lab import FLOW, probe
+from lab import FLOW, probe, wait_for
 
 DENIED_PPS = 5000
 ALLOWED_PPS = 1000
@@ -34,12 +34,13 @@ def namespace(name, **labels):
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def guard(friends='friend == "yes"', namespace_name="shop", **more):
-    """Whoever lives there speaks with friends alone, both ways."""
-    side = {"namespaceSelector": friends}
-    return network_policy(namespace_name, "guard", selector="all()", types=["Ingress", "Egress"],
-                          ingress=[{"action": "Allow", "source": side}],
-                          egress=[{"action": "Allow", "destination": side}], **more)
+def guard(denied_port=19999):
+    """Who lives in the shop speaks with friends alone, both ways, and never by that port."""
+    side = {"namespaceSelector": 'friend == "yes"'}
+    never = {"action": "Deny", "protocol": "TCP", "destination": {"ports": [denied_port]}}
+    return network_policy("shop", "guard", selector="all()", types=["Ingress", "Egress"],
+                          ingress=[never, {"action": "Allow", "source": side}],
+                          egress=[{"action": "Allow", "destination": side}])
 
 
 def address(pod, family):
@@ -69,6 +70,13 @@ class Shop:
         self.friend = family_pod(lab, self.node, "friend", namespace="friends")
         self.stranger = family_pod(lab, self.node, "stranger", namespace="strangers")
         lab.apply(guard())
+        self._port = 20000
+
+    def settle(self):
+        """All that was written so far is in the kernel."""
+        self._port += 1
+        self.lab.apply(guard(self._port))
+        wait_for(lambda: str(self._port) in listing(self.node), 10, "a policy is in the kernel")
 
 
 @contextlib.contextmanager

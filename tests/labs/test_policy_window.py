@@ -17,35 +17,20 @@ from policed import SECONDS, Traffic, felix, guard, listing, namespace, shop
 def _restart(place, number):
     place.node.kill_agent(number)
     place.node.start_agent()
-    _round_trip(place)
-
-
-def _round_trip(place, counter=[0]):  # pylint: disable=dangerous-default-value
-    """A change of policy has come to the kernel."""
-    counter[0] += 1
-    port = 20000 + counter[0]
-    place.lab.apply(_with_extra_port(port))
-    wait_for(lambda: str(port) in listing(place.node), 10, "the policy's change is in the kernel")
-
-
-def _with_extra_port(port, friends='friend == "yes"'):
-    policy = guard(friends)
-    policy["spec"]["ingress"].insert(0, {
-        "action": "Deny", "protocol": "TCP", "destination": {"ports": [port]}})
-    return policy
+    place.settle()
 
 
 def _churn(place, stop):
     number = 0
     while not stop.is_set():
         number += 1
-        place.lab.apply(_with_extra_port(30000 + number))
+        place.lab.apply(guard(30000 + number))
 
 
 def test_no_window(clean_machine):
     with shop() as place:
         with Traffic(place) as traffic:
-            _round_trip(place)
+            place.settle()
             _restart(place, signal.SIGTERM)
             for milliseconds in (0, 5, 20, 60):
                 place.node.kill_agent()
@@ -64,7 +49,7 @@ def test_no_window(clean_machine):
             finally:
                 stop.set()
                 churn.join()
-            _round_trip(place)
+            place.settle()
         traffic.assert_no_window()
         assert traffic.n_sent() > 10000
 
@@ -85,7 +70,7 @@ def test_no_window_in_a_rewrite(clean_machine):
             # Other members of the set that the policy's rule looks into.
             for friend in ("yes", "no") * 5:
                 place.lab.apply(namespace("others", friend=friend))
-            _round_trip(place)
+            place.settle()
             store, hidden = place.lab.directory / "store.db", place.lab.directory / "hidden.db"
             store.rename(hidden)
             store.symlink_to("/nonexistent/store.db")  # else a new one would be made there
@@ -98,7 +83,7 @@ def test_no_window_in_a_rewrite(clean_machine):
                 store.unlink()
                 hidden.rename(store)
             wait_for(place.node.agent_ready, 20, "the agent serves")
-            _round_trip(place)
+            place.settle()
         traffic.assert_no_window()
 
 

@@ -417,7 +417,7 @@ static int start_parts(struct agent *agent, struct err *err)
 	if (r < 0)
 		return r;
 	r = policy_enforcer_new(agent->event, agent->args.node_name,
-				dataplane_policy_table(agent->dataplane), &agent->policy, err);
+				dataplane_policy_driver(agent->dataplane), &agent->policy, err);
 	if (r < 0)
 		return r;
 	dataplane_set_listener(agent->dataplane, on_applied, agent);

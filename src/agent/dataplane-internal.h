@@ -8,7 +8,6 @@
 #include "netlink/link.h"
 #include "netlink/monitor.h"
 #include "netlink/neigh.h"
-#include "nft/policy-table.h"
 
 #define FAMILIES 2 /* index 0: IPv4, 1: IPv6 */
 
@@ -34,7 +33,7 @@ struct dataplane {
 
 	struct nl *nl;
 	struct monitor *monitor;
-	struct policy_table *policy;
+	struct policy_driver policy;
 	struct route_sync *routes[FAMILIES];
 	struct tunnel tunnels[N_TUNNELS];
 	int parent_ifindex[FAMILIES];  /* the interface of the node's own address */

@@ -265,15 +265,15 @@ int dataplane_on_nat(sd_event_source *source, int fd, uint32_t revents, void *us
 	(void)source;
 	(void)fd;
 	(void)revents;
-	if (!policy_table_check(dataplane->policy))
+	if (!dataplane->policy.ops->check(dataplane->policy.self))
 		return 0;
 	/* At once and before all else: without our rules everything passes. */
-	if (!dataplane->in_sync || policy_table_apply(dataplane->policy, &err) < 0) {
+	if (!dataplane->in_sync || dataplane->policy.ops->apply(dataplane->policy.self, &err) < 0) {
 		dataplane->nat_dirty = true;
 		dataplane_schedule_apply(dataplane);
 		return 0;
 	}
-	if (policy_table_changed(dataplane->policy)) {
+	if (dataplane->policy.ops->changed(dataplane->policy.self)) {
 		log_warning_limited("somebody changed our nftables rules; they are right again");
 		dataplane->stats.n_repairs++;
 	}

@@ -15,7 +15,9 @@
 
 #include "agent/dataplane-internal.h"
 #include "base/alloc.h"
+#include "iptables/policy-iptables.h"
 #include "loop/loop.h"
+#include "nft/policy-table.h"
 
 #define LOG_MODULE "dataplane"
 #include "base/log.h"
@@ -158,11 +160,11 @@ static int apply_nat(struct dataplane *dataplane, struct err *err)
 	}
 	if (dataplane->tunnels[TUNNEL_VXLAN].ifindex || dataplane->tunnels[TUNNEL_VXLAN_V6].ifindex)
 		config.vxlan_port = dataplane->config.vxlan_port;
-	policy_table_nat(dataplane->policy, &config);
-	r = policy_table_apply(dataplane->policy, err);
-	if (r == 0 && policy_table_changed(dataplane->policy))
+	dataplane->policy.ops->nat(dataplane->policy.self, &config);
+	r = dataplane->policy.ops->apply(dataplane->policy.self, err);
+	if (r == 0 && dataplane->policy.ops->changed(dataplane->policy.self))
 		log_info_limited("NAT rules written", "pools", log_num((int64_t)n).s);
-	return r < 0 ? err_prefix(err, r, "nftables") : 0;
+	return r < 0 ? err_prefix(err, r, "%s", dataplane->policy.ops->name) : 0;
 }
 
 /* --- The apply --------------------------------------------------------------------------------- */
@@ -256,7 +258,7 @@ void dataplane_invalidate(struct dataplane *dataplane)
 			neigh_sync_invalidate(dataplane->tunnels[i].fdb);
 		}
 	}
-	policy_table_invalidate(dataplane->policy);
+	dataplane->policy.ops->invalidate(dataplane->policy.self);
 	dataplane->tunnels_dirty = true;
 	dataplane->nat_dirty = true;
 	dataplane->endpoints_dirty = true;
@@ -318,6 +320,7 @@ void dataplane_set_config(struct dataplane *dataplane, const struct dataplane_co
 	dataplane->config = *config;
 	dataplane->config.state_dir = old.state_dir;
 	dataplane->config.interface_prefix = old.interface_prefix;
+	dataplane->config.policy_backend = old.policy_backend;
 	set_refresh(dataplane);
 	dataplane->tunnels_dirty = true;
 	dataplane_schedule_apply(dataplane);
@@ -357,7 +360,7 @@ void dataplane_get_stats(const struct dataplane *dataplane, struct dataplane_sta
 	*ret = dataplane->stats;
 }
 
-struct policy_table *dataplane_policy_table(struct dataplane *dataplane)
+struct policy_driver dataplane_policy_driver(struct dataplane *dataplane)
 {
 	return dataplane->policy;
 }
@@ -371,15 +374,15 @@ struct nl *dataplane_nl(struct dataplane *dataplane)
 
 static int add_sources(struct dataplane *dataplane)
 {
+	int policy_fd = dataplane->policy.ops->fd(dataplane->policy.self);
 	sd_event *event = dataplane->event;
 	int r;
 
 	r = sd_event_add_io(event, &dataplane->monitor_source, monitor_fd(dataplane->monitor),
 			    EPOLLIN, dataplane_on_monitor, dataplane);
-	if (r >= 0)
-		r = sd_event_add_io(event, &dataplane->nat_source,
-				    policy_table_fd(dataplane->policy), EPOLLIN, dataplane_on_nat,
-				    dataplane);
+	if (r >= 0 && policy_fd >= 0)
+		r = sd_event_add_io(event, &dataplane->nat_source, policy_fd, EPOLLIN,
+				    dataplane_on_nat, dataplane);
 	if (r >= 0)
 		r = sd_event_add_defer(event, &dataplane->apply_source, on_apply, dataplane);
 	if (r >= 0) /* after everything else that is ready in this turn */
@@ -398,6 +401,25 @@ static int add_sources(struct dataplane *dataplane)
 					       CHECK_ACCURACY_US, dataplane_on_check, dataplane);
 	if (r >= 0)
 		set_refresh(dataplane);
+	return r;
+}
+
+static int open_policy(enum policy_backend backend, struct policy_driver *ret, struct err *err)
+{
+	struct policy_table *table;
+	int r = 0;
+
+	switch (backend) {
+	case POLICY_BACKEND_NFTABLES:
+		r = policy_table_open(-1, &table, err);
+		if (r == 0)
+			*ret = policy_table_driver(table);
+		return r;
+	case POLICY_BACKEND_IPTABLES_LEGACY:
+		return policy_iptables_open(IPTABLES_LEGACY, ret, err);
+	case POLICY_BACKEND_IPTABLES_NFT:
+		return policy_iptables_open(IPTABLES_NFT, ret, err);
+	}
 	return r;
 }
 
@@ -420,7 +442,7 @@ int dataplane_new(sd_event *event, const struct dataplane_config *config, const 
 	if (r == 0)
 		r = monitor_open(-1, &dataplane->monitor, err);
 	if (r == 0)
-		r = policy_table_open(-1, &dataplane->policy, err);
+		r = open_policy(config->policy_backend, &dataplane->policy, err);
 	if (r < 0)
 		return r;
 	for (unsigned int f = 0; f < FAMILIES; f++)
@@ -449,7 +471,7 @@ struct dataplane *dataplane_free(struct dataplane *dataplane)
 	tunnels_deinit(dataplane);
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		dataplane->routes[f] = route_sync_free(dataplane->routes[f]);
-	dataplane->policy = policy_table_close(dataplane->policy);
+	dataplane->policy = policy_driver_close(dataplane->policy);
 	dataplane->monitor = monitor_close(dataplane->monitor);
 	dataplane->nl = nl_close(dataplane->nl);
 	free(dataplane->interface_prefix);

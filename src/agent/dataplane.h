@@ -12,11 +12,18 @@
 
 #include "calc/calc.h"
 #include "netlink/route.h"
+#include "policy/policy-driver.h"
 
 struct dataplane;
 struct endpoint;
-struct policy_table;
 struct endpoint_table;
+
+/* What carries policy and NAT into the kernel. */
+enum policy_backend {
+	POLICY_BACKEND_NFTABLES,
+	POLICY_BACKEND_IPTABLES_LEGACY,
+	POLICY_BACKEND_IPTABLES_NFT,
+};
 
 struct dataplane_config {
 	const char *node_name;
@@ -29,7 +36,8 @@ struct dataplane_config {
 	uint32_t ipip_mtu;
 	const char *mtu_iface_pattern;
 	uint8_t device_route_protocol;
-	uint64_t refresh_us; /* read everything back this often; 0: never */
+	enum policy_backend policy_backend; /* as it was at the start */
+	uint64_t refresh_us;		    /* read everything back this often; 0: never */
 };
 
 struct dataplane_stats {
@@ -88,6 +96,6 @@ void dataplane_restore_endpoint(struct dataplane *dataplane, struct endpoint *en
 uint32_t dataplane_pod_mtu(const struct dataplane *dataplane);
 void dataplane_get_stats(const struct dataplane *dataplane, struct dataplane_stats *ret);
 /* Borrowed: policies go into it, the dataplane keeps it as it is to be. */
-struct policy_table *dataplane_policy_table(struct dataplane *dataplane);
+struct policy_driver dataplane_policy_driver(struct dataplane *dataplane);
 /* The connection for wiring pods in the loop's thread. */
 struct nl *dataplane_nl(struct dataplane *dataplane);

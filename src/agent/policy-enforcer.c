@@ -15,7 +15,6 @@
 #include "base/alloc.h"
 #include "calc/policy-graph.h"
 #include "loop/loop.h"
-#include "nft/policy-table.h"
 
 #define LOG_MODULE "policy"
 #include "base/log.h"
@@ -24,7 +23,7 @@
 
 struct policy_enforcer {
 	struct policy_graph *graph;
-	struct policy_table *table; /* the dataplane's, which keeps it right */
+	struct policy_driver driver; /* the dataplane's, which keeps it right */
 	struct connection_flusher *flusher;
 	bool in_sync;
 	sd_event_source *apply_source; /* deferred to the end of the turn */
@@ -72,7 +71,7 @@ static void settle_addresses(struct policy_enforcer *enforcer, const struct poli
 static void end_connections(struct policy_enforcer *enforcer)
 {
 	_cleanup_free_ struct ip_addr *gone = NULL;
-	size_t n = policy_table_take_gone(enforcer->table, &gone);
+	size_t n = enforcer->driver.ops->take_gone(enforcer->driver.self, &gone);
 
 	connection_flusher_add(enforcer->flusher, gone, n);
 }
@@ -88,9 +87,9 @@ int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 		return 0;
 	policy_graph_flush(enforcer->graph, &update);
 	settle_addresses(enforcer, &update);
-	policy_table_update(enforcer->table, &update);
+	enforcer->driver.ops->update(enforcer->driver.self, &update);
 	report_problems(enforcer);
-	r = policy_table_apply(enforcer->table, &failure);
+	r = enforcer->driver.ops->apply(enforcer->driver.self, &failure);
 	enforcer->stats.n_applies++;
 	enforcer->stats.apply_us_total += loop_now() - start;
 	if (r < 0) {
@@ -148,7 +147,7 @@ void policy_enforcer_configure(struct policy_enforcer *enforcer,
 	_cleanup_(policy_config_deinitp) struct policy_config_buffer buffer = {0};
 
 	policy_config_from_felix(spec, vxlan, ipip, &buffer);
-	policy_table_configure(enforcer->table, &buffer.config);
+	enforcer->driver.ops->configure(enforcer->driver.self, &buffer.config);
 	policy_enforcer_schedule(enforcer);
 }
 
@@ -179,14 +178,14 @@ static int add_sources(struct policy_enforcer *enforcer, sd_event *event)
 	return r;
 }
 
-int policy_enforcer_new(sd_event *event, const char *node_name, struct policy_table *table,
+int policy_enforcer_new(sd_event *event, const char *node_name, struct policy_driver driver,
 			struct policy_enforcer **ret, struct err *err)
 {
 	_cleanup_(policy_enforcer_freep) struct policy_enforcer *enforcer =
 		XNEW(struct policy_enforcer);
 	int r;
 
-	enforcer->table = table;
+	enforcer->driver = driver;
 	enforcer->graph = policy_graph_new(node_name);
 	r = connection_flusher_new(event, &enforcer->flusher, err);
 	if (r < 0)

@@ -10,10 +10,10 @@
 #include <systemd/sd-event.h>
 
 #include "model/model.h"
+#include "policy/policy-driver.h"
 
 struct felix_configuration_spec;
 struct policy_enforcer;
-struct policy_table;
 
 struct policy_enforcer_stats {
 	uint64_t n_applies;
@@ -22,9 +22,9 @@ struct policy_enforcer_stats {
 	size_t n_problems; /* policies and rules that can't be understood */
 };
 
-/* 'table' is borrowed. */
+/* 'driver' is borrowed. */
 MUST_CHECK int policy_enforcer_new(sd_event *event, const char *node_name,
-				   struct policy_table *table, struct policy_enforcer **ret,
+				   struct policy_driver driver, struct policy_enforcer **ret,
 				   struct err *err);
 /* What is in the kernel stays in force. */
 struct policy_enforcer *policy_enforcer_free(struct policy_enforcer *enforcer);

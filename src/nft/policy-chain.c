@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "nft/policy-internal.h"
+#include "policy/policy-log.h"
 
 #define LOG_LEVEL      5  /* notice */
 #define LOG_PREFIX_MAX 64 /* NFLOG's; also of the kernel's log, with room */
@@ -82,54 +83,13 @@ static void put_allow(struct nft_builder *b, const struct table_policy *policy)
 	nft_put_verdict(b, NF_ACCEPT, NULL);
 }
 
-/* Kind, namespace and name of a key: "np/NS/NAME", "gnp/NAME". */
-struct key_parts {
-	char kind[8];
-	const char *full; /* NS/NAME or NAME */
-	const char *name;
-};
-
-static struct key_parts parts_of(const char *key)
-{
-	const char *slash = strchr(key, '/');
-	struct key_parts parts = {.full = slash ? slash + 1 : key};
-	const char *last = strrchr(parts.full, '/');
-
-	(void)snprintf(parts.kind, sizeof(parts.kind), "%.*s", slash ? (int)(slash - key) : 0, key);
-	parts.name = last ? last + 1 : parts.full;
-	return parts;
-}
-
-/* "%t" tier, "%k" kind, "%n" name, "%p" namespace and name; another "%x" stays as it is. */
-static void add_log_text(struct buf *text, const char *format, const struct table_policy *policy)
-{
-	struct key_parts parts = parts_of(policy->key);
-
-	for (const char *c = format; *c; c++) {
-		char letter = *c == '%' ? c[1] : '\0';
-		const char *value = letter == 't'   ? (policy->tier ? policy->tier : "")
-				    : letter == 'k' ? parts.kind
-				    : letter == 'n' ? parts.name
-				    : letter == 'p' ? parts.full
-						    : NULL;
-
-		if (!value) {
-			buf_addc(text, *c);
-			continue;
-		}
-		buf_adds(text, value);
-		c++;
-	}
-}
-
 static void put_log(struct nft_builder *b, const struct policy_table *table,
 		    const struct table_policy *policy)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	char prefix[LOG_PREFIX_MAX];
 
-	add_log_text(&text, table->config.log_prefix ? table->config.log_prefix : "calico-packet",
-		     policy);
+	policy_log_prefix(table->config.log_prefix, policy->key, policy->tier, &text);
 	(void)snprintf(prefix, sizeof(prefix), "%.60s: ", buf_str(&text));
 	nft_put_log(b, prefix, LOG_LEVEL);
 }

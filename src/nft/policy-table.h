@@ -7,7 +7,7 @@
  */
 
 #include "netlink/nl.h"
-#include "policy/policy-update.h"
+#include "policy/policy-driver.h"
 
 struct policy_table;
 MUST_CHECK int policy_table_open(int netns_fd, struct policy_table **ret, struct err *err);
@@ -21,19 +21,6 @@ CLEANUP_FUNC(struct policy_table *, policy_table_close);
  */
 void policy_table_update(struct policy_table *table, const struct policy_update *update);
 void policy_table_configure(struct policy_table *table, const struct policy_config *config);
-
-struct nat_pool {
-	struct cidr cidr;
-	bool masquerade;
-};
-
-struct nat_config {
-	struct nat_pool *pools; /* both families; none of a family: no NAT in it */
-	size_t n_pools;
-	const char *const *tunnel_devices; /* names of tunnel devices that have an address */
-	size_t n_tunnel_devices;
-	uint16_t vxlan_port; /* no masqueraded source port; 0: no VXLAN on this node */
-};
 
 /*
  * Outgoing NAT, independent of policy: what leaves the pools is masqueraded, and so is the node's
@@ -61,3 +48,6 @@ size_t policy_table_take_gone(struct policy_table *table, struct ip_addr **ret);
 int policy_table_fd(const struct policy_table *table);
 /* Drains the announcements. True: ours may have been changed by someone else: invalidated. */
 bool policy_table_check(struct policy_table *table);
+
+/* The table as a driver, which closes it. */
+struct policy_driver policy_table_driver(struct policy_table *table);

@@ -6,8 +6,10 @@
  *
  *	graph	calc's update, carried out plainly (policy-replay.h); no kernel
  *	nft	the rules in a real kernel, met by real packets
+ *	iptables, iptables-nft	the same of the other driver, with either of its programs
  *
- * usage: policy-diff graph|nft [--seed N] [--cases N] [--packets N] [--seconds N]
+ * usage: policy-diff graph|nft|iptables|iptables-nft [--seed N] [--cases N] [--packets N]
+ *	[--seconds N]
  *
  * A case is reproduced by its seed. The first disagreement is shrunk and printed; the exit code is
  * then 1.
@@ -25,6 +27,7 @@
 #include "base/log.h"
 #include "calc/policy-graph.h"
 #include "calc/policy-replay.h"
+#include "iptables/policy-iptables.h"
 #include "model/felix-configuration.h"
 #include "model/kinds.h"
 #include "nft/policy-table.h"
@@ -36,12 +39,14 @@
 #define QUIET_AGAIN_MS	100 /* before a packet is called lost */
 #define PACKETS_DEFAULT 200
 
-enum judge { JUDGE_GRAPH, JUDGE_NFT };
+enum judge { JUDGE_GRAPH, JUDGE_NFT, JUDGE_IPTABLES, JUDGE_IPTABLES_NFT, JUDGES_ };
+
+static const char *const judge_names[JUDGES_] = {"graph", "nft", "iptables", "iptables-nft"};
 
 struct diff {
 	enum judge judge;
 	struct probe *probe;
-	struct policy_table *table;
+	struct policy_driver driver;
 	struct policy_world *world;
 	struct policy_graph *graph;
 	struct object **objects; /* what is in the graph */
@@ -91,7 +96,7 @@ static void forget(struct diff *diff)
 {
 	empty_world(diff);
 	diff->graph = policy_graph_free(diff->graph);
-	diff->table = policy_table_close(diff->table);
+	diff->driver = policy_driver_close(diff->driver);
 }
 
 /* Takes the object. */
@@ -292,6 +297,25 @@ static size_t judge_graph(struct diff *diff, const struct case_packet *packets, 
 
 /* --- Judge: the kernel ------------------------------------------------------------------------ */
 
+static void open_driver(struct diff *diff)
+{
+	struct policy_table *table;
+	struct err err = ERR_INIT;
+	int r;
+
+	if (diff->judge == JUDGE_NFT) {
+		r = policy_table_open(-1, &table, &err);
+		if (r == 0)
+			diff->driver = policy_table_driver(table);
+	} else {
+		r = policy_iptables_open(diff->judge == JUDGE_IPTABLES ? IPTABLES_LEGACY
+								       : IPTABLES_NFT,
+					 &diff->driver, &err);
+	}
+	if (r < 0)
+		die(judge_names[diff->judge], &err);
+}
+
 static void enforce(struct diff *diff)
 {
 	static const char *const prefixes[] = {"cali"};
@@ -306,13 +330,14 @@ static void enforce(struct diff *diff)
 	struct policy_update update;
 	struct err err = ERR_INIT;
 
-	if (!diff->table && policy_table_open(-1, &diff->table, &err) < 0)
-		die("nft", &err);
-	policy_table_configure(diff->table, &config);
+	if (!diff->driver.ops)
+		open_driver(diff);
+	diff->driver.ops->configure(diff->driver.self, &config);
 	policy_graph_flush(diff->graph, &update);
-	policy_table_update(diff->table, &update);
-	if (policy_table_apply(diff->table, &err) < 0)
-		die("nft", &err);
+	diff->driver.ops->update(diff->driver.self, &update);
+	diff->driver.ops->nat(diff->driver.self, &(struct nat_config){.n_pools = 0});
+	if (diff->driver.ops->apply(diff->driver.self, &err) < 0)
+		die(judge_names[diff->judge], &err);
 	if (probe_forget_connections(diff->probe, &err) < 0)
 		die("conntrack", &err);
 }
@@ -453,14 +478,15 @@ static void parse_options(int argc, char **argv, struct options *ret)
 	if (ret->deadline)
 		ret->cases = UINT32_MAX;
 	ret->packets = MIN(ret->packets, (unsigned int)PROBE_MAX);
-	if (optind + 1 != argc ||
-	    (strcmp(argv[optind], "graph") != 0 && strcmp(argv[optind], "nft") != 0)) {
-		(void)fputs("usage: policy-diff graph|nft [--seed N] [--cases N] [--packets N] "
-			    "[--seconds N]\n",
+	while (optind + 1 == argc && ret->judge < JUDGES_ &&
+	       strcmp(argv[optind], judge_names[ret->judge]) != 0)
+		ret->judge++;
+	if (optind + 1 != argc || ret->judge == JUDGES_) {
+		(void)fputs("usage: policy-diff graph|nft|iptables|iptables-nft [--seed N] "
+			    "[--cases N] [--packets N] [--seconds N]\n",
 			    stderr);
 		exit(2);
 	}
-	ret->judge = strcmp(argv[optind], "graph") == 0 ? JUDGE_GRAPH : JUDGE_NFT;
 }
 
 int main(int argc, char **argv)
@@ -472,7 +498,7 @@ int main(int argc, char **argv)
 
 	parse_options(argc, argv, &options);
 	diff.judge = options.judge;
-	if (diff.judge == JUDGE_NFT && probe_open(&diff.probe, &err) < 0)
+	if (diff.judge != JUDGE_GRAPH && probe_open(&diff.probe, &err) < 0)
 		die("lab", &err);
 	(void)printf("seeds from %" PRIu64 "\n", options.seed);
 	while (n < options.cases && (!options.deadline || time(NULL) < options.deadline)) {

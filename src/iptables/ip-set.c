@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Sets and members, each with "wanted" and "there"; a set with a difference is looked through when it
+ * is sent, the others are not. A prefix of length 0 is two of length 1: the kernel's type of prefixes
+ * has no other way to say it.
+ */
+
+#include "iptables/ip-set.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/ipset/ip_set.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/alloc.h"
+
+#define PROTOCOL      6 /* the kernel's interface; newer ones take it */
+#define MEMBERS_MAX   1048576u
+#define HASH_SIZE     64u
+#define BATCH_MAX     4096
+#define COMMAND(c)    ((uint16_t)(NFNL_SUBSYS_IPSET << 8 | (c)))
+#define SETS_SEEN_MAX 65536
+
+static const struct {
+	const char *name;
+	uint8_t revision; /* the oldest that does what we need */
+} types[IP_SET_TYPES_] = {
+	[IP_SET_NET] = {"hash:net", 0},
+	[IP_SET_PORT] = {"hash:ip,port", 1},
+	[IP_SET_INTERFACE] = {"hash:net,iface", 0},
+};
+
+/* The key has no padding: struct cidr is of bytes alone. */
+struct key {
+	uint8_t addr[16];
+	uint8_t len;
+	uint8_t protocol;
+	uint16_t port;
+	char interface[IP_SET_INTERFACE_SIZE];
+};
+
+struct member {
+	struct key key;
+	unsigned int wanted; /* how many times */
+	bool there;
+	UT_hash_handle hh;
+};
+
+struct ip_set {
+	struct ip_set_name name;
+	enum ip_set_type type;
+	uint8_t family;
+	unsigned int wanted;
+	bool there;
+	bool differs;  /* of the kernel's, or may */
+	bool mistyped; /* the kernel's of that name is of another type */
+	struct member *members;
+	UT_hash_handle hh;
+};
+
+struct ip_sets {
+	struct ip_set *v;
+};
+
+/* --- Wanted ------------------------------------------------------------------------------- */
+
+struct ip_set_name ip_set_name(uint8_t family, const char *id)
+{
+	struct ip_set_name name;
+
+	(void)snprintf(name.s, sizeof(name.s), "cali%u0%.25s", ip_version(family), id);
+	return name;
+}
+
+struct ip_sets *ip_sets_new(void)
+{
+	return XNEW(struct ip_sets);
+}
+
+static void free_set(struct ip_sets *sets, struct ip_set *set)
+{
+	struct member *member;
+	struct member *next;
+
+	HASH_ITER(hh, set->members, member, next)
+	{
+		HASH_DEL(set->members, member);
+		free(member);
+	}
+	HASH_DEL(sets->v, set);
+	free(set);
+}
+
+struct ip_sets *ip_sets_free(struct ip_sets *sets)
+{
+	struct ip_set *set;
+	struct ip_set *next;
+
+	if (!sets)
+		return NULL;
+	HASH_ITER(hh, sets->v, set, next)
+	free_set(sets, set);
+	free(sets);
+	return NULL;
+}
+
+static struct ip_set *find_set(struct ip_sets *sets, const char *name)
+{
+	struct ip_set *set;
+
+	HASH_FIND_STR(sets->v, name, set);
+	return set;
+}
+
+static struct ip_set *get_set(struct ip_sets *sets, const char *name)
+{
+	struct ip_set *set = find_set(sets, name);
+
+	if (set)
+		return set;
+	set = XNEW(struct ip_set);
+	(void)snprintf(set->name.s, sizeof(set->name.s), "%s", name);
+	HASH_ADD_STR(sets->v, name.s, set);
+	return set;
+}
+
+void ip_sets_hold(struct ip_sets *sets, const char *name, enum ip_set_type type, uint8_t family)
+{
+	struct ip_set *set = get_set(sets, name);
+
+	if (!set->wanted && !set->there) {
+		set->type = type;
+		set->family = family;
+	}
+	set->mistyped = set->type != type || set->family != family;
+	set->differs = set->differs || !set->wanted;
+	set->wanted++;
+}
+
+void ip_sets_clear(struct ip_sets *sets, const char *name)
+{
+	struct ip_set *set = find_set(sets, name);
+
+	if (!set)
+		return;
+	set->differs = true;
+	for (struct member *member = set->members; member; member = member->hh.next)
+		member->wanted = 0;
+}
+
+void ip_sets_release(struct ip_sets *sets, const char *name)
+{
+	struct ip_set *set = find_set(sets, name);
+
+	if (set && set->wanted && --set->wanted == 0)
+		ip_sets_clear(sets, name);
+}
+
+static struct key key_of(const struct ip_set_member *from)
+{
+	struct cidr net = cidr_masked(&from->net);
+	struct key key;
+
+	memset(&key, 0, sizeof(key));
+	memcpy(key.addr, net.addr.bytes, sizeof(key.addr));
+	key.len = net.len;
+	key.protocol = from->protocol;
+	key.port = from->port;
+	memcpy(key.interface, from->interface, strnlen(from->interface, sizeof(key.interface) - 1));
+	return key;
+}
+
+static struct member *get_member(struct ip_set *set, const struct key *key)
+{
+	struct member *member;
+
+	HASH_FIND(hh, set->members, key, sizeof(*key), member);
+	if (member)
+		return member;
+	member = XNEW(struct member);
+	member->key = *key;
+	HASH_ADD(hh, set->members, key, sizeof(member->key), member);
+	return member;
+}
+
+static void want(struct ip_set *set, const struct key *key, bool add)
+{
+	struct member *member = get_member(set, key);
+
+	if (add)
+		member->wanted++;
+	else if (member->wanted)
+		member->wanted--;
+	if (!member->wanted != !member->there)
+		set->differs = true;
+	if (!member->wanted && !member->there) {
+		HASH_DEL(set->members, member);
+		free(member);
+	}
+}
+
+static void change(struct ip_sets *sets, const char *name, const struct ip_set_member *from,
+		   bool add)
+{
+	struct ip_set *set = find_set(sets, name);
+	struct key key = key_of(from);
+
+	if (!set)
+		return;
+	if (key.len) {
+		want(set, &key, add);
+		return;
+	}
+	key.len = 1;
+	want(set, &key, add);
+	key.addr[0] = 0x80;
+	want(set, &key, add);
+}
+
+void ip_sets_add(struct ip_sets *sets, const char *name, const struct ip_set_member *member)
+{
+	change(sets, name, member, /* add= */ true);
+}
+
+void ip_sets_remove(struct ip_sets *sets, const char *name, const struct ip_set_member *member)
+{
+	change(sets, name, member, /* add= */ false);
+}
+
+/* --- Reading back ------------------------------------------------------------------------- */
+
+struct reader {
+	struct ip_sets *sets;
+	char (*names)[IP_SET_NAME_SIZE];
+	size_t n;
+	struct ip_set *set; /* the one being read */
+};
+
+static const uint8_t set_policy[IPSET_ATTR_CMD_MAX + 1] = {
+	[IPSET_ATTR_SETNAME] = NL_ATTR_STRING,
+	[IPSET_ATTR_TYPENAME] = NL_ATTR_STRING,
+	[IPSET_ATTR_FAMILY] = NL_ATTR_U8,
+	[IPSET_ATTR_ADT] = NL_ATTR_NESTED,
+};
+static const uint8_t member_policy[IPSET_ATTR_IFACE + 1] = {
+	[IPSET_ATTR_IP] = NL_ATTR_NESTED,    [IPSET_ATTR_CIDR] = NL_ATTR_U8,
+	[IPSET_ATTR_PORT] = NL_ATTR_U16,     [IPSET_ATTR_PROTO] = NL_ATTR_U8,
+	[IPSET_ATTR_IFACE] = NL_ATTR_STRING,
+};
+static const uint8_t addr_policy[IPSET_ATTR_IPADDR_MAX + 1] = {
+	[IPSET_ATTR_IPADDR_IPV4] = NL_ATTR_ADDR,
+	[IPSET_ATTR_IPADDR_IPV6] = NL_ATTR_ADDR,
+};
+
+static bool is_ours(const char *name)
+{
+	return strncmp(name, "cali4", 5) == 0 || strncmp(name, "cali6", 5) == 0;
+}
+
+static void forget_names(void *ctx)
+{
+	struct reader *reader = ctx;
+
+	free(reader->names);
+	reader->names = NULL;
+	reader->n = 0;
+}
+
+static int see_name(const struct nlmsghdr *message, void *ctx)
+{
+	struct reader *reader = ctx;
+	const struct nlattr *tb[IPSET_ATTR_CMD_MAX + 1];
+	int r = nl_parse(message, sizeof(struct nfgenmsg), set_policy, ARRAY_SIZE(tb), tb);
+
+	if (r < 0)
+		return r;
+	if (!tb[IPSET_ATTR_SETNAME] || !is_ours(mnl_attr_get_str(tb[IPSET_ATTR_SETNAME])))
+		return 0;
+	if (reader->n >= SETS_SEEN_MAX)
+		return -E2BIG;
+	(void)snprintf(*ARRAY_ADD(reader->names, reader->n), IP_SET_NAME_SIZE, "%.31s",
+		       mnl_attr_get_str(tb[IPSET_ATTR_SETNAME]));
+	return 0;
+}
+
+static int read_member(struct ip_set *set, const struct nlattr *nest)
+{
+	const struct nlattr *tb[IPSET_ATTR_IFACE + 1];
+	const struct nlattr *ip[IPSET_ATTR_IPADDR_MAX + 1];
+	const struct nlattr *addr;
+	struct ip_set_member member;
+	struct key key;
+	int r = nl_parse_nested(nest, member_policy, ARRAY_SIZE(tb), tb);
+
+	memset(&member, 0, sizeof(member));
+	if (r < 0 || !tb[IPSET_ATTR_IP])
+		return -EBADMSG;
+	r = nl_parse_nested(tb[IPSET_ATTR_IP], addr_policy, ARRAY_SIZE(ip), ip);
+	addr = r < 0 ? NULL
+		     : (ip[IPSET_ATTR_IPADDR_IPV4] ? ip[IPSET_ATTR_IPADDR_IPV4]
+						   : ip[IPSET_ATTR_IPADDR_IPV6]);
+	if (!addr)
+		return -EBADMSG;
+	member.net.addr = nl_attr_addr(addr);
+	member.net.len = (uint8_t)ip_bits(member.net.addr.family);
+	if (tb[IPSET_ATTR_CIDR])
+		member.net.len = (uint8_t)MIN(member.net.len, mnl_attr_get_u8(tb[IPSET_ATTR_CIDR]));
+	if (tb[IPSET_ATTR_PROTO])
+		member.protocol = mnl_attr_get_u8(tb[IPSET_ATTR_PROTO]);
+	if (tb[IPSET_ATTR_PORT])
+		member.port = ntohs(mnl_attr_get_u16(tb[IPSET_ATTR_PORT]));
+	if (tb[IPSET_ATTR_IFACE])
+		(void)snprintf(member.interface, sizeof(member.interface), "%.15s",
+			       mnl_attr_get_str(tb[IPSET_ATTR_IFACE]));
+	key = key_of(&member);
+	get_member(set, &key)->there = true;
+	return 0;
+}
+
+static void see_type(struct ip_set *set, const struct nlattr *const *tb)
+{
+	const char *type = mnl_attr_get_str(tb[IPSET_ATTR_TYPENAME]);
+	uint8_t family = tb[IPSET_ATTR_FAMILY] ? mnl_attr_get_u8(tb[IPSET_ATTR_FAMILY]) : 0;
+
+	set->there = true;
+	if (set->wanted) {
+		set->mistyped = strcmp(type, types[set->type].name) != 0 || family != set->family;
+		return;
+	}
+	set->family = family;
+	set->type = IP_SET_TYPES_;
+	for (unsigned int i = 0; i < IP_SET_TYPES_; i++)
+		if (strcmp(type, types[i].name) == 0)
+			set->type = (enum ip_set_type)i;
+}
+
+static int see_set(const struct nlmsghdr *message, void *ctx)
+{
+	struct reader *reader = ctx;
+	const struct nlattr *tb[IPSET_ATTR_CMD_MAX + 1];
+	const struct nlattr *attr;
+	const char *end;
+	int r = nl_parse(message, sizeof(struct nfgenmsg), set_policy, ARRAY_SIZE(tb), tb);
+
+	if (r < 0)
+		return r;
+	if (tb[IPSET_ATTR_TYPENAME])
+		see_type(reader->set, tb);
+	if (!tb[IPSET_ATTR_ADT])
+		return 0;
+	attr = mnl_attr_get_payload(tb[IPSET_ATTR_ADT]);
+	end = (const char *)attr + mnl_attr_get_payload_len(tb[IPSET_ATTR_ADT]);
+	for (; r == 0 && mnl_attr_ok(attr, (int)(end - (const char *)attr));
+	     attr = mnl_attr_next(attr))
+		r = read_member(reader->set, attr);
+	return r;
+}
+
+static void forget_members(void *ctx)
+{
+	struct reader *reader = ctx;
+	struct member *member;
+	struct member *next;
+
+	reader->set->there = false;
+	HASH_ITER(hh, reader->set->members, member, next)
+	{
+		member->there = false;
+		if (member->wanted)
+			continue;
+		HASH_DEL(reader->set->members, member);
+		free(member);
+	}
+}
+
+static int list(struct nl *nl, const char *name, const struct nl_visitor *visitor, struct err *err)
+{
+	struct nfgenmsg header = {.version = NFNETLINK_V0};
+	struct nl_request request;
+	struct nl_answer answer;
+	struct nlmsghdr *message = nl_request_init(&request, COMMAND(IPSET_CMD_LIST), NLM_F_DUMP,
+						   &header, sizeof(header));
+	int r;
+
+	mnl_attr_put_u8(message, IPSET_ATTR_PROTOCOL, PROTOCOL);
+	if (name)
+		mnl_attr_put_strz(message, IPSET_ATTR_SETNAME, name);
+	else
+		mnl_attr_put_u32(message, IPSET_ATTR_FLAGS | NLA_F_NET_BYTEORDER,
+				 htonl(IPSET_FLAG_LIST_SETNAME));
+	r = nl_query(nl, message, visitor, &answer, err);
+	if (r < 0)
+		return err_prefix(err, r, "list IP sets");
+	if (answer.errnum && answer.errnum != ENOENT)
+		return nl_refused(err, &answer, "list IP set %s", name ? name : "names");
+	return 0;
+}
+
+int ip_sets_read(struct ip_sets *sets, struct nl *nl, struct err *err)
+{
+	struct reader reader = {.sets = sets};
+	struct nl_visitor names = {.restart = forget_names, .message = see_name, .ctx = &reader};
+	struct nl_visitor members = {.restart = forget_members, .message = see_set, .ctx = &reader};
+	struct ip_set *next;
+	int r = list(nl, NULL, &names, err);
+
+	if (r == 0)
+		HASH_ITER(hh, sets->v, reader.set, next)
+		{
+			forget_members(&reader);
+			reader.set->differs = true;
+		}
+	for (size_t i = 0; r == 0 && i < reader.n; i++) {
+		reader.set = get_set(sets, reader.names[i]);
+		reader.set->differs = true;
+		r = list(nl, reader.names[i], &members, err);
+	}
+	free(reader.names);
+	return r;
+}
+
+/* --- Sending ------------------------------------------------------------------------------ */
+
+struct sender {
+	struct nl *nl;
+	struct nl_batch *batch;
+	const struct ip_set *set;
+	bool *changed;
+};
+
+static struct nlmsghdr *begin(struct nl_batch *batch, uint8_t command, uint16_t flags,
+			      const struct ip_set *set)
+{
+	struct nfgenmsg header = {.nfgen_family = set->family, .version = NFNETLINK_V0};
+	struct nlmsghdr *message =
+		nl_batch_add(batch, COMMAND(command), flags, &header, sizeof(header));
+
+	mnl_attr_put_u8(message, IPSET_ATTR_PROTOCOL, PROTOCOL);
+	mnl_attr_put_strz(message, IPSET_ATTR_SETNAME, set->name.s);
+	return message;
+}
+
+static const char *reason(int errnum)
+{
+	switch (errnum) {
+	case IPSET_ERR_FIND_TYPE:
+		return "the kernel has no such type of set";
+	case IPSET_ERR_MAX_SETS:
+		return "the kernel has no room for another set";
+	case IPSET_ERR_BUSY:
+	case IPSET_ERR_REFERENCED:
+		return "a rule speaks of it that is not ours";
+	case IPSET_ERR_TYPE_SPECIFIC:
+		return "the set is full";
+	default:
+		return errnum < IPSET_ERR_PRIVATE ? strerror(errnum) : "refused";
+	}
+}
+
+/* Sends what is in the batch; the first refusal fails. */
+static int flush(struct sender *sender, struct err *err)
+{
+	size_t n = nl_batch_size(sender->batch);
+	int r = n ? nl_batch_send(sender->nl, sender->batch, err) : 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		int errnum = nl_batch_errnum(sender->batch, i);
+
+		if (errnum)
+			r = err_set(err, -EIO, "IP set %s: %s (%d)", sender->set->name.s,
+				    reason(errnum), errnum);
+	}
+	*sender->changed = *sender->changed || n;
+	sender->batch = nl_batch_free(sender->batch);
+	sender->batch = nl_batch_new();
+	return r;
+}
+
+static void put_key(struct nlmsghdr *message, const struct ip_set *set, const struct key *key)
+{
+	struct nlattr *data = mnl_attr_nest_start(message, IPSET_ATTR_DATA);
+	struct nlattr *ip = mnl_attr_nest_start(message, IPSET_ATTR_IP);
+	uint16_t type = set->family == AF_INET ? IPSET_ATTR_IPADDR_IPV4 : IPSET_ATTR_IPADDR_IPV6;
+
+	mnl_attr_put(message, type | NLA_F_NET_BYTEORDER, ip_size(set->family), key->addr);
+	mnl_attr_nest_end(message, ip);
+	if (set->type != IP_SET_PORT)
+		mnl_attr_put_u8(message, IPSET_ATTR_CIDR, key->len);
+	if (set->type == IP_SET_PORT) {
+		mnl_attr_put_u8(message, IPSET_ATTR_PROTO, key->protocol);
+		mnl_attr_put_u16(message, IPSET_ATTR_PORT | NLA_F_NET_BYTEORDER, htons(key->port));
+	}
+	if (set->type == IP_SET_INTERFACE)
+		mnl_attr_put_strz(message, IPSET_ATTR_IFACE, key->interface);
+	mnl_attr_nest_end(message, data);
+}
+
+static int create(struct sender *sender, struct ip_set *set, struct err *err)
+{
+	struct nlmsghdr *message = begin(sender->batch, IPSET_CMD_CREATE, NLM_F_CREATE, set);
+	struct nlattr *data;
+	int r;
+
+	mnl_attr_put_strz(message, IPSET_ATTR_TYPENAME, types[set->type].name);
+	mnl_attr_put_u8(message, IPSET_ATTR_REVISION, types[set->type].revision);
+	mnl_attr_put_u8(message, IPSET_ATTR_FAMILY, set->family);
+	data = mnl_attr_nest_start(message, IPSET_ATTR_DATA);
+	mnl_attr_put_u32(message, IPSET_ATTR_HASHSIZE | NLA_F_NET_BYTEORDER, htonl(HASH_SIZE));
+	mnl_attr_put_u32(message, IPSET_ATTR_MAXELEM | NLA_F_NET_BYTEORDER, htonl(MEMBERS_MAX));
+	mnl_attr_nest_end(message, data);
+	r = flush(sender, err);
+	set->there = r == 0;
+	return r;
+}
+
+/* Adds what is wanted, or takes away what is not. */
+static int send_members(struct sender *sender, struct ip_set *set, bool add, struct err *err)
+{
+	struct member *member;
+	int r = 0;
+
+	for (member = set->members; r == 0 && member; member = member->hh.next) {
+		if (!member->wanted == !member->there || (member->wanted > 0) != add)
+			continue;
+		put_key(begin(sender->batch, add ? IPSET_CMD_ADD : IPSET_CMD_DEL, 0, set), set,
+			&member->key);
+		if (nl_batch_size(sender->batch) >= BATCH_MAX)
+			r = flush(sender, err);
+	}
+	return r == 0 ? flush(sender, err) : r;
+}
+
+static void note_sent(struct ip_set *set, bool add)
+{
+	struct member *member;
+	struct member *next;
+
+	HASH_ITER(hh, set->members, member, next)
+	{
+		if (add && member->wanted)
+			member->there = true;
+		if (add || member->wanted)
+			continue;
+		HASH_DEL(set->members, member);
+		free(member);
+	}
+}
+
+static int fill(struct sender *sender, struct ip_set *set, struct err *err)
+{
+	int r = 0;
+
+	if (set->mistyped)
+		return err_set(err, -EEXIST,
+			       "IP set %s is there with another type: delete it with what uses it",
+			       set->name.s);
+	if (!set->there)
+		r = create(sender, set, err);
+	if (r == 0)
+		r = send_members(sender, set, /* add= */ true, err);
+	if (r == 0)
+		note_sent(set, /* add= */ true);
+	return r;
+}
+
+int ip_sets_fill(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err)
+{
+	struct sender sender = {.nl = nl, .batch = nl_batch_new(), .changed = changed};
+	struct ip_set *set;
+	int r = 0;
+
+	for (set = sets->v; r == 0 && set; set = set->hh.next) {
+		sender.set = set;
+		if (set->differs && set->wanted)
+			r = fill(&sender, set, err);
+	}
+	(void)nl_batch_free(sender.batch);
+	return r;
+}
+
+static int shrink(struct sender *sender, struct ip_sets *sets, struct ip_set *set, struct err *err)
+{
+	int r = 0;
+
+	if (!set->wanted && set->there) {
+		(void)begin(sender->batch, IPSET_CMD_DESTROY, 0, set);
+		r = flush(sender, err);
+	} else if (set->wanted) {
+		r = send_members(sender, set, /* add= */ false, err);
+	}
+	if (r < 0)
+		return r;
+	set->differs = false;
+	if (set->wanted)
+		note_sent(set, /* add= */ false);
+	else
+		free_set(sets, set);
+	return 0;
+}
+
+int ip_sets_shrink(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err)
+{
+	struct sender sender = {.nl = nl, .batch = nl_batch_new(), .changed = changed};
+	struct ip_set *set;
+	struct ip_set *next;
+	int failed = 0;
+
+	HASH_ITER(hh, sets->v, set, next)
+	{
+		struct err reason = ERR_INIT;
+		int r = 0;
+
+		sender.set = set;
+		if (set->differs)
+			r = shrink(&sender, sets, set, &reason);
+		/* What can't go does no harm to the others. */
+		if (r < 0 && failed == 0)
+			failed = err_set(err, r, "%s", reason.msg);
+	}
+	(void)nl_batch_free(sender.batch);
+	return failed;
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The driver: takes what it is told, has the parts render it, and sends the difference. Sets are
+ * filled before the rules that speak of them and go after those; each table is one transaction, raw
+ * before the others, so that what no table knows yet is denied by none and accepted by none too soon.
+ */
+
+#include "iptables/policy-iptables.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "iptables/policy-internal.h"
+
+static const char *const table_names[IPT_TABLES_] = {
+	[IPT_RAW] = "raw", [IPT_MANGLE] = "mangle", [IPT_NAT] = "nat", [IPT_FILTER] = "filter"};
+
+/* --- Life --------------------------------------------------------------------------------- */
+
+static void config_deinit(struct ipt_config *config)
+{
+	for (size_t way = 0; way < POLICY_WAYS_; way++)
+		free(config->failsafes[way]);
+	for (size_t i = 0; i < config->n_prefixes; i++)
+		free(config->prefixes[i]);
+	free(config->prefixes);
+	free(config->log_prefix);
+	*config = (struct ipt_config){.reject = false};
+}
+
+static void nat_deinit(struct ipt_nat *nat)
+{
+	for (size_t i = 0; i < nat->n_devices; i++)
+		free(nat->devices[i]);
+	free(nat->devices);
+	free(nat->pools);
+	*nat = (struct ipt_nat){.told = false};
+}
+
+static void free_set(struct policy_iptables *self, struct ipt_set *set)
+{
+	HASH_DEL(self->told_sets, set);
+	free(set);
+}
+
+static void close_driver(void *ctx)
+{
+	struct policy_iptables *self = ctx;
+	struct ipt_set *set;
+	struct ipt_set *next;
+
+	ipt_endpoints_deinit(self);
+	ipt_policies_deinit(self);
+	HASH_ITER(hh, self->told_sets, set, next)
+	free_set(self, set);
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		for (unsigned int t = 0; t < IPT_TABLES_; t++)
+			(void)chain_table_free(self->tables[f][t]);
+	(void)ip_sets_free(self->sets);
+	config_deinit(&self->config);
+	nat_deinit(&self->nat);
+	(void)nl_close(self->nl);
+	free(self->flush);
+	free(self);
+}
+
+/* --- What is told ------------------------------------------------------------------------- */
+
+static void start_enforcing(struct policy_iptables *self)
+{
+	if (self->enforces)
+		return;
+	self->enforces = true;
+	self->dirty = true;
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		ip_sets_hold(self->sets, ip_set_name(family_of(f), SET_WORKLOAD_SOURCES).s,
+			     IP_SET_INTERFACE, family_of(f));
+}
+
+static struct ipt_set *find_set(const struct policy_iptables *self, const char *id)
+{
+	struct ipt_set *set;
+
+	HASH_FIND_STR(self->told_sets, id, set);
+	return set;
+}
+
+bool ipt_is_set_told(const struct policy_iptables *self, const char *id)
+{
+	return find_set(self, id) != NULL;
+}
+
+static void forget_set(struct policy_iptables *self, const char *id)
+{
+	struct ipt_set *set = find_set(self, id);
+
+	if (!set)
+		return;
+	for (unsigned int f = 0; f < FAMILIES; f++) {
+		struct ip_set_name name = ip_set_name(family_of(f), set->id.s);
+
+		ip_sets_clear(self->sets, name.s);
+		ip_sets_release(self->sets, name.s);
+	}
+	free_set(self, set);
+}
+
+static void learn_set(struct policy_iptables *self, const struct policy_set *told)
+{
+	struct ipt_set *set = XNEW(struct ipt_set);
+
+	set->id = told->id;
+	set->type = told->type;
+	HASH_ADD_STR(self->told_sets, id.s, set);
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		ip_sets_hold(self->sets, ip_set_name(family_of(f), set->id.s).s,
+			     set->type == POLICY_SET_TYPE_PORT ? IP_SET_PORT : IP_SET_NET,
+			     family_of(f));
+}
+
+static void change_members(struct policy_iptables *self, const struct policy_set *set,
+			   const struct policy_member *members, size_t n, bool add)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct ip_set_member member = {.net = members[i].net,
+					       .protocol = members[i].protocol,
+					       .port = members[i].port};
+		struct ip_set_name name = ip_set_name(members[i].net.addr.family, set->id.s);
+
+		if (add)
+			ip_sets_add(self->sets, name.s, &member);
+		else
+			ip_sets_remove(self->sets, name.s, &member);
+	}
+}
+
+/* NAT fills these by itself; no rule of a policy speaks of them. */
+static bool is_of_nat(const struct policy_set_id *id)
+{
+	return strcmp(id->s, POLICY_SET_POOLS) == 0 || strcmp(id->s, POLICY_SET_MASQ_POOLS) == 0;
+}
+
+static void take_set(struct policy_iptables *self, const struct policy_set_change *change)
+{
+	if (is_of_nat(&change->set->id))
+		return;
+	if (change->is_new)
+		forget_set(self, change->set->id.s);
+	if (!find_set(self, change->set->id.s)) {
+		learn_set(self, change->set);
+		self->dirty = true; /* rules for tunnels are there with the set of nodes */
+	}
+	change_members(self, change->set, change->removed, change->n_removed, /* add= */ false);
+	change_members(self, change->set, change->added, change->n_added, /* add= */ true);
+}
+
+static void update(void *ctx, const struct policy_update *update)
+{
+	struct policy_iptables *self = ctx;
+
+	start_enforcing(self);
+	for (size_t i = 0; i < update->n_sets; i++)
+		take_set(self, &update->sets[i]);
+	for (size_t i = 0; i < update->n_policies; i++)
+		ipt_policy_put(self, update->policies[i]);
+	for (size_t i = 0; i < update->n_endpoints; i++)
+		ipt_endpoint_put(self, update->endpoints[i]);
+	for (size_t i = 0; i < update->n_endpoints_gone; i++)
+		ipt_endpoint_remove(self, update->endpoints_gone[i]);
+	for (size_t i = 0; i < update->n_policies_gone; i++)
+		ipt_policy_remove(self, update->policies_gone[i]);
+	for (size_t i = 0; i < update->n_sets_gone; i++) {
+		forget_set(self, update->sets_gone[i].s);
+		self->dirty = true;
+	}
+}
+
+/* The beginning of an interface's name, as an option's argument. */
+static bool is_prefix(const char *text)
+{
+	return text[0] && strlen(text) < 15 &&
+	       text[strspn(text,
+			   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")] ==
+		       '\0';
+}
+
+static void configure(void *ctx, const struct policy_config *told)
+{
+	struct policy_iptables *self = ctx;
+	struct ipt_config *config = &self->config;
+
+	start_enforcing(self);
+	config_deinit(config);
+	*config = (struct ipt_config){
+		.endpoint_to_host = told->endpoint_to_host,
+		.reject = told->reject,
+		.drop_invalid = told->drop_invalid,
+		.workloads_may_send_vxlan = told->workloads_may_send_vxlan,
+		.workloads_may_send_ipip = told->workloads_may_send_ipip,
+		.flow_log = told->flow_log,
+		.vxlan_port = told->vxlan_port,
+		.ipip = told->ipip,
+		.log_prefix = xstrdup(told->log_prefix),
+	};
+	for (size_t way = 0; way < POLICY_WAYS_; way++) {
+		config->failsafes[way] =
+			xmemdup(told->failsafes[way],
+				told->n_failsafes[way] * sizeof(*told->failsafes[way]));
+		config->n_failsafes[way] = told->n_failsafes[way];
+	}
+	for (size_t i = 0; i < told->n_workload_prefixes; i++)
+		if (is_prefix(told->workload_prefixes[i]))
+			*ARRAY_ADD(config->prefixes, config->n_prefixes) =
+				xstrdup(told->workload_prefixes[i]);
+	ipt_policies_render(self);
+	self->dirty = true;
+}
+
+static void hold_pools(struct policy_iptables *self, bool hold)
+{
+	static const char *const ids[] = {POLICY_SET_POOLS, POLICY_SET_MASQ_POOLS};
+
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+			struct ip_set_name name = ip_set_name(family_of(f), ids[i]);
+
+			if (hold)
+				ip_sets_hold(self->sets, name.s, IP_SET_NET, family_of(f));
+			else
+				ip_sets_release(self->sets, name.s);
+		}
+}
+
+static void change_pools(struct policy_iptables *self, bool add)
+{
+	for (size_t i = 0; i < self->nat.n_pools; i++) {
+		const struct nat_pool *pool = &self->nat.pools[i];
+		struct ip_set_member member = {.net = pool->cidr};
+		uint8_t family = pool->cidr.addr.family;
+		struct ip_set_name all = ip_set_name(family, POLICY_SET_POOLS);
+		struct ip_set_name masquerade = ip_set_name(family, POLICY_SET_MASQ_POOLS);
+
+		if (add) {
+			ip_sets_add(self->sets, all.s, &member);
+			if (pool->masquerade)
+				ip_sets_add(self->sets, masquerade.s, &member);
+		} else {
+			ip_sets_remove(self->sets, all.s, &member);
+			if (pool->masquerade)
+				ip_sets_remove(self->sets, masquerade.s, &member);
+		}
+	}
+}
+
+static void take_nat(void *ctx, const struct nat_config *told)
+{
+	struct policy_iptables *self = ctx;
+
+	if (self->nat.told)
+		change_pools(self, /* add= */ false);
+	else
+		hold_pools(self, /* hold= */ true);
+	nat_deinit(&self->nat);
+	self->nat.told = true;
+	self->nat.pools = xmemdup(told->pools, told->n_pools * sizeof(*told->pools));
+	self->nat.n_pools = told->n_pools;
+	self->nat.vxlan_port = told->vxlan_port;
+	for (size_t i = 0; i < told->n_tunnel_devices; i++)
+		*ARRAY_ADD(self->nat.devices, self->nat.n_devices) =
+			xstrdup(told->tunnel_devices[i]);
+	change_pools(self, /* add= */ true);
+	ipt_nat_render(self);
+}
+
+/* --- The kernel --------------------------------------------------------------------------- */
+
+/* A table of which nothing was told is left as it is. */
+static bool is_told(const struct policy_iptables *self, unsigned int t)
+{
+	return t == IPT_NAT ? self->nat.told : self->enforces;
+}
+
+static int read_family(struct policy_iptables *self, unsigned int f, struct err *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int r = iptables_save(self->backend, family_of(f), &text, err);
+
+	if (r < 0)
+		return r;
+	for (unsigned int t = 0; t < IPT_TABLES_; t++)
+		chain_table_forget(self->tables[f][t]);
+	chain_tables_read(self->tables[f], IPT_TABLES_, buf_str(&text));
+	return 0;
+}
+
+static int write_family(struct policy_iptables *self, unsigned int f, struct err *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	bool differ = self->stale;
+	bool any = false;
+	int r = 0;
+
+	for (unsigned int t = 0; t < IPT_TABLES_; t++)
+		differ = differ ||
+			 (is_told(self, t) && chain_table_hooks_differ(self->tables[f][t]));
+	if (differ)
+		r = read_family(self, f, err);
+	if (r < 0)
+		return r;
+	for (unsigned int t = 0; t < IPT_TABLES_; t++)
+		if (is_told(self, t))
+			any = chain_table_write(self->tables[f][t], &text) || any;
+	if (any)
+		r = iptables_restore(self->backend, family_of(f), &text, err);
+	for (unsigned int t = 0; r == 0 && t < IPT_TABLES_; t++)
+		if (is_told(self, t))
+			chain_table_committed(self->tables[f][t]);
+	self->changed = self->changed || any;
+	return r;
+}
+
+static int write_families(struct policy_iptables *self, struct err *err)
+{
+	int failed = 0;
+
+	for (unsigned int f = 0; f < FAMILIES; f++) {
+		struct err reason = ERR_INIT;
+		int r = self->has_family[f] ? write_family(self, f, &reason) : 0;
+
+		/* One family's failure does not keep the other from its rules. */
+		if (r < 0 && failed == 0)
+			failed = err_set(err, r, "IPv%u: %s", ip_version(family_of(f)), reason.msg);
+	}
+	return failed;
+}
+
+/* A pod that has the address now keeps its connections. */
+static bool is_in_use(const struct policy_iptables *self, const struct ip_addr *addr)
+{
+	const struct ipt_endpoint *endpoint;
+
+	for (endpoint = self->endpoints; endpoint; endpoint = endpoint->hh.next)
+		for (size_t i = 0; i < endpoint->n_addrs; i++)
+			if (ip_equal(&endpoint->addrs[i].addr, addr))
+				return true;
+	return false;
+}
+
+static size_t take_gone(void *ctx, struct ip_addr **ret)
+{
+	struct policy_iptables *self = ctx;
+	size_t n = 0;
+
+	for (size_t i = 0; i < self->n_flush; i++)
+		if (!is_in_use(self, &self->flush[i]))
+			self->flush[n++] = self->flush[i];
+	*ret = TAKE_PTR(self->flush);
+	self->n_flush = 0;
+	return n;
+}
+
+static void render(struct policy_iptables *self)
+{
+	if (!self->enforces || !self->dirty)
+		return;
+	ipt_endpoints_choose(self);
+	ipt_endpoints_render(self);
+	ipt_hooks_render(self);
+	self->dirty = false;
+}
+
+static int apply(void *ctx, struct err *err)
+{
+	struct policy_iptables *self = ctx;
+	int r = 0;
+
+	self->changed = false;
+	if (!self->enforces && !self->nat.told)
+		return 0;
+	render(self);
+	if (self->stale)
+		r = ip_sets_read(self->sets, self->nl, err);
+	if (r == 0)
+		r = ip_sets_fill(self->sets, self->nl, &self->changed, err);
+	if (r == 0)
+		r = write_families(self, err);
+	if (r < 0) {
+		self->stale = true; /* what was done is not known */
+		return r;
+	}
+	self->stale = false;
+	/* What is not told yet may still speak of them. */
+	if (self->enforces && self->nat.told)
+		r = ip_sets_shrink(self->sets, self->nl, &self->changed, err);
+	return r;
+}
+
+static bool has_changed(const void *ctx)
+{
+	const struct policy_iptables *self = ctx;
+
+	return self->changed;
+}
+
+static void invalidate(void *ctx)
+{
+	struct policy_iptables *self = ctx;
+
+	self->stale = true;
+}
+
+static int no_fd(const void *ctx)
+{
+	(void)ctx;
+	return -1;
+}
+
+static bool no_check(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+static const struct policy_driver_ops ops = {
+	.name = "iptables",
+	.close = close_driver,
+	.update = update,
+	.configure = configure,
+	.nat = take_nat,
+	.apply = apply,
+	.changed = has_changed,
+	.invalidate = invalidate,
+	.take_gone = take_gone,
+	.fd = no_fd,
+	.check = no_check,
+};
+
+/* --- Opening ------------------------------------------------------------------------------ */
+
+static struct policy_iptables *new_driver(enum iptables_backend backend)
+{
+	struct policy_iptables *self = XNEW(struct policy_iptables);
+
+	self->backend = backend;
+	self->stale = true;
+	self->sets = ip_sets_new();
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		for (unsigned int t = 0; t < IPT_TABLES_; t++)
+			self->tables[f][t] = chain_table_new(table_names[t]);
+	self->has_family[0] = true;
+	self->has_family[1] = access("/proc/net/if_inet6", F_OK) == 0;
+	return self;
+}
+
+int policy_iptables_open(enum iptables_backend backend, struct policy_driver *ret, struct err *err)
+{
+	struct policy_iptables *self = new_driver(backend);
+	int r = nl_open(NETLINK_NETFILTER, -1, &self->nl, err);
+
+	for (unsigned int f = 0; r == 0 && f < FAMILIES; f++)
+		if (self->has_family[f] && !iptables_installed(backend, family_of(f)))
+			r = err_set(err, -ENOENT,
+				    "the programs of iptables (%s) for IPv%u are not installed, in "
+				    "/usr/sbin or /sbin: install iptables, or use nftables",
+				    backend == IPTABLES_LEGACY ? "legacy" : "nft",
+				    ip_version(family_of(f)));
+	if (r < 0) {
+		close_driver(self);
+		return r;
+	}
+	*ret = (struct policy_driver){.ops = &ops, .self = self};
+	return 0;
+}
+
+static int remove_family(struct policy_iptables *self, unsigned int f, bool only_look, bool *found,
+			 struct err *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	int r = read_family(self, f, err);
+
+	for (unsigned int t = 0; r == 0 && t < IPT_TABLES_; t++)
+		*found = chain_table_write(self->tables[f][t], &text) || *found;
+	if (r == 0 && text.size && !only_look)
+		r = iptables_restore(self->backend, family_of(f), &text, err);
+	return r;
+}
+
+int policy_iptables_remove(enum iptables_backend backend, bool only_look, bool *found,
+			   struct err *err)
+{
+	struct policy_iptables *self = new_driver(backend);
+	int r = nl_open(NETLINK_NETFILTER, -1, &self->nl, err);
+
+	*found = false;
+	for (unsigned int f = 0; r == 0 && f < FAMILIES; f++)
+		if (self->has_family[f] && iptables_installed(backend, family_of(f)))
+			r = remove_family(self, f, only_look, found, err);
+	if (r == 0 && !only_look)
+		r = ip_sets_read(self->sets, self->nl, err);
+	if (r == 0 && !only_look)
+		r = ip_sets_shrink(self->sets, self->nl, found, err);
+	close_driver(self);
+	return r;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Policy, anti-spoofing and NAT in iptables and IP sets: chains "cali-..." of the tables raw,
+ * mangle, nat and filter of both families, sets "cali4..." and "cali6...". One transaction per table,
+ * and only of what changes. The rules of others are not touched.
+ */
+
+#include "iptables/command.h"
+#include "policy/policy-driver.h"
+
+/* The programs of both families must be there. In the caller's network namespace. */
+MUST_CHECK int policy_iptables_open(enum iptables_backend backend, struct policy_driver *ret,
+				    struct err *err);
+/*
+ * Takes all of ours out of the tables and sets. '*found': something was there. With 'only_look'
+ * it stays.
+ */
+MUST_CHECK int policy_iptables_remove(enum iptables_backend backend, bool only_look, bool *found,
+				      struct err *err);

@@ -428,6 +428,24 @@ static void withdraw(struct policy_table *table, struct table_endpoint *endpoint
 	table->base_dirty = table->base_dirty || endpoint->is_host;
 }
 
+static bool nets_have_family(const struct cidr *nets, size_t n, unsigned int f)
+{
+	for (size_t i = 0; i < n; i++)
+		if (nets[i].addr.family == family_of(f))
+			return true;
+	return false;
+}
+
+/*
+ * A workload without an address of the family is not in its maps, so none of its packets passes: the
+ * ruleset of a family that no pod has stays as it is when pods come and go.
+ */
+static bool speaks_family(const struct table_endpoint *endpoint, unsigned int f)
+{
+	return endpoint->is_host || nets_have_family(endpoint->addrs, endpoint->n_addrs, f) ||
+	       nets_have_family(endpoint->spoofable, endpoint->n_spoofable, f);
+}
+
 static void publish(struct policy_table *table, struct table_endpoint *endpoint)
 {
 	endpoint->published = true;
@@ -437,7 +455,8 @@ static void publish(struct policy_table *table, struct table_endpoint *endpoint)
 				enum policy_stage stage = (enum policy_stage)s;
 				enum policy_way way = (enum policy_way)w;
 
-				if (!place_of(endpoint->is_host, stage, way))
+				if (!place_of(endpoint->is_host, stage, way) ||
+				    !speaks_family(endpoint, f))
 					continue;
 				endpoint->chains[f][s][w] =
 					render_chain(table, endpoint, f, stage, way);

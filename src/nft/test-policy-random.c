@@ -755,7 +755,7 @@ static void init(struct harness *h, uint64_t seed)
 		h->world.endpoints[pod].key = pod ? "wep/default/b" : "wep/default/a";
 		h->world.endpoints[pod].interface = pod ? "calib" : "calia";
 		h->world.endpoints[pod].spoofable = spoofable;
-		h->world.endpoints[pod].n_spoofable = pod ? 0 : 2;
+		h->world.endpoints[pod].n_spoofable = 2; /* of both families */
 		h->world.endpoints[pod].n_profiles = 1;
 	}
 	wire_up(&h->wire);

@@ -312,6 +312,26 @@ static void test_spoofing(void **state)
 	assert_false(ping(lab, "-I fd99::7 " PEER_6));
 }
 
+/* A pod without an IPv6 address has no IPv6, though the packets would find their way. */
+static void test_one_family(void **state)
+{
+	struct lab *lab = *state;
+	struct world world;
+
+	world_init(&world);
+	tell(lab, &world);
+	assert_true(ping(lab, PEER_4));
+	assert_true(ping(lab, PEER_6));
+	world.endpoints[1].n_addrs = 1;
+	tell(lab, &world);
+	assert_true(ping(lab, PEER_4));
+	assert_false(ping(lab, PEER_6));
+	assert_false(lab_says("nft list map ip6 calico cali-to-wl-dispatch", "calib"));
+	world.endpoints[1].n_addrs = 2;
+	tell(lab, &world);
+	assert_true(ping(lab, PEER_6));
+}
+
 static void test_restart(void **state)
 {
 	struct lab *lab = *state;
@@ -914,6 +934,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_profile_alone, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_default_deny, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_spoofing, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_one_family, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
 };
 

@@ -28,6 +28,7 @@ struct policy_enforcer {
 	bool in_sync;
 	sd_event_source *apply_source; /* deferred to the end of the turn */
 	sd_event_source *retry_source;
+	uint64_t problem_changes; /* of the graph's, when its problems were reported */
 	struct policy_enforcer_stats stats;
 	struct err failure; /* what was reported last; empty: nothing is wrong */
 };
@@ -47,9 +48,13 @@ static void retry_later(struct policy_enforcer *enforcer, const struct err *err)
 /* Each is said once: when the number of them grows, the newest is at the end. */
 static void report_problems(struct policy_enforcer *enforcer)
 {
+	uint64_t changes = policy_graph_problem_changes(enforcer->graph);
 	const struct policy_problem *problems;
 	size_t n;
 
+	if (changes == enforcer->problem_changes)
+		return;
+	enforcer->problem_changes = changes;
 	policy_graph_problems(enforcer->graph, &problems, &n);
 	for (size_t i = enforcer->stats.n_problems; i < n; i++)
 		log_error("policy that can't be enforced as it stands; it opens nothing", "policy",

@@ -169,6 +169,7 @@ struct policy_graph {
 	struct graph_policy *dirty_policies;
 	struct graph_set *dirty_sets;
 	struct answer_memory answer;
+	uint64_t n_problem_changes; /* an upper bound */
 	/* Scratch of one put. */
 	struct policy_member *addrs;
 	size_t n_addrs;

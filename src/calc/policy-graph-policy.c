@@ -230,6 +230,7 @@ struct graph_policy *graph_get_profile(struct policy_graph *graph, const char *n
 
 	if (!policy->compiled) {
 		policy->compiled = compile_missing(name);
+		graph->n_problem_changes++;
 		policy->missing = !policy->has_object && strcmp(name, PROFILE_DEFAULT_ALLOW) != 0;
 		mark_policy(graph, policy);
 	}
@@ -304,6 +305,7 @@ static int put_version(struct policy_graph *graph, struct graph_policy *policy,
 	_cleanup_(compiled_policy_freep) struct compiled_policy *compiled = NULL;
 	int r = understand(policy, object, &compiled, err);
 
+	graph->n_problem_changes++;
 	if (r < 0)
 		return r;
 	if (!policy->sort_name)
@@ -323,6 +325,7 @@ static void remove_version(struct policy_graph *graph, struct graph_policy *poli
 	if (strncmp(policy->key, PROFILE_PREFIX, strlen(PROFILE_PREFIX)) == 0)
 		profile = policy->key + strlen(PROFILE_PREFIX);
 	policy->has_object = false;
+	graph->n_problem_changes++;
 	replace_str(&policy->problem, NULL);
 	drop_selector(graph, policy);
 	set_tier_of(graph, policy, NULL);
@@ -433,12 +436,16 @@ void graph_on_policy_match(void *graph, struct label_query *query, struct label_
 
 void graph_use_policy(struct policy_graph *graph, struct graph_policy *policy)
 {
+	if (policy->missing)
+		graph->n_problem_changes++;
 	if (!policy->n_users++)
 		mark_policy(graph, policy);
 }
 
 void graph_unuse_policy(struct policy_graph *graph, struct graph_policy *policy)
 {
+	if (policy->missing)
+		graph->n_problem_changes++;
 	if (!--policy->n_users)
 		mark_policy(graph, policy);
 }

@@ -226,6 +226,11 @@ void policy_graph_problems(struct policy_graph *graph, const struct policy_probl
 	*ret = v;
 }
 
+uint64_t policy_graph_problem_changes(const struct policy_graph *graph)
+{
+	return graph->n_problem_changes;
+}
+
 /* --- The graph --------------------------------------------------------------------------------- */
 
 struct policy_graph *policy_graph_new(const char *node_name)

@@ -50,6 +50,8 @@ struct policy_problem {
 	const char *key;
 	const char *why;
 };
-/* Borrowed until the graph is called again. */
+/* Borrowed until the graph is called again. Looks at every policy. */
 void policy_graph_problems(struct policy_graph *graph, const struct policy_problem **ret,
 			   size_t *ret_n);
+/* While this stays, so do the problems. */
+uint64_t policy_graph_problem_changes(const struct policy_graph *graph);

@@ -167,7 +167,8 @@ int main(void)
 	lab_enter();
 	check(sd_event_new(&event), &err);
 	check(policy_table_open(-1, &table, &err), &err);
-	check(policy_enforcer_new(event, "here", table, &enforcer, &err), &err);
+	check(policy_enforcer_new(event, "here", policy_table_driver(table), &enforcer, &err),
+	      &err);
 	check(felix_config_resolve(NULL, NULL, (char *[]){NULL}, &felix, &err), &err);
 	policy_enforcer_configure(enforcer, &felix->spec, /* vxlan= */ true, /* ipip= */ false);
 	fill(enforcer);

@@ -179,6 +179,16 @@ static bool is_asked(const struct peer *peer, size_t n, unsigned int handle)
 	return false;
 }
 
+/* Nobody says any more that it has addresses: they may be another's soon. */
+static void unlist(struct history *h, struct handle *handle)
+{
+	for (unsigned int a = 0; a < ADDRS; a++) {
+		if (handle->listed[a])
+			h->held[a] = 0;
+		handle->listed[a] = false;
+	}
+}
+
 /* Releases what this node holds, or what it or another left behind. */
 static bool ask_release(struct history *h, struct peer *peer, size_t n,
 			struct ipam_request *request, unsigned int *ret_handle)
@@ -193,10 +203,7 @@ static bool ask_release(struct history *h, struct peer *peer, size_t n,
 		    is_asked(peer, n, at))
 			continue;
 		handle->fate = FATE_RELEASING;
-		for (unsigned int a = 0; a < ADDRS; a++) {
-			if (handle->listed[a])
-				h->held[a] = 0;
-		}
+		unlist(h, handle);
 		request->type = IPAM_RELEASE_HANDLE;
 		request->handle = handle->name;
 		*ret_handle = at;
@@ -652,10 +659,7 @@ static void remove_node(struct history *h, struct peer *peer)
 		if (handle->fate != FATE_HELD || handle->node != (unsigned int)(peer - h->peers))
 			continue;
 		handle->fate = FATE_UNKNOWN;
-		for (unsigned int a = 0; a < ADDRS; a++) {
-			if (handle->listed[a])
-				h->held[a] = 0;
-		}
+		unlist(h, handle);
 	}
 }
 

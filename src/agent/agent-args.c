@@ -88,7 +88,7 @@ static void print_help(void)
 	for (size_t i = 0; i < ARRAY_SIZE(agent_variables); i++)
 		(void)printf("%s%s", i % 4 ? ", " : i ? ",\n  " : "\n  ", agent_variables[i].name);
 	(void)printf(
-		",\n  NODENAME, NO_DEFAULT_POOLS, DISABLE_NODE_IP_CHECK,\n  AUTODETECT_POLL_INTERVAL, KORAT_ADDRESS_RESERVE, DATASTORE_TYPE, KORAT_SQLITE_FILE, FELIX_*\n");
+		",\n  NODENAME, NO_DEFAULT_POOLS, DISABLE_NODE_IP_CHECK,\n  AUTODETECT_POLL_INTERVAL, KORAT_ADDRESS_RESERVE, KORAT_POLICY, KORAT_CUT_DENIED,\n  DATASTORE_TYPE, KORAT_SQLITE_FILE, FELIX_*\n");
 }
 
 static int parse_bird_mode(const char *value, enum bird_mode *ret, struct err *err)
@@ -208,6 +208,16 @@ static int parse_policy(struct agent_args *args, struct err *err)
 	return err_set(err, -EINVAL, "KORAT_POLICY=%.64s: expected enforce or off", text);
 }
 
+static int parse_cut_denied(struct agent_args *args, struct err *err)
+{
+	const char *text = getenv("KORAT_CUT_DENIED");
+
+	args->cut_denied = text && strcmp(text, "on") == 0;
+	if (!text || !*text || args->cut_denied || strcmp(text, "off") == 0)
+		return 0;
+	return err_set(err, -EINVAL, "KORAT_CUT_DENIED=%.64s: expected on or off", text);
+}
+
 int agent_args_parse(int argc, char **argv, struct agent_args *ret, struct err *err)
 {
 	struct agent_args args = {0};
@@ -236,6 +246,8 @@ int agent_args_parse(int argc, char **argv, struct agent_args *ret, struct err *
 		r = parse_reserve_size(&args, err);
 	if (r == 0)
 		r = parse_policy(&args, err);
+	if (r == 0)
+		r = parse_cut_denied(&args, err);
 	if (!args.node_name)
 		args.node_name = default_node_name();
 	if (r == 0)

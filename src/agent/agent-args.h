@@ -21,6 +21,7 @@ struct agent_args {
 	char *bird_program;
 	enum bird_mode bird_mode;
 	bool policy_off;    /* KORAT_POLICY=off: nothing is enforced */
+	bool cut_denied;    /* KORAT_CUT_DENIED=on: a policy also ends connections there are */
 	char *metrics_addr; /* "ADDR:PORT"; NULL: off */
 	char *health_addr;
 

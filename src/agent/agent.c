@@ -68,7 +68,7 @@ static void configure_policy(struct agent *agent)
 	vxlan = calc_wants_vxlan(agent->calc, AF_INET) || calc_wants_vxlan(agent->calc, AF_INET6);
 
 	policy_enforcer_configure(agent->policy, &agent->felix->spec, vxlan,
-				  calc_wants_ipip(agent->calc));
+				  calc_wants_ipip(agent->calc), agent->args.cut_denied);
 }
 
 /* A bad parameter keeps the last good ones in force. */

@@ -90,6 +90,7 @@ void policy_config_from_felix(const struct felix_configuration_spec *spec, bool 
 		.workloads_may_send_ipip = spec->allow_ipip_packets_from_workloads.v,
 		.vxlan_port = vxlan ? (uint16_t)spec->vxlan_port.v : 0,
 		.ipip = ipip,
+		.workloads_may_spoof = strcmp(spec->workload_source_spoofing, "Any") == 0,
 		.log_prefix = spec->log_prefix,
 		.workload_prefixes = ret->prefixes,
 		.n_workload_prefixes = prefixes_read(ret, spec->interface_prefix),

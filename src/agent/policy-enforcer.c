@@ -147,11 +147,13 @@ void policy_enforcer_remove(struct policy_enforcer *enforcer, enum kind kind, co
 }
 
 void policy_enforcer_configure(struct policy_enforcer *enforcer,
-			       const struct felix_configuration_spec *spec, bool vxlan, bool ipip)
+			       const struct felix_configuration_spec *spec, bool vxlan, bool ipip,
+			       bool cut_denied)
 {
 	_cleanup_(policy_config_deinitp) struct policy_config_buffer buffer = {0};
 
 	policy_config_from_felix(spec, vxlan, ipip, &buffer);
+	buffer.config.cut_denied = cut_denied;
 	enforcer->driver.ops->configure(enforcer->driver.self, &buffer.config);
 	policy_enforcer_schedule(enforcer);
 }

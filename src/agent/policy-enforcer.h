@@ -36,11 +36,12 @@ MUST_CHECK int policy_enforcer_put(struct policy_enforcer *enforcer, const struc
 void policy_enforcer_remove(struct policy_enforcer *enforcer, enum kind kind, const char *namespace,
 			    const char *name);
 /*
- * The parameters that are about policy, and whether this node speaks VXLAN and IPIP. Copied; sent
- * with the next apply.
+ * The parameters that are about policy, whether this node speaks VXLAN and IPIP, and whether a new
+ * policy also ends the connections that it denies. Copied; sent with the next apply.
  */
 void policy_enforcer_configure(struct policy_enforcer *enforcer,
-			       const struct felix_configuration_spec *spec, bool vxlan, bool ipip);
+			       const struct felix_configuration_spec *spec, bool vxlan, bool ipip,
+			       bool cut_denied);
 void policy_enforcer_set_in_sync(struct policy_enforcer *enforcer);
 
 /*

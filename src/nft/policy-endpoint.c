@@ -390,6 +390,9 @@ static void set_sources(struct policy_table *table, const struct table_endpoint 
 	for (size_t i = 0; i < endpoint->n_addrs; i++)
 		set_source(table, endpoint, &endpoint->addrs[i], !cidr_is_host(&endpoint->addrs[i]),
 			   add);
+	/* Those that the configuration of before allowed are taken back in any case. */
+	if (add && !table->config.workloads_may_spoof)
+		return;
 	for (size_t i = 0; i < endpoint->n_spoofable; i++) {
 		bool covered = false;
 

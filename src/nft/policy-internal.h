@@ -180,6 +180,7 @@ struct table_config {
 	bool drop_invalid;
 	bool workloads_may_send_vxlan;
 	bool workloads_may_send_ipip;
+	bool workloads_may_spoof;
 	bool cut_denied;
 	bool flow_log;
 	uint16_t vxlan_port;

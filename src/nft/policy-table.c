@@ -179,6 +179,7 @@ static struct table_config copy_config(const struct policy_config *told)
 		.drop_invalid = told->drop_invalid,
 		.workloads_may_send_vxlan = told->workloads_may_send_vxlan,
 		.workloads_may_send_ipip = told->workloads_may_send_ipip,
+		.workloads_may_spoof = told->workloads_may_spoof,
 		.cut_denied = told->cut_denied,
 		.flow_log = told->flow_log,
 		.vxlan_port = told->vxlan_port,

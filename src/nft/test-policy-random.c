@@ -742,8 +742,10 @@ static void init(struct harness *h, uint64_t seed)
 	static const char *const prefixes[] = {"cali"};
 	static char profile_key[] = "pro/kns.default";
 	static struct cidr spoofable[2];
-	struct policy_config config = {
-		.log_prefix = "test", .workload_prefixes = prefixes, .n_workload_prefixes = 1};
+	struct policy_config config = {.workloads_may_spoof = true,
+				       .log_prefix = "test",
+				       .workload_prefixes = prefixes,
+				       .n_workload_prefixes = 1};
 
 	*h = (struct harness){.chance = {seed}, .allow = test_rule(POLICY_ACTION_ALLOW)};
 	h->profile.key = profile_key;

@@ -138,6 +138,7 @@ static struct policy_config default_config(void)
 
 	return (struct policy_config){.endpoint_to_host = ENDPOINT_TO_HOST_ACCEPT,
 				      .drop_invalid = true,
+				      .workloads_may_spoof = true,
 				      .log_prefix = "calico-packet",
 				      .workload_prefixes = prefixes,
 				      .n_workload_prefixes = 1};
@@ -294,6 +295,7 @@ static void test_spoofing(void **state)
 {
 	struct lab *lab = *state;
 	struct cidr spoofable[] = {test_net("10.99.0.0/24")};
+	struct policy_config config = default_config();
 	struct world world;
 
 	world_init(&world);
@@ -310,6 +312,11 @@ static void test_spoofing(void **state)
 	tell(lab, &world);
 	assert_true(ping(lab, "-I 10.99.0.7 " PEER_4));
 	assert_false(ping(lab, "-I fd99::7 " PEER_6));
+	config.workloads_may_spoof = false;
+	policy_table_configure(lab->table, &config);
+	apply(lab);
+	assert_false(ping(lab, "-I 10.99.0.7 " PEER_4));
+	assert_true(ping(lab, "-I 10.65.0.2 " PEER_4));
 }
 
 /* A pod without an IPv6 address has no IPv6, though the packets would find their way. */

@@ -101,6 +101,7 @@ struct policy_config {
 	bool drop_invalid;	       /* conntrack's INVALID is denied */
 	bool workloads_may_send_vxlan; /* allowVXLANPacketsFromWorkloads */
 	bool workloads_may_send_ipip;  /* allowIPIPPacketsFromWorkloads */
+	bool workloads_may_spoof;      /* workloadSourceSpoofing: 'spoofable' is in force */
 	bool cut_denied;	       /* connections that a new policy denies end at once */
 	bool flow_log;		       /* verdicts go to nflog groups 1 (ingress) and 2 (egress) */
 	uint16_t vxlan_port;	       /* 0: no VXLAN on this node, in this family */

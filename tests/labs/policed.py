@@ -59,7 +59,7 @@ def nft(node, script):
 
 
 class Shop:
-    """On the first node: a shop, a friend of it, a stranger."""
+    """On the first node: a shop, a friend of it, another friend, a stranger."""
 
     def __init__(self, lab):
         self.lab = lab
@@ -67,6 +67,8 @@ class Shop:
         lab.apply(pool("six", "fd00:65::/48", blockSize=122))
         lab.open_namespace("friends", {"friend": "yes"})
         self.shop = family_pod(lab, self.node, "shop", namespace="shop")
+        lab.open_namespace("others", {"friend": "yes"})
+        self.other = family_pod(lab, self.node, "other", namespace="others")
         self.friend = family_pod(lab, self.node, "friend", namespace="friends")
         self.stranger = family_pod(lab, self.node, "stranger", namespace="strangers")
         lab.apply(guard())

@@ -68,7 +68,7 @@ def test_no_window_in_a_rewrite(clean_machine):
             place.node.start_agent()
             wait_for(lambda: "reject" in listing(place.node), 10, "the rules are new")
             # Other members of the set that the policy's rule looks into.
-            for friend in ("yes", "no") * 5:
+            for friend in ("no", "yes") * 5:
                 place.lab.apply(namespace("others", friend=friend))
             place.settle()
             store, hidden = place.lab.directory / "store.db", place.lab.directory / "hidden.db"

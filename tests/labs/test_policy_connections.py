@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections that are there when a policy comes, and what is left of those of deleted pods."""
+
+import contextlib
+import ipaddress
+import pathlib
+import socket
+
+import pytest
+
+from lab import wait_for
+from policed import FAMILIES, address, namespace, shop
+
+PORT = 7100
+
+
+class Connection:
+    """TCP between two pods."""
+
+    def __init__(self, source, target, family):
+        kind = socket.AF_INET6 if family == 6 else socket.AF_INET
+        server = target.ns.run(lambda: socket.create_server((address(target, family), PORT),
+                                                            family=kind))
+        self._client = source.ns.run(socket.create_connection, (address(target, family), PORT), 3)
+        self._server = server.accept()[0]
+        server.close()
+
+    def talks(self, timeout=1.0):
+        """Does a word come through?"""
+        self._server.settimeout(timeout)
+        try:
+            self._client.sendall(b"x")
+            return bool(self._server.recv(1))
+        except OSError:
+            return False
+
+    def close(self):
+        """Both ends."""
+        self._client.close()
+        self._server.close()
+
+
+def _entries(node):
+    """The node's connections: one line each."""
+    table = pathlib.Path("/proc/thread-self/net/nf_conntrack")
+    return node.ns.run(table.read_text, "ascii").splitlines()
+
+
+@pytest.mark.parametrize("option", ["off", "on"])
+def test_connections_of_before(clean_machine, option):
+    with shop(KORAT_CUT_DENIED=option) as place:
+        with contextlib.ExitStack() as stack:
+            connections = {}
+            for family in FAMILIES:
+                for source in (place.friend, place.other):
+                    connection = Connection(source, place.shop, family)
+                    stack.callback(connection.close)
+                    connections[source.name, family] = connection
+            assert all(one.talks() for one in connections.values())
+            place.lab.apply(namespace("friends", friend="no"))
+            place.settle()
+            for (name, family), connection in connections.items():
+                goes_on = connection.talks()
+                assert goes_on == (name == "other" or option == "off"), (name, family)
+            # Nor does a new one begin.
+            with pytest.raises(OSError):
+                Connection(place.friend, place.shop, 4)
+
+
+def test_nothing_is_left_of_a_deleted_pod(clean_machine):
+    with shop() as place:
+        for family in FAMILIES:
+            connection = Connection(place.friend, place.shop, family)
+            assert connection.talks()
+            connection.close()
+        gone = [ipaddress.ip_address(one).exploded for one in place.friend.addresses]
+        assert all(any(one in line for line in _entries(place.node)) for one in gone)
+        place.lab.drop_pod(place.friend)
+        wait_for(lambda: not any(one in line for line in _entries(place.node) for one in gone),
+                 5, "the pod's connections are gone")

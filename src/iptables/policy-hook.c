@@ -60,8 +60,9 @@ static void render_sources(struct policy_iptables *self, unsigned int f)
 		ipt_rules_add(&rules, "-p 58 -m icmp6 --icmpv6-type 134 -j DROP");
 	ipt_rules_add(&rules, "-m set --match-set %s src,src -j RETURN", set.s);
 	for (endpoint = self->endpoints; endpoint; endpoint = endpoint->hh.next)
-		for (size_t i = 0;
-		     endpoint->in_force && !endpoint->is_host && i < endpoint->n_spoofable; i++) {
+		for (size_t i = 0; self->config.workloads_may_spoof && endpoint->in_force &&
+				   !endpoint->is_host && i < endpoint->n_spoofable;
+		     i++) {
 			struct cidr net = cidr_masked(&endpoint->spoofable[i]);
 
 			if (net.addr.family == family_of(f))

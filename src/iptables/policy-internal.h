@@ -74,6 +74,7 @@ struct ipt_config {
 	bool drop_invalid;
 	bool workloads_may_send_vxlan;
 	bool workloads_may_send_ipip;
+	bool workloads_may_spoof;
 	bool flow_log;
 	uint16_t vxlan_port;
 	bool ipip;

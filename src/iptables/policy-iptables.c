@@ -202,6 +202,7 @@ static void configure(void *ctx, const struct policy_config *told)
 		.drop_invalid = told->drop_invalid,
 		.workloads_may_send_vxlan = told->workloads_may_send_vxlan,
 		.workloads_may_send_ipip = told->workloads_may_send_ipip,
+		.workloads_may_spoof = told->workloads_may_spoof,
 		.flow_log = told->flow_log,
 		.vxlan_port = told->vxlan_port,
 		.ipip = told->ipip,

@@ -61,12 +61,12 @@ def way(source, target):
     return re.search(r"\bdev (\S+)", answer).group(1)
 
 
-def _without_counts(value):
+def without_counts(value):
     """The same, without handles and without what counters count."""
     if isinstance(value, dict):
-        return {key: _without_counts(item) for key, item in value.items()
+        return {key: without_counts(item) for key, item in value.items()
                 if key not in ("handle", "packets", "bytes", "position")}
-    return [_without_counts(item) for item in value] if isinstance(value, list) else value
+    return [without_counts(item) for item in value] if isinstance(value, list) else value
 
 
 def ruleset(node, *families):
@@ -75,7 +75,7 @@ def ruleset(node, *families):
     for family in families or ("ip", "ip6"):
         out = node.ns.output([NFT, "-j", "list", "table", family, "calico"], check=False)
         content = {}
-        for item in _without_counts(json.loads(out)["nftables"] if out.strip() else []):
+        for item in without_counts(json.loads(out)["nftables"] if out.strip() else []):
             (kind, body), = item.items()
             if kind == "rule":
                 content.setdefault(("rules", body["chain"]), []).append(body["expr"])

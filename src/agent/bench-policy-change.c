@@ -170,7 +170,8 @@ int main(void)
 	check(policy_enforcer_new(event, "here", policy_table_driver(table), &enforcer, &err),
 	      &err);
 	check(felix_config_resolve(NULL, NULL, (char *[]){NULL}, &felix, &err), &err);
-	policy_enforcer_configure(enforcer, &felix->spec, /* vxlan= */ true, /* ipip= */ false);
+	policy_enforcer_configure(enforcer, &felix->spec, /* vxlan= */ true, /* ipip= */ false,
+				  /* cut_denied= */ false);
 	fill(enforcer);
 	start = loop_now();
 	policy_enforcer_set_in_sync(enforcer);

@@ -19,6 +19,17 @@ int agent_config_resolve(const struct object *global, const struct object *node,
 				    node ? as_felix_configuration(node) : NULL, environ, ret, err);
 }
 
+/* iptables announces no change, so how often it is looked at counts too. */
+static uint64_t refresh_us(const struct agent *agent, const struct felix_configuration_spec *spec)
+{
+	uint64_t routes = (uint64_t)felix_duration_us(spec->route_refresh_interval);
+	uint64_t rules = (uint64_t)felix_duration_us(spec->iptables_refresh_interval);
+
+	if (!agent->dataplane || !dataplane_policy_driver(agent->dataplane).ops->is_iptables)
+		return routes;
+	return routes && (!rules || routes < rules) ? routes : rules;
+}
+
 void agent_config_dataplane(const struct agent *agent, struct dataplane_config *ret)
 {
 	const struct felix_configuration_spec *spec = &agent->felix->spec;
@@ -34,7 +45,7 @@ void agent_config_dataplane(const struct agent *agent, struct dataplane_config *
 		.ipip_mtu = (uint32_t)spec->ipip_mtu.v,
 		.mtu_iface_pattern = spec->mtu_iface_pattern,
 		.device_route_protocol = (uint8_t)spec->device_route_protocol.v,
-		.refresh_us = (uint64_t)felix_duration_us(spec->route_refresh_interval),
+		.refresh_us = refresh_us(agent, spec),
 	};
 }
 

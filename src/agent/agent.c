@@ -412,6 +412,7 @@ static int start_parts(struct agent *agent, struct err *err)
 	if (r < 0)
 		return r;
 	agent_config_dataplane(agent, &config);
+	config.policy_backend = policy_backend_choose(&agent->felix->spec);
 	r = dataplane_new(agent->event, &config, agent->calc, &agent->endpoints, &agent->dataplane,
 			  err);
 	if (r < 0)

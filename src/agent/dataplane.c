@@ -15,9 +15,7 @@
 
 #include "agent/dataplane-internal.h"
 #include "base/alloc.h"
-#include "iptables/policy-iptables.h"
 #include "loop/loop.h"
-#include "nft/policy-table.h"
 
 #define LOG_MODULE "dataplane"
 #include "base/log.h"
@@ -404,25 +402,6 @@ static int add_sources(struct dataplane *dataplane)
 	return r;
 }
 
-static int open_policy(enum policy_backend backend, struct policy_driver *ret, struct err *err)
-{
-	struct policy_table *table;
-	int r = 0;
-
-	switch (backend) {
-	case POLICY_BACKEND_NFTABLES:
-		r = policy_table_open(-1, &table, err);
-		if (r == 0)
-			*ret = policy_table_driver(table);
-		return r;
-	case POLICY_BACKEND_IPTABLES_LEGACY:
-		return policy_iptables_open(IPTABLES_LEGACY, ret, err);
-	case POLICY_BACKEND_IPTABLES_NFT:
-		return policy_iptables_open(IPTABLES_NFT, ret, err);
-	}
-	return r;
-}
-
 int dataplane_new(sd_event *event, const struct dataplane_config *config, const struct calc *calc,
 		  struct endpoint_table *endpoints, struct dataplane **ret, struct err *err)
 {
@@ -442,7 +421,7 @@ int dataplane_new(sd_event *event, const struct dataplane_config *config, const 
 	if (r == 0)
 		r = monitor_open(-1, &dataplane->monitor, err);
 	if (r == 0)
-		r = open_policy(config->policy_backend, &dataplane->policy, err);
+		r = policy_backend_open(config->policy_backend, &dataplane->policy, err);
 	if (r < 0)
 		return r;
 	for (unsigned int f = 0; f < FAMILIES; f++)

@@ -10,6 +10,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "agent/policy-backend.h"
 #include "calc/calc.h"
 #include "netlink/route.h"
 #include "policy/policy-driver.h"
@@ -17,13 +18,6 @@
 struct dataplane;
 struct endpoint;
 struct endpoint_table;
-
-/* What carries policy and NAT into the kernel. */
-enum policy_backend {
-	POLICY_BACKEND_NFTABLES,
-	POLICY_BACKEND_IPTABLES_LEGACY,
-	POLICY_BACKEND_IPTABLES_NFT,
-};
 
 struct dataplane_config {
 	const char *node_name;

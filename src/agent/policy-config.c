@@ -74,7 +74,7 @@ static enum endpoint_to_host endpoint_to_host(const char *choice)
 }
 
 void policy_config_from_felix(const struct felix_configuration_spec *spec, bool vxlan, bool ipip,
-			      struct policy_config_buffer *ret)
+			      bool iptables, struct policy_config_buffer *ret)
 {
 	const struct proto_port_list *const lists[POLICY_WAYS_] = {
 		[POLICY_WAY_INGRESS] = &spec->failsafe_inbound_host_ports,
@@ -84,7 +84,9 @@ void policy_config_from_felix(const struct felix_configuration_spec *spec, bool 
 	*ret = (struct policy_config_buffer){0};
 	ret->config = (struct policy_config){
 		.endpoint_to_host = endpoint_to_host(spec->default_endpoint_to_host_action),
-		.reject = strcmp(spec->nftables_filter_deny_action, "Reject") == 0,
+		.reject = strcmp(iptables ? spec->iptables_filter_deny_action
+					  : spec->nftables_filter_deny_action,
+				 "Reject") == 0,
 		.drop_invalid = !spec->disable_conntrack_invalid_check.v,
 		.workloads_may_send_vxlan = spec->allow_vxlan_packets_from_workloads.v,
 		.workloads_may_send_ipip = spec->allow_ipip_packets_from_workloads.v,

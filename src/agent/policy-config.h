@@ -24,4 +24,4 @@ CLEANUP_DEINIT(struct policy_config_buffer, policy_config_deinit);
  * failsafe port that can't be understood is left out and said in the log.
  */
 void policy_config_from_felix(const struct felix_configuration_spec *spec, bool vxlan, bool ipip,
-			      struct policy_config_buffer *ret);
+			      bool iptables, struct policy_config_buffer *ret);

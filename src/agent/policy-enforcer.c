@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/connection-flusher.h"
+#include "agent/policy-backend.h"
 #include "agent/policy-config.h"
 #include "base/alloc.h"
 #include "calc/policy-graph.h"
@@ -26,6 +27,7 @@ struct policy_enforcer {
 	struct policy_driver driver; /* the dataplane's, which keeps it right */
 	struct connection_flusher *flusher;
 	bool in_sync;
+	bool alone;		       /* what another backend had left is gone */
 	sd_event_source *apply_source; /* deferred to the end of the turn */
 	sd_event_source *retry_source;
 	uint64_t problem_changes; /* of the graph's, when its problems were reported */
@@ -102,6 +104,9 @@ int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 		return err_set(err, r, "policy: %s", failure.msg);
 	}
 	enforcer->failure.msg[0] = '\0';
+	if (!enforcer->alone)
+		policy_backend_clean_others(&enforcer->driver);
+	enforcer->alone = true;
 	end_connections(enforcer);
 	return 0;
 }
@@ -152,7 +157,7 @@ void policy_enforcer_configure(struct policy_enforcer *enforcer,
 {
 	_cleanup_(policy_config_deinitp) struct policy_config_buffer buffer = {0};
 
-	policy_config_from_felix(spec, vxlan, ipip, &buffer);
+	policy_config_from_felix(spec, vxlan, ipip, enforcer->driver.ops->is_iptables, &buffer);
 	buffer.config.cut_denied = cut_denied;
 	enforcer->driver.ops->configure(enforcer->driver.self, &buffer.config);
 	policy_enforcer_schedule(enforcer);

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/fd.h"
 
 #define TIMEOUT_MS  60000
@@ -85,7 +87,10 @@ static int wait_for(pid_t pid)
 
 static int spawn(const char *path, char *const *argv, const int fds[3], pid_t *ret)
 {
-	char *environment[] = {NULL};
+	/* What its C library is to keep off is true for this machine, not for one program. */
+	const char *tunables = getenv("GLIBC_TUNABLES");
+	_cleanup_free_ char *variable = tunables ? xasprintf("GLIBC_TUNABLES=%s", tunables) : NULL;
+	char *environment[] = {variable, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;

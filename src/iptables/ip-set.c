@@ -426,6 +426,11 @@ int ip_sets_read(struct ip_sets *sets, struct nl *nl, struct err *err)
 	return r;
 }
 
+bool ip_sets_are_there(const struct ip_sets *sets)
+{
+	return HASH_COUNT(sets->v) > 0;
+}
+
 /* --- Sending ------------------------------------------------------------------------------ */
 
 struct sender {

@@ -49,6 +49,7 @@ void ip_sets_clear(struct ip_sets *sets, const char *name);
 
 /* Reads back what is there of ours. */
 MUST_CHECK int ip_sets_read(struct ip_sets *sets, struct nl *nl, struct err *err);
+bool ip_sets_are_there(const struct ip_sets *sets);
 /* Makes what is wanted and not there. '*changed' is set where something was. */
 MUST_CHECK int ip_sets_fill(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err);
 /* Takes away what is there and not wanted. */

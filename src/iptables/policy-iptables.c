@@ -17,6 +17,9 @@
 #include "base/alloc.h"
 #include "iptables/policy-internal.h"
 
+#define LOG_MODULE "iptables"
+#include "base/log.h"
+
 static const char *const table_names[IPT_TABLES_] = {
 	[IPT_RAW] = "raw", [IPT_MANGLE] = "mangle", [IPT_NAT] = "nat", [IPT_FILTER] = "filter"};
 
@@ -195,6 +198,9 @@ static void configure(void *ctx, const struct policy_config *told)
 	struct ipt_config *config = &self->config;
 
 	start_enforcing(self);
+	if (told->cut_denied)
+		log_warning("connections that a new policy denies go on until they end: with "
+			    "iptables, KORAT_CUT_DENIED is not carried out");
 	config_deinit(config);
 	*config = (struct ipt_config){
 		.endpoint_to_host = told->endpoint_to_host,
@@ -429,6 +435,7 @@ static bool no_check(void *ctx)
 
 static const struct policy_driver_ops ops = {
 	.name = "iptables",
+	.is_iptables = true,
 	.close = close_driver,
 	.update = update,
 	.configure = configure,
@@ -476,6 +483,19 @@ int policy_iptables_open(enum iptables_backend backend, struct policy_driver *re
 	}
 	*ret = (struct policy_driver){.ops = &ops, .self = self};
 	return 0;
+}
+
+int policy_iptables_has_sets(bool *ret, struct err *err)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct ip_sets *sets = ip_sets_new();
+	int r = nl_open(NETLINK_NETFILTER, -1, &nl, err);
+
+	if (r == 0)
+		r = ip_sets_read(sets, nl, err);
+	*ret = r == 0 && ip_sets_are_there(sets);
+	(void)ip_sets_free(sets);
+	return r;
 }
 
 static int remove_family(struct policy_iptables *self, unsigned int f, bool only_look, bool *found,

@@ -13,6 +13,8 @@
 /* The programs of both families must be there. In the caller's network namespace. */
 MUST_CHECK int policy_iptables_open(enum iptables_backend backend, struct policy_driver *ret,
 				    struct err *err);
+/* Are there sets of ours, or of Calico's? With policy in iptables, there are. */
+MUST_CHECK int policy_iptables_has_sets(bool *ret, struct err *err);
 /*
  * Takes all of ours out of the tables and sets. '*found': something was there. With 'only_look'
  * it stays.

@@ -23,6 +23,7 @@ struct nat_config {
 
 struct policy_driver_ops {
 	const char *name; /* "nftables" */
+	bool is_iptables; /* whose parameters of FelixConfiguration count */
 	/* What is in the kernel stays there. */
 	void (*close)(void *self);
 	/*

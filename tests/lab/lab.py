@@ -120,8 +120,6 @@ class Node:
         env = {**self.lab.environment, "NODENAME": self.name, "IP": "autodetect",
                # As in Calico's manifest.
                "FELIX_DEFAULTENDPOINTTOHOSTACTION": "ACCEPT",
-               # User-mode Linux has no nftables.
-               **({"KORAT_POLICY": "off"} if os.environ.get("KORAT_IN_UML") else {}),
                **self.lab.agent_environment, **environment}
         command = [
             *prefix, KORAT, "agent", "--node-name", self.name, "--run-dir", self.run_dir,

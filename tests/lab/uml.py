@@ -23,8 +23,13 @@ import threading
 
 PROGRAM = "/usr/bin/linux.uml"
 MODULES = pathlib.Path("/usr/lib/uml/modules")
-WANTED = ["ipv6", "bridge", "veth", "vxlan", "ipip", "af_packet", "nf_tables", "nft_chain_nat",
-          "nft_masq", "nft_ct", "nft_counter", "nf_conntrack_netlink", "unix"]
+# It has nf_tables, but none for IPv4 and IPv6: policy and NAT are by iptables there.
+WANTED = ["ipv6", "bridge", "veth", "vxlan", "ipip", "af_packet", "nf_conntrack_netlink", "unix",
+          *(f"{v}table_{table}" for v in ("ip", "ip6")
+            for table in ("raw", "mangle", "nat", "filter")),
+          "xt_set", "xt_mark", "xt_conntrack", "xt_comment", "xt_multiport", "xt_addrtype", "xt_CT",
+          "xt_tcpudp", "xt_MASQUERADE", "xt_LOG", "xt_NFLOG", "ipt_REJECT", "ip6t_REJECT",
+          "ip_set_hash_net", "ip_set_hash_ipport", "ip_set_hash_netiface"]
 MEMORY = "768M"
 SYS_FINIT_MODULE = 313
 LINUX_REBOOT_CMD_POWER_OFF = 0x4321FEDC

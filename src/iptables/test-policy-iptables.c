@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The driver against the kernel, with iptables' own programs as the judge: what is not ours stays,
+ * what is ours is put right, and a second start changes nothing. What the rules do to packets is
+ * judged by tests/policy/policy-diff.c.
+ */
+
+#include "iptables/policy-iptables.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "netlink/test-lab.h"
+
+#define SAVE   "iptables-legacy-save | sed 's/\\[[0-9:]*\\]//;/^#/d'"
+#define POLICY "np/shop/db"
+#define SET_ID "s:abc"
+#define FLUSH_ALL                                                                                  \
+	"for t in raw mangle nat filter; do for p in iptables ip6tables; do $p-legacy -t $t -F; "  \
+	"$p-legacy -t $t -X; done; done"
+
+static struct cidr net(const char *text)
+{
+	struct cidr cidr;
+
+	if (cidr_parse(text, &cidr, NULL) < 0)
+		abort();
+	return cidr;
+}
+
+/* --- What is told ------------------------------------------------------------------------- */
+
+/* A pod with one policy, whose one rule allows a port from a set. */
+struct told {
+	struct policy_set set;
+	struct policy_member member;
+	struct policy_set_change change;
+	struct policy_set_id id;
+	struct port_range port;
+	struct compiled_rule rule;
+	struct compiled_policy policy;
+	struct compiled_policy profile;
+	const struct compiled_policy *in_tier[1];
+	const struct compiled_policy *profiles[1];
+	struct endpoint_tier tier;
+	struct cidr addr;
+	struct policy_endpoint endpoint;
+	const struct policy_endpoint *endpoints[1];
+	const struct compiled_policy *policies[2];
+	struct policy_update update;
+};
+
+static struct compiled_rule rule_of(enum policy_action action)
+{
+	return (struct compiled_rule){.action = action,
+				      .protocol = POLICY_ANY,
+				      .not_protocol = POLICY_ANY,
+				      .icmp_type = POLICY_ANY,
+				      .icmp_code = POLICY_ANY,
+				      .not_icmp_type = POLICY_ANY,
+				      .not_icmp_code = POLICY_ANY};
+}
+
+static void told_init(struct told *told)
+{
+	*told = (struct told){
+		.set = {.id = {SET_ID}, .type = POLICY_SET_TYPE_NET},
+		.member = {.net = net("10.65.0.9/32")},
+		.id = {SET_ID},
+		.port = {80, 80},
+		.rule = rule_of(POLICY_ACTION_ALLOW),
+		.policy = {.key = (char *)POLICY,
+			   .tier = (char *)"default",
+			   .applies = {true, false}},
+		.profile = {.key = (char *)"pro/kns.shop"},
+		.tier = {.name = "default", .enforced = true, .n_policies = 1},
+		.addr = net("10.65.0.2/32"),
+		.endpoint = {.key = "wep/shop/db",
+			     .interface = "cali1",
+			     .n_addrs = 1,
+			     .n_profiles = 1},
+	};
+	told->change = (struct policy_set_change){
+		.set = &told->set, .is_new = true, .added = &told->member, .n_added = 1};
+	told->rule.protocol = 6;
+	told->rule.source.sets = &told->id;
+	told->rule.source.n_sets = 1;
+	told->rule.destination.ports = &told->port;
+	told->rule.destination.n_ports = 1;
+	told->policy.rules[POLICY_WAY_INGRESS] = (struct compiled_rules){&told->rule, 1};
+	told->in_tier[0] = &told->policy;
+	told->tier.policies = told->in_tier;
+	told->profiles[0] = &told->profile;
+	told->endpoint.profiles = told->profiles;
+	told->endpoint.addrs = &told->addr;
+	told->endpoint.tiers[POLICY_STAGE_NORMAL][POLICY_WAY_INGRESS] =
+		(struct endpoint_tiers){&told->tier, 1};
+	told->endpoints[0] = &told->endpoint;
+	told->policies[0] = &told->policy;
+	told->policies[1] = &told->profile;
+	told->update = (struct policy_update){.sets = &told->change,
+					      .n_sets = 1,
+					      .policies = told->policies,
+					      .n_policies = 2,
+					      .endpoints = told->endpoints,
+					      .n_endpoints = 1};
+}
+
+static struct policy_driver open_driver(void)
+{
+	static const char *const prefixes[] = {"cali"};
+	const struct policy_config config = {.endpoint_to_host = ENDPOINT_TO_HOST_ACCEPT,
+					     .log_prefix = "calico-packet",
+					     .workload_prefixes = prefixes,
+					     .n_workload_prefixes = 1};
+	struct nat_pool pool = {.cidr = net("10.65.0.0/16"), .masquerade = true};
+	const struct nat_config nat = {.pools = &pool, .n_pools = 1};
+	struct policy_driver driver = {.ops = NULL};
+	struct err err = ERR_INIT;
+
+	if (policy_iptables_open(IPTABLES_LEGACY, &driver, &err) < 0)
+		fail_msg("%s", err.msg);
+	driver.ops->configure(driver.self, &config);
+	driver.ops->nat(driver.self, &nat);
+	return driver;
+}
+
+/* True: it changed the kernel's. */
+static bool apply(const struct policy_driver *driver)
+{
+	struct err err = ERR_INIT;
+
+	if (driver->ops->apply(driver->self, &err) < 0)
+		fail_msg("%s", err.msg);
+	return driver->ops->changed(driver->self);
+}
+
+static struct policy_driver started(struct told *told)
+{
+	struct policy_driver driver = open_driver();
+
+	told_init(told);
+	driver.ops->update(driver.self, &told->update);
+	return driver;
+}
+
+static int teardown(void **state)
+{
+	bool found;
+
+	(void)state;
+	if (!lab_run(FLUSH_ALL))
+		return -1;
+	return policy_iptables_remove(IPTABLES_LEGACY, /* only_look= */ false, &found, NULL);
+}
+
+/* --- Tests -------------------------------------------------------------------------------- */
+
+static void writes_calicos_chains(void **state)
+{
+	struct told told;
+	struct policy_driver driver = started(&told);
+
+	(void)state;
+	assert_true(apply(&driver));
+	assert_true(lab_says(SAVE, "-j cali-FORWARD"));
+	assert_true(lab_says(SAVE, "-A cali-to-wl-dispatch -o cali1"));
+	assert_true(lab_says(SAVE, "-A cali-tw-cali1 "));
+	assert_true(lab_says(SAVE, "--match-set cali40s:abc src"));
+	assert_true(lab_says(SAVE, "-A cali-pi-np/shop/db -p tcp"));
+	assert_true(lab_says(SAVE, "-m set --match-set cali40masq-ipam-pools src"));
+	assert_true(lab_says("ip6tables-legacy-save", "--match-set cali60s:abc src"));
+	assert_false(apply(&driver));
+	driver = policy_driver_close(driver);
+}
+
+/* A new agent reads back what the old one wrote, and sends nothing. */
+static void second_start_changes_nothing(void **state)
+{
+	struct told told;
+	struct policy_driver driver = started(&told);
+
+	(void)state;
+	assert_true(apply(&driver));
+	driver = policy_driver_close(driver);
+	driver = started(&told);
+	assert_false(apply(&driver));
+	driver = policy_driver_close(driver);
+}
+
+static void others_rules_stay(void **state)
+{
+	struct told told;
+	struct policy_driver driver = started(&told);
+	bool found;
+
+	(void)state;
+	assert_true(lab_run("iptables-legacy -N other && iptables-legacy -A FORWARD -j other && "
+			    "iptables-legacy -A other -s 192.0.2.1 -j DROP"));
+	assert_true(apply(&driver));
+	/* Ours is before it, whenever it came. */
+	assert_true(lab_run("iptables-legacy -I FORWARD 1 -s 192.0.2.2 -j ACCEPT"));
+	driver.ops->invalidate(driver.self);
+	assert_true(apply(&driver));
+	assert_true(lab_run("iptables-legacy -S FORWARD 1 | grep -q cali-FORWARD"));
+	assert_int_equal(
+		policy_iptables_remove(IPTABLES_LEGACY, /* only_look= */ false, &found, NULL), 0);
+	assert_true(found);
+	assert_true(lab_says(SAVE, "-A other -s 192.0.2.1/32 -j DROP"));
+	assert_true(lab_says(SAVE, "-A FORWARD -s 192.0.2.2/32 -j ACCEPT"));
+	assert_true(lab_says(SAVE, "-A FORWARD -j other"));
+	assert_null(strstr(lab_output(SAVE).s, "cali"));
+	driver = policy_driver_close(driver);
+}
+
+static void what_is_changed_is_put_right(void **state)
+{
+	static const char *const harms[] = {
+		"iptables-legacy -D FORWARD 1",
+		"iptables-legacy -D INPUT 1; iptables-legacy -F cali-INPUT",
+		"iptables-legacy -F",
+		"iptables-legacy -I cali-tw-cali1 1 -j ACCEPT",
+		"iptables-legacy -D cali-pi-np/shop/db 1",
+		"iptables-legacy -R cali-pi-np/shop/db 1 -j ACCEPT",
+		"iptables-legacy -t nat -F; iptables-legacy -t raw -F",
+		"iptables-legacy -N cali-pi-old; iptables-legacy -A cali-pi-old -j ACCEPT",
+		"ip6tables-legacy -F",
+	};
+	struct told told;
+	struct policy_driver driver = started(&told);
+	_cleanup_free_ char *before = NULL;
+
+	(void)state;
+	assert_true(apply(&driver));
+	before = xstrdup(lab_output(SAVE "; ip6tables-legacy-save | grep ^-").s);
+	for (size_t i = 0; i < ARRAY_SIZE(harms); i++) {
+		assert_true(lab_run(harms[i]));
+		driver.ops->invalidate(driver.self);
+		assert_true(apply(&driver));
+		assert_string_equal(lab_output(SAVE "; ip6tables-legacy-save | grep ^-").s, before);
+	}
+	driver = policy_driver_close(driver);
+}
+
+/* As a rule with the protocol 0, which is every protocol to iptables. */
+static void what_cannot_be_said_denies(void **state)
+{
+	struct told told;
+	struct policy_driver driver = open_driver();
+
+	(void)state;
+	told_init(&told);
+	told.rule = rule_of(POLICY_ACTION_ALLOW);
+	told.rule.protocol = 0;
+	driver.ops->update(driver.self, &told.update);
+	assert_true(apply(&driver));
+	assert_true(lab_says("iptables-legacy -S cali-pi-np/shop/db", " -j DROP"));
+	assert_null(strstr(lab_output("iptables-legacy -S cali-pi-np/shop/db").s, "RETURN"));
+	driver = policy_driver_close(driver);
+}
+
+static void what_is_gone_leaves_nothing(void **state)
+{
+	static const char *const policies[] = {POLICY, "pro/kns.shop"};
+	static const char *const endpoints[] = {"wep/shop/db"};
+	static const struct policy_set_id sets[] = {{SET_ID}};
+	const struct policy_update gone = {.policies_gone = policies,
+					   .n_policies_gone = 2,
+					   .endpoints_gone = endpoints,
+					   .n_endpoints_gone = 1,
+					   .sets_gone = sets,
+					   .n_sets_gone = 1};
+	struct told told;
+	struct policy_driver driver = started(&told);
+
+	(void)state;
+	assert_true(apply(&driver));
+	driver.ops->update(driver.self, &gone);
+	assert_true(apply(&driver));
+	assert_null(strstr(lab_output(SAVE).s, "cali-pi"));
+	assert_null(strstr(lab_output(SAVE).s, "cali1"));
+	assert_null(strstr(lab_output(SAVE).s, "s:abc"));
+	driver = policy_driver_close(driver);
+}
+
+/* A refusal leaves all as it was, and says why. */
+static void refusal_is_told(void **state)
+{
+	struct told told;
+	struct policy_driver driver = started(&told);
+	struct err err = ERR_INIT;
+
+	(void)state;
+	told.endpoint.interface = "cali1";
+	/* A chain of ours that somebody else's rule leads to can't go. */
+	assert_true(lab_run("iptables-legacy -N cali-pi-old && iptables-legacy -N other && "
+			    "iptables-legacy -A other -j cali-pi-old"));
+	assert_true(driver.ops->apply(driver.self, &err) < 0);
+	assert_non_null(strstr(err.msg, "iptables-legacy-restore failed"));
+	assert_null(strstr(lab_output(SAVE).s, "cali-FORWARD"));
+	assert_true(lab_run("iptables-legacy -F other"));
+	assert_true(apply(&driver));
+	driver = policy_driver_close(driver);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(writes_calicos_chains, teardown),
+		cmocka_unit_test_teardown(second_start_changes_nothing, teardown),
+		cmocka_unit_test_teardown(others_rules_stay, teardown),
+		cmocka_unit_test_teardown(what_is_changed_is_put_right, teardown),
+		cmocka_unit_test_teardown(what_cannot_be_said_denies, teardown),
+		cmocka_unit_test_teardown(what_is_gone_leaves_nothing, teardown),
+		cmocka_unit_test_teardown(refusal_is_told, teardown),
+	};
+
+	lab_enter();
+	if (!iptables_installed(IPTABLES_LEGACY, AF_INET) ||
+	    !lab_run("iptables-legacy -S >/dev/null")) {
+		(void)fprintf(stderr, "skipped: no iptables program, or a kernel without it\n");
+		return LAB_SKIP;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

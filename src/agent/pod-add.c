@@ -22,6 +22,9 @@
 #include "agent/pod-profile.h"
 #include "base/alloc.h"
 
+#define LOG_MODULE "cni"
+#include "base/log.h"
+
 static void finish_added(struct pod_call *pod)
 {
 	const struct endpoint *endpoint = pod->endpoint;
@@ -90,6 +93,20 @@ static void add_failed(struct pod_call *pod, unsigned int code, const char *mess
 	pod_call_finish_error(pod, code, message);
 }
 
+/* A write was cut off that the datastore may have carried out: it is taken back with the next one. */
+static void note_unsure(struct pod_call *pod)
+{
+	bool is_ipam = pod->request->role == CNI_ROLE_IPAM;
+	struct err err = ERR_INIT;
+
+	if (!pod->unsure)
+		return;
+	if (pod_outage_note_ended(pod, !is_ipam && pod->endpoint_is_new, &err) < 0)
+		log_error_limited("what an ADD that failed may have written can't be noted; DEL "
+				  "will remove it",
+				  "endpoint", pod->name, "error", err.msg);
+}
+
 static void add_in_outage(struct pod_call *pod)
 {
 	struct cidr addrs[ENDPOINT_ADDRS_MAX];
@@ -97,6 +114,7 @@ static void add_in_outage(struct pod_call *pod)
 	unsigned int n;
 
 	if (pod_outage_note_added(pod, addrs, &n, &err) < 0) {
+		note_unsure(pod);
 		add_failed(pod, CNI_ERROR_TRY_AGAIN, err.msg);
 		return;
 	}

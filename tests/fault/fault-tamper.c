@@ -155,10 +155,11 @@ static void look_at_answers(struct tracer *tracer, struct thread *thread, uint64
 static void look_at_http(struct tracer *tracer, struct thread *thread, uint64_t at, size_t size)
 {
 	char start[sizeof(STATUS)] = {0};
+	bool goes_on = tracer->hit[0] && tracer->plan.mode == MODE_HTTP_ON;
 
-	if (tracer->hit[0] || size < sizeof(BAD_STATUS) ||
+	if ((tracer->hit[0] && !goes_on) || size < sizeof(BAD_STATUS) ||
 	    !tracer_read(tracer, at, start, sizeof(STATUS) - 1) || strcmp(start, STATUS) != 0 ||
-	    !tracer_counts(tracer, thread))
+	    !(tracer_counts(tracer, thread) || goes_on))
 		return;
 	(void)tracer_write(tracer, at, BAD_STATUS, sizeof(BAD_STATUS) - 1);
 	(void)snprintf(tracer->hit, sizeof(tracer->hit), "answer of the server in %s",
@@ -180,7 +181,7 @@ void tamper_exit(struct tracer *tracer, struct thread *thread, long nr, const ui
 		return;
 	if (size > (size_t)result)
 		size = (size_t)result;
-	if (tracer->plan.mode == MODE_HTTP)
+	if (tracer->plan.mode == MODE_HTTP || tracer->plan.mode == MODE_HTTP_ON)
 		look_at_http(tracer, thread, at, size);
 	else if ((tracer->plan.mode == MODE_REPLY || tracer->plan.mode == MODE_REFUSE) &&
 		 tracer_socket_option(tracer, args[0], SO_DOMAIN) == AF_NETLINK)

@@ -38,7 +38,8 @@
 
 static const char *const mode_names[] = {
 	[MODE_NONE] = "none",	[MODE_CALL] = "call", [MODE_REFUSE] = "refuse",
-	[MODE_REPLY] = "reply", [MODE_HTTP] = "http", [MODE_KILL] = "kill",
+	[MODE_REPLY] = "reply", [MODE_HTTP] = "http", [MODE_HTTP_ON] = "http-on",
+	[MODE_KILL] = "kill",
 };
 
 static void die(const char *what)
@@ -272,7 +273,7 @@ static void on_syscall(struct tracer *tracer, struct thread *thread)
 		return;
 	}
 	if (tracer->plan.mode != MODE_REFUSE && tracer->plan.mode != MODE_REPLY &&
-	    tracer->plan.mode != MODE_HTTP)
+	    tracer->plan.mode != MODE_HTTP && tracer->plan.mode != MODE_HTTP_ON)
 		return;
 	if (!tracer->armed || ptrace(PTRACE_GETREGS, thread->tid, NULL, &regs) < 0)
 		return;

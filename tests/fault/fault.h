@@ -16,12 +16,13 @@
 #define HIT_SIZE    160
 
 enum mode {
-	MODE_NONE,   /* counts calls, fails none */
-	MODE_CALL,   /* a system call fails and is not made */
-	MODE_REFUSE, /* the kernel refuses a netlink request: it is not carried out */
-	MODE_REPLY,  /* the kernel carries a netlink request out and its answer says it did not */
-	MODE_HTTP,   /* a server's 2xx arrives as a 500 */
-	MODE_KILL,   /* the process dies instead of making a call */
+	MODE_NONE,    /* counts calls, fails none */
+	MODE_CALL,    /* a system call fails and is not made */
+	MODE_REFUSE,  /* the kernel refuses a netlink request: it is not carried out */
+	MODE_REPLY,   /* the kernel carries a netlink request out and its answer says it did not */
+	MODE_HTTP,    /* a server's 2xx arrives as a 500 */
+	MODE_HTTP_ON, /* and so does every one after it */
+	MODE_KILL,    /* the process dies instead of making a call */
 };
 
 /* One fault: the n-th event of a kind in a thread of a name. */

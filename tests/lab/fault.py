@@ -94,20 +94,44 @@ def kernel(pid):
     return {"links": _interfaces(pid), "routes": _routes(pid)}
 
 
-def stored(lab):
-    """The objects that an ADD makes and the addresses given away, of the embedded datastore."""
+RESERVE = "korat-reserve-"
+
+
+def _rows(lab):
+    """(kind, namespace, name, object) of the embedded datastore, without a program in between."""
     with contextlib.closing(sqlite3.connect(lab.directory / "store.db", timeout=10)) as db:
         rows = db.execute("SELECT kind, namespace, name, value FROM object WHERE value IS NOT NULL "
                           "AND kind IN ('workloadendpoints', 'ipamhandles', 'ipamblocks')")
-        rows = rows.fetchall()
-    blocks = [json.loads(value)["spec"] for kind, _, _, value in rows if kind == "ipamblocks"]
+        return [(*row[:3], json.loads(row[3])) for row in rows.fetchall()]
+
+
+def _rows_of_etcd(lab):
+    kinds = [("workloadendpoints", "default"), ("ipamhandles", None), ("ipamblocks", None)]
+    return [(kind, namespace or "", item["metadata"]["name"], item) for kind, namespace in kinds
+            for item in lab.get(kind, namespace=namespace)]
+
+
+def stored(lab):
+    """The objects that an ADD makes and the addresses given away, but those in reserve."""
+    rows = _rows_of_etcd(lab) if lab.environment.get("DATASTORE_TYPE") == "etcdv3" else _rows(lab)
+    blocks = [value["spec"] for kind, _, _, value in rows if kind == "ipamblocks"]
+
+    def is_kept(block, index):
+        return (block["attributes"][index].get("handle_id") or "").startswith(RESERVE)
+
     return {
         "objects": sorted(f"{kind} {namespace} {name}" for kind, namespace, name, _ in rows
-                          if kind != "ipamblocks"),
+                          if kind != "ipamblocks" and not name.startswith(RESERVE)),
         "addresses": sorted((block["cidr"], number) for block in blocks
                             for number, index in enumerate(block["allocations"])
-                            if index is not None),
+                            if index is not None and not is_kept(block, index)),
     }
+
+
+def n_reserved(node):
+    """How many addresses the node's agent has in reserve."""
+    path = node.state_dir / "korat-reserve.json"
+    return len(json.loads(path.read_text(encoding="utf-8"))["free"]) if path.exists() else 0
 
 
 def files(directory):

@@ -7,6 +7,7 @@ Every test covers a sample of all n, another one each time; KORAT_FAULTS=all cov
 KORAT_FAULTS_SEED=NUMBER the sample of a run that failed.
 """
 
+import contextlib
 import os
 import pathlib
 import random
@@ -19,7 +20,7 @@ import urllib.request
 import pytest
 
 from clusters import vxlan_cluster
-from lab import LabError, cni, fault, lab as lab_module, probe, wait_for
+from lab import Lab, LabError, cni, etcd, fault, lab as lab_module, probe, wait_for
 from lab.fault import Plan
 
 ALL = os.environ.get("KORAT_FAULTS") == "all"
@@ -40,13 +41,13 @@ def _time_limit():
     """Each call has a limit of its own, and all of them take their time."""
 
 
-def sample(plans):
+def sample(plans, size=SAMPLE):
     """The plans of this run: all, or a part of them that is another one each time."""
     plans = list(plans)
-    if ALL or len(plans) <= SAMPLE:
+    if ALL or len(plans) <= size:
         return plans
-    print(f"KORAT_FAULTS_SEED={SEED}: {SAMPLE} of {len(plans)} faults")
-    return sorted(random.Random(SEED).sample(plans, SAMPLE), key=plans.index)
+    print(f"KORAT_FAULTS_SEED={SEED}: {size} of {len(plans)} faults")
+    return sorted(random.Random(SEED).sample(plans, size), key=plans.index)
 
 
 class Victim:
@@ -264,6 +265,121 @@ def test_agent(victim, command, one, mode):
     run_plans(victim, sample(victim.count(command, mode)), one)
 
 
+# --- The datastore's answers --------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _on_etcd(**environment):
+    environment = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_VXLAN": "Always",
+                   "CALICO_IPV4POOL_IPIP": "Never", **environment}
+    with Lab(1, environment) as lab:
+        etcd.start(lab)
+        lab.start()
+        yield lab
+
+
+@pytest.fixture(scope="module", name="on_etcd", params=["0", "8"], ids=["plain", "reserve"])
+def _on_etcd_fixture(request):
+    if not etcd.is_installed():
+        pytest.skip("the package etcd-server is not installed")
+    with _on_etcd(KORAT_ADDRESS_RESERVE=request.param) as lab:
+        victim = Victim(lab)
+        yield victim
+        victim.tracer.close()
+
+
+@pytest.mark.parametrize("mode", ["http", "http-on", "call", "kill"])
+@pytest.mark.parametrize("command,one", [("add", one_add), ("del", one_del)])
+def test_etcd(on_etcd, command, one, mode):
+    """
+    What etcd has done is told as if it had not, once, or until the call is answered; and what the
+    agent asks of it is cut off.
+    """
+    plans = on_etcd.count(command, mode)
+    assert plans or not mode.startswith("http"), "no answer of etcd's was seen"
+    run_plans(on_etcd, sample(plans), one)
+
+
+# --- While the datastore is away ----------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _away(victim):
+    """The embedded datastore's file is elsewhere, and the agent knows it."""
+    store, hidden = victim.lab.directory / "store.db", victim.lab.directory / "hidden.db"
+    victim.make_ready()
+    wait_for(lambda: victim.in_sync() and fault.n_reserved(victim.node) >= 4, START_SECONDS,
+             "in sync, with a reserve")
+    store.rename(hidden)
+    try:
+        wait_for(lambda: victim.warm.try_add().code == 0, SETTLE_SECONDS, "ADD from the reserve")
+        assert victim.warm.try_del().code == 0
+        yield
+    finally:
+        hidden.rename(store)
+
+
+def _away_call(victim, command, plan):
+    """A CNI call under a plan while the datastore is away, which it is no more afterwards."""
+    victim.next_container()
+    if command == "del":
+        victim.add(victim.pod)
+    with _away(victim):
+        victim.plan, victim.hit, victim.failed = plan, None, True
+        victim.tracer.plan(plan)
+        answer = getattr(victim.pod, f"try_{command}")()
+        report = victim.tracer.report()
+        victim.hit = report and report["hit"]
+        if victim.hit and "epoll_wait" in victim.hit:
+            victim.node.agent.wait(10)
+        if answer.code == 0 and command == "add":
+            victim.pod.result = answer.json
+            assert victim.stays.ns.run(probe.ping, victim.pod.address, 2.0) is not None, \
+                "ADD succeeds, and the pod does not answer"
+        elif answer.code:
+            _refusal(answer)
+    _ = victim.revive() or not victim.tracer.plan(Plan("none")) and victim.revive()
+    return answer, report
+
+
+def away_add(victim, plan):
+    """From the reserve, whole or not at all; DEL afterwards works."""
+    answer, _ = _away_call(victim, "add", plan)
+    if answer.code == 0:
+        assert victim.stays.ns.run(probe.ping, victim.pod.address, 2.0) is not None, \
+            "the pod does not answer when the datastore is back"
+    _del(victim, "DEL after ADD")
+
+
+def away_del(victim, plan):
+    """It is carried out with the datastore, or the next one is."""
+    _away_call(victim, "del", plan)
+    _del(victim, "DEL after DEL")
+
+
+@pytest.fixture(scope="module", name="keeper")
+def _keeper():
+    with vxlan_cluster(1) as lab:
+        victim = Victim(lab)
+        yield victim
+        victim.tracer.close()
+
+
+@pytest.mark.parametrize("mode", ["call", "refuse", "reply", "kill"])
+@pytest.mark.parametrize("command,one", [("add", away_add), ("del", away_del)])
+def test_away(keeper, command, one, mode):
+    counts = {}
+    for _ in range(2):
+        answer, report = _away_call(keeper, command, Plan("call" if mode == "kill" else mode))
+        assert answer.code == 0, answer.text
+        for thread, number in report["counts"].items():
+            counts[thread] = max(number, counts.get(thread, 0))
+        assert keeper.pod.try_del().code == 0
+    plans = [Plan(mode, thread, n) for thread, number in sorted(counts.items())
+             for n in range(1, number + 1)]
+    run_plans(keeper, sample(plans, SAMPLE // 2), one)
+
+
 # --- The plugin ---------------------------------------------------------------------------------
 
 
@@ -372,8 +488,8 @@ def start_up(victim, plan):
     assert victim.node.ns.run(probe.ping, victim.stays.address, 2.0) is not None
 
 
-@pytest.mark.parametrize("mode", ["call", "refuse", "reply", "kill"])
-def test_start(victim, mode):
+def _start_all(victim, mode):
+    """Every fault of a mode in the agent's start, in whatever thread."""
     victim.tracer.close()
     victim.node.kill_agent()
     try:
@@ -381,9 +497,22 @@ def test_start(victim, mode):
         victim.node.kill_agent(signal.SIGTERM)
         counts = fault.read_report(report)["counts"]
         print(counts)
-        plans = [Plan(mode, "main", n) for n in range(1, counts["main"] + 1)]
+        threads = counts if mode == "http" else ["main"]  # the others come up as it says
+        plans = [Plan(mode, thread, n) for thread in sorted(threads)
+                 for n in range(1, counts[thread] + 1)]
+        assert plans
         run_plans(victim, sample(plans), start_up)
     finally:
         victim.node.kill_agent()
         victim.node.start_agent()
         victim.trace()
+
+
+@pytest.mark.parametrize("mode", ["call", "refuse", "reply", "kill"])
+def test_start(victim, mode):
+    _start_all(victim, mode)
+
+
+@pytest.mark.parametrize("mode", ["http", "call"])
+def test_start_on_etcd(on_etcd, mode):
+    _start_all(on_etcd, mode)

@@ -9,6 +9,7 @@
 #include "agent/bird-manager.h"
 #include "agent/dataplane.h"
 #include "agent/endpoint.h"
+#include "agent/flow-log.h"
 #include "agent/health-server.h"
 #include "agent/link-remover.h"
 #include "agent/metrics.h"
@@ -33,6 +34,7 @@ struct agent {
 	struct worker *scan_worker; /* GC looks through the datastore there */
 	struct dataplane *dataplane;
 	struct policy_enforcer *policy;
+	struct flow_log *flow_log;
 	struct bird_manager *bird; /* NULL: no BGP */
 	struct cni_server *cni;
 	struct health_server *health;

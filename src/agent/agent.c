@@ -33,6 +33,7 @@
 #include "base/fd.h"
 #include "calc/calc.h"
 #include "loop/loop.h"
+#include "model/felix-config.h"
 #include "model/felix-configuration.h"
 
 #define LOG_MODULE "agent"
@@ -61,14 +62,18 @@ static void on_applied(void *ctx)
 
 static void configure_policy(struct agent *agent)
 {
-	bool vxlan;
+	const struct felix_configuration_spec *spec = &agent->felix->spec;
+	struct policy_node node = {.cut_denied = agent->args.cut_denied};
 
 	if (agent->args.policy_off)
 		return;
-	vxlan = calc_wants_vxlan(agent->calc, AF_INET) || calc_wants_vxlan(agent->calc, AF_INET6);
-
-	policy_enforcer_configure(agent->policy, &agent->felix->spec, vxlan,
-				  calc_wants_ipip(agent->calc), agent->args.cut_denied);
+	node.vxlan =
+		calc_wants_vxlan(agent->calc, AF_INET) || calc_wants_vxlan(agent->calc, AF_INET6);
+	node.ipip = calc_wants_ipip(agent->calc);
+	node.flow_log = flow_log_configure(
+		agent->flow_log, strcmp(spec->flow_logs_local_reporter, "Enabled") == 0,
+		(uint64_t)felix_duration_us(spec->flow_logs_flush_interval));
+	policy_enforcer_configure(agent->policy, spec, &node);
 }
 
 /* A bad parameter keeps the last good ones in force. */
@@ -198,6 +203,7 @@ static void write_metrics(void *ctx, struct buf *out)
 	_cleanup_free_ const struct node **nodes = NULL;
 	struct dataplane_stats stats;
 	struct outage_stats outage;
+	struct flow_log_stats flows;
 	size_t n;
 
 	dataplane_get_stats(agent->dataplane, &stats);
@@ -214,6 +220,11 @@ static void write_metrics(void *ctx, struct buf *out)
 	calc_get_nodes(agent->calc, &nodes, &n);
 	metrics->n_nodes = n;
 	metrics->in_sync = agent->in_sync;
+	flow_log_get_stats(agent->flow_log, &flows);
+	metrics->n_flow_packets = flows.n_packets;
+	metrics->n_flow_overruns = flows.n_overruns;
+	metrics->n_flow_lost = flows.n_lost;
+	metrics->n_flow_bad = flows.n_bad;
 	outage_get_stats(agent->outage, &outage);
 	metrics->datastore_away = outage.on;
 	metrics->n_reserve = outage.n_free;
@@ -403,6 +414,28 @@ static void on_bird_lost(void *ctx)
 		bird_manager_reinstall(agent->bird);
 }
 
+static void find_owners(void *ctx, struct policy_owner *owners, size_t n)
+{
+	const struct agent *agent = ctx;
+
+	policy_enforcer_owners(agent->policy, owners, n);
+}
+
+static const char *find_logged(void *ctx, const char *id)
+{
+	const struct agent *agent = ctx;
+
+	return policy_enforcer_logged(agent->policy, id);
+}
+
+static struct flow_log *new_flow_log(struct agent *agent)
+{
+	_cleanup_free_ char *path = xasprintf("%s/flows.sock", agent->args.run_dir);
+	const struct flow_names names = {agent, find_owners, find_logged};
+
+	return flow_log_new(agent->event, path, &names);
+}
+
 static int start_parts(struct agent *agent, struct err *err)
 {
 	_cleanup_free_ char *socket_path = xasprintf("%s/cni.sock", agent->args.run_dir);
@@ -421,6 +454,7 @@ static int start_parts(struct agent *agent, struct err *err)
 				dataplane_policy_driver(agent->dataplane), &agent->policy, err);
 	if (r < 0)
 		return r;
+	agent->flow_log = new_flow_log(agent);
 	dataplane_set_listener(agent->dataplane, on_applied, agent);
 	dataplane_set_gone_listener(agent->dataplane, on_link_gone, agent);
 	dataplane_set_bird_listener(agent->dataplane, on_bird_lost, agent);
@@ -503,6 +537,7 @@ static void agent_deinit(struct agent *agent)
 	agent->health = health_server_free(agent->health);
 	agent->metrics_server = health_server_free(agent->metrics_server);
 	(void)sd_event_source_disable_unref(agent->replay_timer);
+	agent->flow_log = flow_log_free(agent->flow_log);
 	agent->policy = policy_enforcer_free(agent->policy);
 	agent->dataplane = dataplane_free(agent->dataplane);
 	endpoint_table_deinit(&agent->endpoints);

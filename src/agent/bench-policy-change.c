@@ -215,8 +215,7 @@ static void bench(const char *prefix, unsigned int roles)
 	check(policy_table_open(-1, &table, &err), &err);
 	check(policy_enforcer_new(event, "here", policy_table_driver(table), &enforcer, &err),
 	      &err);
-	policy_enforcer_configure(enforcer, &felix->spec, /* vxlan= */ true, /* ipip= */ false,
-				  /* cut_denied= */ false);
+	policy_enforcer_configure(enforcer, &felix->spec, &(struct policy_node){.vxlan = true});
 	fill(enforcer, roles);
 	start = loop_now();
 	policy_enforcer_set_in_sync(enforcer);

@@ -42,6 +42,10 @@ struct metrics {
 	uint64_t n_bgp_established;
 	uint64_t n_bgp_not_established;
 	uint64_t n_bird_reloads;
+	uint64_t n_flow_packets;
+	uint64_t n_flow_overruns;
+	uint64_t n_flow_lost;
+	uint64_t n_flow_bad;
 	uint64_t n_cni_ok[3]; /* ADD, DEL, CHECK */
 	uint64_t n_cni_failed[3];
 	struct metrics_histogram cni_seconds[3];

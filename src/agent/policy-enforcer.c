@@ -152,15 +152,28 @@ void policy_enforcer_remove(struct policy_enforcer *enforcer, enum kind kind, co
 }
 
 void policy_enforcer_configure(struct policy_enforcer *enforcer,
-			       const struct felix_configuration_spec *spec, bool vxlan, bool ipip,
-			       bool cut_denied)
+			       const struct felix_configuration_spec *spec,
+			       const struct policy_node *node)
 {
 	_cleanup_(policy_config_deinitp) struct policy_config_buffer buffer = {0};
 
-	policy_config_from_felix(spec, vxlan, ipip, enforcer->driver.ops->is_iptables, &buffer);
-	buffer.config.cut_denied = cut_denied;
+	policy_config_from_felix(spec, node->vxlan, node->ipip, enforcer->driver.ops->is_iptables,
+				 &buffer);
+	buffer.config.cut_denied = node->cut_denied;
+	buffer.config.flow_log = node->flow_log;
 	enforcer->driver.ops->configure(enforcer->driver.self, &buffer.config);
 	policy_enforcer_schedule(enforcer);
+}
+
+void policy_enforcer_owners(const struct policy_enforcer *enforcer, struct policy_owner *owners,
+			    size_t n)
+{
+	policy_graph_owners(enforcer->graph, owners, n);
+}
+
+const char *policy_enforcer_logged(const struct policy_enforcer *enforcer, const char *id)
+{
+	return policy_graph_logged(enforcer->graph, id);
 }
 
 void policy_enforcer_set_in_sync(struct policy_enforcer *enforcer)

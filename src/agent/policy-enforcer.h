@@ -35,13 +35,24 @@ MUST_CHECK int policy_enforcer_put(struct policy_enforcer *enforcer, const struc
 				   struct err *err);
 void policy_enforcer_remove(struct policy_enforcer *enforcer, enum kind kind, const char *namespace,
 			    const char *name);
-/*
- * The parameters that are about policy, whether this node speaks VXLAN and IPIP, and whether a new
- * policy also ends the connections that it denies. Copied; sent with the next apply.
- */
+/* What this node is and does, beside FelixConfiguration. */
+struct policy_node {
+	bool vxlan; /* it speaks it */
+	bool ipip;
+	bool cut_denied; /* a new policy also ends the connections that it denies */
+	bool flow_log;	 /* rules log what they decide */
+};
+/* The parameters that are about policy. Copied; sent with the next apply. */
 void policy_enforcer_configure(struct policy_enforcer *enforcer,
-			       const struct felix_configuration_spec *spec, bool vxlan, bool ipip,
-			       bool cut_denied);
+			       const struct felix_configuration_spec *spec,
+			       const struct policy_node *node);
+
+struct policy_owner;
+/* As policy_graph_owners(). */
+void policy_enforcer_owners(const struct policy_enforcer *enforcer, struct policy_owner *owners,
+			    size_t n);
+/* As policy_graph_logged(). */
+const char *policy_enforcer_logged(const struct policy_enforcer *enforcer, const char *id);
 void policy_enforcer_set_in_sync(struct policy_enforcer *enforcer);
 
 /*

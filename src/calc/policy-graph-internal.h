@@ -179,6 +179,9 @@ struct policy_graph {
 
 /* policy-graph-item.c: endpoints and network sets */
 
+const char *graph_item_namespace(const struct graph_item *item); /* "": none */
+const char *graph_item_name(const struct graph_item *item);
+
 MUST_CHECK int graph_put_workload(struct policy_graph *graph, const struct object *object,
 				  struct err *err);
 MUST_CHECK int graph_put_host(struct policy_graph *graph, const struct object *object,

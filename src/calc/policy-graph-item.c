@@ -54,6 +54,16 @@ const char *graph_item_port_name(const struct graph_item *item, const struct ite
 	return names_of(item) + port->name;
 }
 
+const char *graph_item_namespace(const struct graph_item *item)
+{
+	return names_of(item);
+}
+
+const char *graph_item_name(const struct graph_item *item)
+{
+	return names_of(item) + strlen(names_of(item)) + 1;
+}
+
 void graph_item_free(struct graph_item *item)
 {
 	free(item);

@@ -45,6 +45,25 @@ void policy_graph_flush(struct policy_graph *graph, struct policy_update *ret);
  */
 void policy_graph_snapshot(struct policy_graph *graph, struct policy_update *ret);
 
+/* Whose an address is: an endpoint of any node, or a network set. */
+struct policy_owner {
+	struct ip_addr addr; /* asked for */
+	enum kind kind;
+	const char *namespace; /* "": none */
+	const char *name;      /* NULL: nobody's */
+	uint8_t prefix_len;
+};
+/*
+ * Fills in the owners of 'n' addresses, by one look at everything. Names are borrowed until the
+ * graph is called again.
+ */
+void policy_graph_owners(const struct policy_graph *graph, struct policy_owner *owners, size_t n);
+/*
+ * The policy's key by what the flow log calls it (policy-log.h); what is no policy's is given back
+ * as it is.
+ */
+const char *policy_graph_logged(const struct policy_graph *graph, const char *id);
+
 /* A policy, or a rule of one, that can't be understood. */
 struct policy_problem {
 	const char *key;

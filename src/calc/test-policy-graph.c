@@ -768,6 +768,43 @@ static void test_stages_of_host_endpoints(void **state)
 	assert_non_null(policy_mirror_policy(&world->mirror, "gnp/forward"));
 }
 
+static void expect_owner(const struct world *world, const char *address, const char *name)
+{
+	struct policy_owner owners[2] = {{.prefix_len = 0}};
+
+	/* Asked twice at a time, both are answered. */
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++)
+		assert_int_equal(ip_parse(address, &owners[i].addr, NULL), 0);
+	policy_graph_owners(world->graph, owners, ARRAY_SIZE(owners));
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+		_cleanup_free_ char *found =
+			owners[i].name ? xasprintf("%s/%s", owners[i].namespace, owners[i].name)
+				       : xstrdup("nobody");
+
+		assert_string_equal(found, name);
+	}
+}
+
+static void test_whose_an_address_is(void **state)
+{
+	struct world *world = *state;
+
+	expect_owner(world, "10.1.0.1", "nobody");
+	put(world, "kind: GlobalNetworkSet\nmetadata: {name: wide}\nspec: {nets: [10.0.0.0/8]}\n");
+	put(world, "kind: NetworkSet\nmetadata: {namespace: a, name: narrow}\n"
+		   "spec: {nets: [10.1.0.0/16, 'fd00::/8']}\n");
+	put_pod(world, "a", "pod", "there", "10.1.0.1/32", "app: x");
+	put_host(world, "host", "interfaceName: eth0, expectedIPs: [10.1.0.2]");
+	expect_owner(world, "10.1.0.1", "a/pod");
+	expect_owner(world, "10.1.0.2", "/host");
+	expect_owner(world, "10.1.0.3", "a/narrow");
+	expect_owner(world, "10.2.0.1", "/wide");
+	expect_owner(world, "fd00::1", "a/narrow");
+	expect_owner(world, "192.0.2.1", "nobody");
+	remove_pod(world, "a", "pod");
+	expect_owner(world, "10.1.0.1", "a/narrow");
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -796,6 +833,7 @@ int main(void)
 		STORY(test_namespaces_stand_for_profiles),
 		STORY(test_policies_of_kubernetes),
 		STORY(test_stages_of_host_endpoints),
+		STORY(test_whose_an_address_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +25,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/unix-socket.h"
 #include "cni/cni-call.h"
 
 #define LOG_MODULE	  "cni"
@@ -36,19 +36,9 @@
 
 /* --- Accepting ---------------------------------------------------------------------------- */
 
-static bool may_call(int fd)
-{
-	struct ucred cred = {.uid = (uid_t)-1};
-	socklen_t size = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
-		return false;
-	return cred.uid == 0 || cred.uid == geteuid();
-}
-
 static void accept_one(struct cni_server *server, int fd)
 {
-	if (!may_call(fd)) {
+	if (!unix_peer_is_trusted(fd)) {
 		log_warning_limited("a caller that is not root was refused");
 		cni_call_refuse(fd, CNI_ERROR_BAD_ENVIRONMENT,
 				"only root may call the Korat agent: run the runtime as root");
@@ -88,57 +78,6 @@ static int on_connection(sd_event_source *source, int listener, uint32_t events,
 
 /* --- The socket --------------------------------------------------------------------------- */
 
-/* Removes a socket that nobody listens on. */
-static int remove_stale(const struct sockaddr_un *addr, struct err *err)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat st;
-
-	if (lstat(addr->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : err_errno(err, -errno, "%s", addr->sun_path);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, -EEXIST, "%s is no socket: remove it", addr->sun_path);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
-		return err_set(err, -EADDRINUSE,
-			       "another agent listens on %s: stop it, or set another path",
-			       addr->sun_path);
-	if (unlink(addr->sun_path) < 0 && errno != ENOENT)
-		return err_errno(err, -errno, "%s can't be removed", addr->sun_path);
-	return 0;
-}
-
-static int listen_on(const char *path, struct err *err)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = -1;
-	int r;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return err_set(err, -ENAMETOOLONG, "%s is too long for a socket: at most %zu bytes",
-			       path, sizeof(addr.sun_path) - 1);
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	r = remove_stale(&addr, err);
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The mode before bind(): at no time may others connect. */
-	if (fd < 0 || fchmod(fd, 0600) < 0 ||
-	    bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, BACKLOG) < 0)
-		return err_errno(err, -errno, "can't listen on %s", path);
-	return TAKE_FD(fd);
-}
-
-static int make_parent(const char *path, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *parent = NULL;
-
-	if (!slash || slash == path)
-		return 0;
-	parent = xstrndup(path, (size_t)(slash - path));
-	return dir_make(parent, 0755, err);
-}
-
 int cni_server_new(sd_event *event, const char *path, cni_handler handler, void *ctx,
 		   struct cni_server **ret, struct err *err)
 {
@@ -146,10 +85,7 @@ int cni_server_new(sd_event *event, const char *path, cni_handler handler, void 
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	r = make_parent(path, err);
-	if (r < 0)
-		return r;
-	fd = listen_on(path, err);
+	fd = unix_listen(path, BACKLOG, err);
 	if (fd < 0)
 		return fd;
 	server = XNEW(struct cni_server);

@@ -308,3 +308,10 @@ int ctl_config_read(const char *path, struct ctl_config *ret, struct err *err)
 	config = (struct ctl_config){.file = NULL};
 	return 0;
 }
+
+char *ctl_run_path(const char *name)
+{
+	const char *dir = getenv("KORAT_RUN_DIR");
+
+	return xasprintf("%s/%s", dir && *dir ? dir : "/run/korat", name);
+}

@@ -29,6 +29,8 @@ void ctl_config_deinit(struct ctl_config *config);
 CLEANUP_DEINIT(struct ctl_config, ctl_config_deinit);
 /* 'path' NULL: the default file, if there is one. */
 MUST_CHECK int ctl_config_read(const char *path, struct ctl_config *ret, struct err *err);
+/* A file in the directory of this node's agent, by KORAT_RUN_DIR if that is set. Gives it. */
+char *ctl_run_path(const char *name);
 /* Opens ctl->store; ctl_main() closes it. */
 MUST_CHECK int ctl_open_store(struct ctl *ctl, struct err *err);
 
@@ -150,6 +152,7 @@ int ctl_run_ipam_why(struct ctl *ctl, struct err *err);
 int ctl_run_policy_explain(struct ctl *ctl, struct err *err);
 int ctl_run_policy_impact(struct ctl *ctl, struct err *err);
 int ctl_run_policy_trace(struct ctl *ctl, struct err *err);
+int ctl_run_flows(struct ctl *ctl, struct err *err);
 int ctl_run_node_status(struct ctl *ctl, struct err *err);
 int ctl_run_version(struct ctl *ctl, struct err *err);
 int ctl_run_completion(struct ctl *ctl, struct err *err);

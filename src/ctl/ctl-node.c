@@ -10,8 +10,6 @@
 #include "bgp/bird.h"
 #include "ctl/ctl-internal.h"
 
-#define RUN_DIR "/run/korat" /* of the agent, unless KORAT_RUN_DIR says otherwise */
-
 static const char *const session_types[] = {
 	[BGP_SESSION_MESH] = "node-to-node mesh",
 	[BGP_SESSION_NODE] = "node specific",
@@ -51,14 +49,13 @@ static void print_family(const struct bird_protocols *protocols, uint8_t family)
 int ctl_run_node_status(struct ctl *ctl, struct err *err)
 {
 	_cleanup_(bird_protocols_deinitp) struct bird_protocols protocols = {.v = NULL};
-	const char *run_dir = getenv("KORAT_RUN_DIR");
 	_cleanup_free_ char *socket = NULL;
 	int r;
 
 	if (ctl->args.set[FLAG_SOCKET])
 		socket = xstrdup(ctl->args.values[FLAG_SOCKET]);
 	else
-		socket = xasprintf("%s/bird.ctl", run_dir && *run_dir ? run_dir : RUN_DIR);
+		socket = ctl_run_path("bird.ctl");
 	r = bird_show_protocols(socket, &protocols, err);
 	if (r == BIRD_E_ABSENT)
 		return err_set(err, -ENOENT,

@@ -72,6 +72,11 @@ const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 	[FLAG_ALL] = {"all", 0, NULL, NULL, "everything, however much it is"},
 	[FLAG_SOURCE_PORT] = {"source-port", 0, "PORT", NULL, "port that is sent from (49152)"},
 	[FLAG_SECONDS] = {"seconds", 0, "N", NULL, "how long, 1..3600 (10)"},
+	[FLAG_DENIED] = {"denied", 0, NULL, NULL, "only what was denied"},
+	[FLAG_OF_NAMESPACE] = {"namespace", 'n', "NS", NULL,
+			       "only what pods of this namespace sent or were sent"},
+	[FLAG_POD] = {"pod", 0, "[NS/]NAME", NULL, "only what this pod sent or was sent"},
+	[FLAG_FOLLOW] = {"follow", 0, NULL, NULL, "go on with those that come"},
 	[FLAG_CONFIG] = {"config", 'c', "FILE", NULL,
 			 "where the datastore is (/etc/calico/calicoctl.cfg)"},
 	[FLAG_HELP] = {"help", 'h', NULL, NULL, "this text"},
@@ -315,6 +320,23 @@ const struct ctl_verb ctl_verbs[] = {
 			"koratctl policy trace 'pod/shop/web -> pod/shop/db:tcp/5432' --seconds 30\n"
 			"koratctl policy trace 10.1.0.5 10.2.0.7 -o json",
 		.run = ctl_run_policy_trace,
+	},
+	{
+		.name = "flows",
+		.operands = "",
+		.flags = CTL_FLAG(FLAG_FOLLOW) | CTL_FLAG(FLAG_DENIED) |
+			 CTL_FLAG(FLAG_OF_NAMESPACE) | CTL_FLAG(FLAG_POD) | CTL_FLAG(FLAG_FORMAT),
+		.doc = "Show which connections policy allowed and denied on this node",
+		.more = "Works on the node itself, as root, once flowLogsLocalReporter of FelixConfiguration\n"
+			"is Enabled. Each line says when, what became of it, from whom to whom, which rule\n"
+			"of which policy decided at which end, and of how many packets: of a connection\n"
+			"that is allowed only the first is counted. The last 4096 flows are kept. The\n"
+			"agent is asked at KORAT_RUN_DIR/flows.sock, /run/korat unless the environment\n"
+			"says otherwise. json: an object in each line.",
+		.examples = "koratctl flows --follow --denied\n"
+			    "koratctl flows -n shop -o json\n"
+			    "koratctl flows --pod shop/web-1",
+		.run = ctl_run_flows,
 	},
 	{
 		.name = "node status",

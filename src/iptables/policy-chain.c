@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/digest.h"
 #include "iptables/policy-internal.h"
 #include "policy/policy-log.h"
 
@@ -77,12 +76,7 @@ static void put_flow_log(const struct policy_iptables *self, struct ipt_rules *r
 
 	if (!self->config.flow_log)
 		return;
-	prefix = xasprintf("%s|%s", letters, id);
-	if (strlen(prefix) >= NFLOG_PREFIX_MAX) {
-		struct digest digest = digest_of(DIGEST_SHA224, id, strlen(id));
-
-		replace_str(&prefix, xasprintf("%s|_%.32s", letters, digest_hex(&digest).s));
-	}
+	prefix = policy_flow_prefix(letters, id, NFLOG_PREFIX_MAX);
 	clean(prefix);
 	ipt_rules_add(rules, "-m mark --mark %s -j NFLOG --nflog-group %d --nflog-prefix \"%s\"",
 		      mark, way == POLICY_WAY_INGRESS ? 1 : 2, prefix);

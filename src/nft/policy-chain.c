@@ -16,9 +16,10 @@
 #include "nft/policy-internal.h"
 #include "policy/policy-log.h"
 
-#define LOG_LEVEL      5  /* notice */
-#define LOG_PREFIX_MAX 64 /* NFLOG's; also of the kernel's log, with room */
-#define NAME_MAX_      200
+#define LOG_LEVEL	5   /* notice */
+#define LOG_PREFIX_MAX	64  /* of the kernel's log */
+#define FLOW_PREFIX_MAX 127 /* NFLOG's */
+#define NAME_MAX_	200
 
 static const char *const chain_prefixes[2][POLICY_WAYS_] = {
 	{[POLICY_WAY_INGRESS] = "cali-pi-", [POLICY_WAY_EGRESS] = "cali-po-"},
@@ -52,12 +53,7 @@ void put_flow_log(struct nft_builder *b, const struct policy_table *table, enum 
 
 	if (!table->config.flow_log)
 		return;
-	prefix = xasprintf("%s|%s", letters, id);
-	if (strlen(prefix) >= LOG_PREFIX_MAX) {
-		struct digest digest = digest_of(DIGEST_SHA224, id, strlen(id));
-
-		replace_str(&prefix, xasprintf("%s|_%.32s", letters, digest_hex(&digest).s));
-	}
+	prefix = policy_flow_prefix(letters, id, FLOW_PREFIX_MAX);
 	nft_put_nflog(b, prefix, groups[way]);
 }
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The prefix of logged packets, for every dataplane the same. */
+/* The prefixes of logged packets, for every dataplane the same. */
 
 #include "policy/policy-log.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
+#include "base/digest.h"
 
 /* Kind, namespace and name of a key: "np/NS/NAME", "gnp/NAME". */
 struct key_parts {
@@ -46,4 +48,20 @@ void policy_log_prefix(const char *format, const char *key, const char *tier, st
 		buf_adds(ret, value);
 		c++;
 	}
+}
+
+struct policy_flow_id policy_flow_id(const char *id)
+{
+	struct digest digest = digest_of(DIGEST_SHA224, id, strlen(id));
+	struct policy_flow_id text;
+
+	(void)snprintf(text.s, sizeof(text.s), "_%.32s", digest_hex(&digest).s);
+	return text;
+}
+
+char *policy_flow_prefix(const char *letters, const char *id, size_t size)
+{
+	bool fits = strlen(letters) + 1 + strlen(id) < size;
+
+	return xasprintf("%s|%s", letters, fits ? id : policy_flow_id(id).s);
 }

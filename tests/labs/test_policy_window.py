@@ -118,9 +118,12 @@ def test_taken_away(clean_machine):
             # member of its sets any more: that one is dropped.
             lost = sum(report["lost"] for report in traffic.lost().values())
             assert lost <= 2, (command, traffic.lost())
-            ends = [span[1] for spans in traffic.passed().values() for span in spans]
-            assert all(span[0] >= start for spans in traffic.passed().values() for span in spans)
-            windows[command] = (max(ends, default=start) - start) / 1e6
-            assert report["received"] < 100, (command, "a connection of the window goes on", report)
-    print("open until, in ms from the command's start:", windows)
+            spans = [span for spans in traffic.passed().values() for span in spans]
+            first = min((span[0] for span in spans), default=start)
+            last = max((span[1] for span in spans), default=start)
+            assert first >= start
+            windows[command] = (last - first) / 1e6
+            # It would have 700 by now.
+            assert report["received"] < 300, (command, "a connection of the window goes on", report)
+    print("open for so many ms:", windows)
     assert max(windows.values()) < 50, windows

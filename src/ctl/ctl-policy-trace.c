@@ -78,7 +78,7 @@ CLEANUP_DEINIT(struct tracer, tracer_deinit);
 
 /* --- One step in words ------------------------------------------------------------------------- */
 
-/* What our chains are, by the beginnings of their names. */
+/* What our chains are, by the beginnings of their names: in iptables' tables they are the same. */
 struct chain_kind {
 	const char *prefix;
 	const char *direction;
@@ -102,7 +102,7 @@ static const struct chain_kind chain_kinds[] = {
 
 static const struct chain_kind *kind_of(const struct trace_event *event)
 {
-	for (size_t i = 0; event->ours && i < ARRAY_SIZE(chain_kinds); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(chain_kinds); i++)
 		if (strncmp(event->chain, chain_kinds[i].prefix, strlen(chain_kinds[i].prefix)) ==
 		    0)
 			return &chain_kinds[i];
@@ -176,7 +176,8 @@ static void add_step(struct buf *text, const struct trace_event *event)
 	else if (*event->label)
 		buf_addf(text, "%s%s", is_policy ? " " : ", ", event->label);
 	else if (!event->ours)
-		buf_addf(text, ", rule with handle %llu", (unsigned long long)event->rule);
+		buf_addf(text, "%s rule with handle %llu", is_policy ? "" : ",",
+			 (unsigned long long)event->rule);
 	buf_addf(text, ": %s%s%s\n", verdict_word(event->verdict), *event->target ? " " : "",
 		 event->target);
 }
@@ -225,7 +226,7 @@ static json_t *step_json(const struct trace_event *event)
 /* What is worth a line: rules that matched, and a chain that denies at its end. */
 static bool is_shown(const struct trace_event *event)
 {
-	return event->type == TRACE_RULE ||
+	return (event->type == TRACE_RULE && !event->begins) ||
 	       (event->type == TRACE_POLICY && event->verdict == NF_DROP);
 }
 
@@ -285,7 +286,9 @@ static void end_packet(struct tracer *tracer, struct tracked *packet)
 			add_interface(&head, packet->events[0].in);
 		}
 		printf("packet%s\n%s  %s\n\n", buf_str(&head), way->text,
-		       way->denied ? "Denied." : "Allowed.");
+		       way->denied  ? "Denied."
+		       : *way->text ? "Allowed."
+				    : "It met no rule of nftables.");
 		(void)fflush(stdout);
 	}
 	if (way && way->denied)

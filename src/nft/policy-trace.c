@@ -371,9 +371,11 @@ static int see_message(struct policy_trace *trace, const struct nlmsghdr *messag
 		trace->own[trace->n_own++ % OWN_MAX] = event.packet;
 	if (!is_own(trace, event.packet))
 		return 0;
+	event.begins = strcmp(event.table, trace->table) == 0 && event.type == TRACE_RULE;
 	if (event.ours && event.type == TRACE_RULE)
 		r = label_event(trace, &event, err);
-	if (r == 0 && strncmp(event.table, TABLE_PREFIX, strlen(TABLE_PREFIX)) != 0)
+	if (r == 0 &&
+	    (event.begins || strncmp(event.table, TABLE_PREFIX, strlen(TABLE_PREFIX)) != 0))
 		see(&event, ctx);
 	return r;
 }

@@ -30,6 +30,7 @@ struct trace_event {
 	char table[TRACE_NAME_SIZE];
 	char chain[TRACE_NAME_SIZE];
 	uint64_t rule;		      /* of TRACE_RULE: its handle */
+	bool begins;		      /* the packet is seen for the first time, no rule met yet */
 	bool ours;		      /* in the table of our policies */
 	char label[TRACE_LABEL_SIZE]; /* what our rule says it is; "": nothing */
 	int verdict;		      /* NF_ACCEPT, NF_DROP, NFT_JUMP, ... */

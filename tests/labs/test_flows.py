@@ -6,6 +6,8 @@ import json
 import subprocess
 import urllib.request
 
+import pytest
+
 from clusters import NFT, cluster
 from lab import LabError, probe, wait_for
 from lab.lab import KORAT
@@ -70,16 +72,17 @@ def brief(flow):
 
 
 @contextlib.contextmanager
-def shop(**felix):
+def shop(driver=None, **felix):
     """A node, two pods, and the policy in force."""
-    with cluster(1, CALICO_IPV4POOL_IPIP="Never", CALICO_IPV4POOL_VXLAN="Always") as lab:
+    with cluster(1, CALICO_IPV4POOL_IPIP="Never", CALICO_IPV4POOL_VXLAN="Always",
+                 **(driver or {})) as lab:
         node = lab.nodes[0]
         client = lab.pod(node, "client-1", namespace="shop")
         server = lab.pod(node, "db", namespace="shop")
         lab.apply(POLICY)
         if felix:
             configure(lab, **felix)
-        wait_for(lambda: "np/shop/web" in rules(node), 5, "the policy is in force")
+        wait_for(lambda: driver or "np/shop/web" in rules(node), 5, "the policy is in force")
         yield lab, node, client, server
 
 
@@ -160,3 +163,21 @@ def test_off_costs_nothing():
         wait_for(lambda: "log prefix" not in rules(node), 5, "no rule logs any more")
         assert not (node.run_dir / "flows.sock").exists()
         assert before.count("\n") == rules(node).count("\n")
+
+
+@pytest.mark.parametrize("backend", ("Legacy", "NFT"))
+def test_by_iptables(backend):
+    driver = {"FELIX_NFTABLESMODE": "Disabled", "FELIX_IPTABLESBACKEND": backend}
+    with shop(driver, flowLogsLocalReporter="Enabled") as (lab, node, client, server):
+        with probe.Greeter([server]), probe.Greeter([server], 8081):
+            wait_for(lambda: connect(client, server, 8081, 0.2) is None
+                     and connect(client, server, 8080) == "db", 5, "the policy is in force")
+
+        def seen():
+            ends = ("shop/client-1", "shop/db")
+            return {("src", "allow", *ends, 8080, "Profile", "kns.shop", 1),
+                    ("dst", "allow", *ends, 8080, "NetworkPolicy", "web", 2),
+                    ("dst", "deny", *ends, 8081, "NetworkPolicy", "web", 1)} <= \
+                {brief(flow) for flow in flows(lab, node)}
+
+        wait_for(seen, 2, "all flows are there")

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 
+import pytest
+
 from clusters import NFT, cluster
 from lab import probe, wait_for
 from lab.lab import KORAT
@@ -126,3 +128,23 @@ def test_no_packet_and_no_trace_left():
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         wait_for(lambda: not tables(node), 2, "the kernel takes the table away")
+
+
+@pytest.mark.parametrize("backend", ("NFT", "Legacy"))
+def test_by_iptables(backend):
+    with cluster(1, CALICO_IPV4POOL_IPIP="Never", CALICO_IPV4POOL_VXLAN="Always",
+                 FELIX_NFTABLESMODE="Disabled", FELIX_IPTABLESBACKEND=backend) as lab:
+        node = lab.nodes[0]
+        client, server = lab.pod(node, "client"), lab.pod(node, "server")
+        lab.apply(POLICY)
+        with probe.Greeter([server]), probe.Greeter([server], 8081):
+            wait_for(lambda: connect(client, server, 8080) == "server"
+                     and connect(client, server, 8081) is None, 5, "the policy is in force")
+        with trace(lab, node, client.address, server.address) as process:
+            connect(client, server, 8081)
+        assert f"packet, in by {client.host_interface}" in process.out
+        if backend == "NFT":
+            assert "NetworkPolicy default/web, ingress rule with handle" in process.out
+            assert "Denied." in process.out
+        else:
+            assert "It met no rule of nftables." in process.out

@@ -2,7 +2,7 @@
 
 /*
  * The end of a node. What is ours is told by what nobody else has: pods' links by name and address,
- * tunnels by name and kind, routes by protocol 80, tables by name. BIRD's routes are BIRD's to
+ * tunnels by name and kind, routes by protocol 80, tables, chains and sets by name. BIRD's routes are BIRD's to
  * remove, and it is told to: their protocol may be that of another BIRD as well. Every step is tried, whatever
  * happened to those before; a second run does what the first could not.
  */
@@ -27,6 +27,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "bgp/bird.h"
+#include "iptables/policy-iptables.h"
 #include "netlink/addr.h"
 #include "netlink/link.h"
 #include "netlink/route.h"
@@ -223,6 +224,20 @@ static void remove_tables(struct cleanup *cleanup)
 	remove_table(cleanup, nl, AF_INET6);
 }
 
+/* Programs are run only where there is something for them: with policy in iptables, there are sets. */
+static void remove_iptables(struct cleanup *cleanup)
+{
+	struct err err = ERR_INIT;
+	bool there = false;
+	int r = policy_iptables_has_sets(&there, &err);
+
+	if (r < 0 || !there || !found(cleanup, "iptables", "chains cali-... and IP sets")) {
+		note(cleanup, r, &err);
+		return;
+	}
+	note(cleanup, policy_iptables_remove(&there, &err), &err);
+}
+
 /* --- Files ----------------------------------------------------------------------------------- */
 
 /* What binds this node to its cluster: its name, and addresses in reserve that are that one's. */
@@ -278,7 +293,7 @@ static int parse(int argc, char **argv, struct cleanup *ret)
 		option == 'h' ? stdout : stderr,
 		"Usage: korat agent cleanup [--dry-run] [--run-dir DIR] [--state-dir DIR]\n\n"
 		"Takes what the agent of this node made out of the kernel: pods' links, tunnels,\n"
-		"routes, nftables tables; stops its BIRD; and forgets which cluster this node is of.\n"
+		"routes, nftables tables, iptables chains; stops its BIRD; and forgets which cluster this node is of.\n"
 		"Stop the agent first.\n");
 	return option == 'h' ? 1 : -EINVAL;
 }
@@ -312,6 +327,7 @@ int cleanup_main(int argc, char **argv)
 	remove_routes(&cleanup, AF_INET);
 	remove_routes(&cleanup, AF_INET6);
 	remove_tables(&cleanup);
+	remove_iptables(&cleanup);
 	remove_files(&cleanup);
 	cleanup.nl = nl_close(cleanup.nl);
 	if (!cleanup.n_found)

@@ -104,18 +104,12 @@ static int clean_nftables(uint8_t family, struct err *err)
 static int clean_iptables(struct err *err)
 {
 	bool found = false;
-	int failed = 0;
 	int r = policy_iptables_has_sets(&found, err);
 
 	if (r < 0 || !found)
 		return r;
 	log_info("removing the iptables rules of before");
-	for (unsigned int b = 0; b < IPTABLES_BACKENDS_; b++) {
-		r = policy_iptables_remove((enum iptables_backend)b, /* only_look= */ false, &found,
-					   err);
-		failed = failed ? failed : r;
-	}
-	return failed;
+	return policy_iptables_remove(&found, err);
 }
 
 void policy_backend_clean_others(const struct policy_driver *driver)
@@ -124,7 +118,9 @@ void policy_backend_clean_others(const struct policy_driver *driver)
 	int r;
 
 	if (driver->ops->is_iptables) {
-		r = clean_nftables(AF_INET, &err);
+		r = policy_iptables_remove_other(driver, kernel_has_nftables(), &err);
+		if (r == 0)
+			r = clean_nftables(AF_INET, &err);
 		if (r == 0)
 			r = clean_nftables(AF_INET6, &err);
 	} else {

@@ -498,33 +498,57 @@ int policy_iptables_has_sets(bool *ret, struct err *err)
 	return r;
 }
 
-static int remove_family(struct policy_iptables *self, unsigned int f, bool only_look, bool *found,
-			 struct err *err)
+static int remove_family(struct policy_iptables *self, unsigned int f, bool *found, struct err *err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	int r = read_family(self, f, err);
 
 	for (unsigned int t = 0; r == 0 && t < IPT_TABLES_; t++)
 		*found = chain_table_write(self->tables[f][t], &text) || *found;
-	if (r == 0 && text.size && !only_look)
-		r = iptables_restore(self->backend, family_of(f), &text, err);
+	return r == 0 && text.size ? iptables_restore(self->backend, family_of(f), &text, err) : r;
+}
+
+static int remove_rules(enum iptables_backend backend, bool *found, struct err *err)
+{
+	struct policy_iptables *self = new_driver(backend);
+	int r = 0;
+
+	for (unsigned int f = 0; r == 0 && f < FAMILIES; f++)
+		if (self->has_family[f] && iptables_installed(backend, family_of(f)))
+			r = remove_family(self, f, found, err);
+	close_driver(self);
 	return r;
 }
 
-int policy_iptables_remove(enum iptables_backend backend, bool only_look, bool *found,
-			   struct err *err)
+int policy_iptables_remove_other(const struct policy_driver *driver, bool nftables, struct err *err)
 {
-	struct policy_iptables *self = new_driver(backend);
-	int r = nl_open(NETLINK_NETFILTER, -1, &self->nl, err);
+	const struct policy_iptables *self = driver->self;
+	bool found = false;
+
+	if (self->backend == IPTABLES_NFT)
+		return remove_rules(IPTABLES_LEGACY, &found, err);
+	return nftables ? remove_rules(IPTABLES_NFT, &found, err) : 0;
+}
+
+int policy_iptables_remove(bool *found, struct err *err)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct ip_sets *sets;
+	bool changed = false;
+	int r = 0;
 
 	*found = false;
-	for (unsigned int f = 0; r == 0 && f < FAMILIES; f++)
-		if (self->has_family[f] && iptables_installed(backend, family_of(f)))
-			r = remove_family(self, f, only_look, found, err);
-	if (r == 0 && !only_look)
-		r = ip_sets_read(self->sets, self->nl, err);
-	if (r == 0 && !only_look)
-		r = ip_sets_shrink(self->sets, self->nl, found, err);
-	close_driver(self);
+	for (unsigned int b = 0; r == 0 && b < IPTABLES_BACKENDS_; b++)
+		r = remove_rules((enum iptables_backend)b, found, err);
+	if (r == 0)
+		r = nl_open(NETLINK_NETFILTER, -1, &nl, err);
+	if (r < 0)
+		return r;
+	/* No rule speaks of them any more. */
+	sets = ip_sets_new();
+	r = ip_sets_read(sets, nl, err);
+	if (r == 0)
+		r = ip_sets_shrink(sets, nl, &changed, err);
+	(void)ip_sets_free(sets);
 	return r;
 }

@@ -13,11 +13,16 @@
 /* The programs of both families must be there. In the caller's network namespace. */
 MUST_CHECK int policy_iptables_open(enum iptables_backend backend, struct policy_driver *ret,
 				    struct err *err);
+/*
+ * Takes what the other backend's tables have of ours, which would judge too. 'driver' is one of this
+ * module's, 'nftables': the kernel has them, else the other one's programs know nothing.
+ */
+MUST_CHECK int policy_iptables_remove_other(const struct policy_driver *driver, bool nftables,
+					    struct err *err);
 /* Are there sets of ours, or of Calico's? With policy in iptables, there are. */
 MUST_CHECK int policy_iptables_has_sets(bool *ret, struct err *err);
 /*
- * Takes all of ours out of the tables and sets. '*found': something was there. With 'only_look'
- * it stays.
+ * Takes all of ours out of the tables of every backend whose programs are installed, and the sets.
+ * '*found': there were rules.
  */
-MUST_CHECK int policy_iptables_remove(enum iptables_backend backend, bool only_look, bool *found,
-				      struct err *err);
+MUST_CHECK int policy_iptables_remove(bool *found, struct err *err);

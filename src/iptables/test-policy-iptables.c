@@ -156,7 +156,7 @@ static int teardown(void **state)
 	(void)state;
 	if (!lab_run(FLUSH_ALL))
 		return -1;
-	return policy_iptables_remove(IPTABLES_LEGACY, /* only_look= */ false, &found, NULL);
+	return policy_iptables_remove(&found, NULL);
 }
 
 /* --- Tests -------------------------------------------------------------------------------- */
@@ -208,8 +208,7 @@ static void others_rules_stay(void **state)
 	driver.ops->invalidate(driver.self);
 	assert_true(apply(&driver));
 	assert_true(lab_run("iptables-legacy -S FORWARD 1 | grep -q cali-FORWARD"));
-	assert_int_equal(
-		policy_iptables_remove(IPTABLES_LEGACY, /* only_look= */ false, &found, NULL), 0);
+	assert_int_equal(policy_iptables_remove(&found, NULL), 0);
 	assert_true(found);
 	assert_true(lab_says(SAVE, "-A other -s 192.0.2.1/32 -j DROP"));
 	assert_true(lab_says(SAVE, "-A FORWARD -s 192.0.2.2/32 -j ACCEPT"));

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Policy by iptables: the backends take turns on a node with pods, and a node leaves. What the rules do
+to packets is in test_policy_diff.py and test_policy_matrix.py.
+"""
+
+import subprocess
+
+import pytest
+
+from clusters import NFT, vxlan_cluster
+from lab import KORAT, probe, wait_for
+from policed import network_policy
+
+NFTABLES = {"FELIX_NFTABLESMODE": "Enabled"}
+LEGACY = {"FELIX_NFTABLESMODE": "Disabled", "FELIX_IPTABLESBACKEND": "Legacy"}
+BY_NFT = {"FELIX_NFTABLESMODE": "Disabled", "FELIX_IPTABLESBACKEND": "NFT"}
+SAVES = ("iptables-legacy-save", "ip6tables-legacy-save", "iptables-nft-save",
+         "ip6tables-nft-save")
+FOREIGN = "-A INPUT -s 192.0.2.9/32 -j DROP"
+
+
+def saved(node):
+    """The rules of every program, {program: lines}."""
+    return {save: node.ns.output([f"/usr/sbin/{save}"]).splitlines() for save in SAVES}
+
+
+def ours(node):
+    """The programs that know chains of the agent's."""
+    return [save for save, lines in saved(node).items() if any("cali" in line for line in lines)]
+
+
+def tables(node):
+    """The agent's nftables tables."""
+    return [line for line in node.ns.output([NFT, "list", "tables"]).splitlines()
+            if line.endswith(" calico")]
+
+
+def state(node):
+    """Which of them judge packets."""
+    return {"iptables": ours(node), "nftables": tables(node)}
+
+
+STATES = {
+    "nftables": {"iptables": [], "nftables": ["table ip calico", "table ip6 calico"]},
+    "legacy": {"iptables": ["iptables-legacy-save", "ip6tables-legacy-save"], "nftables": []},
+    "nft": {"iptables": ["iptables-nft-save", "ip6tables-nft-save"], "nftables": []},
+}
+
+
+def test_backends_take_turns(clean_machine):
+    with vxlan_cluster(1, **NFTABLES) as lab:
+        node, = lab.nodes
+        pods = [lab.pod(node, name) for name in ("a", "b")]
+        wait_for(lambda: all(reach.good for reach in probe.matrix(pods).values()), 20, "pods reach")
+        for name, variables in (("legacy", LEGACY), ("nft", BY_NFT), ("nftables", NFTABLES),
+                                ("nft", BY_NFT), ("legacy", LEGACY)):
+            node.kill_agent()
+            node.start_agent(**variables)
+            wait_for(lambda name=name: state(node) == STATES[name], 20, f"only {name} judges")
+            assert all(reach.good for reach in probe.matrix(pods).values()), name
+            deny = network_policy("default", f"deny-{name}", selector="all()",
+                                  types=["Ingress", "Egress"])
+            lab.apply(deny)
+            wait_for(lambda: not any(reach.good for reach in probe.matrix(pods).values()), 20,
+                     f"{name} denies")
+            lab.ctl("delete", "networkpolicy", f"deny-{name}", "-n", "default")
+            wait_for(lambda: all(reach.good for reach in probe.matrix(pods).values()), 20,
+                     f"{name} allows again")
+
+
+@pytest.mark.parametrize("variables", [LEGACY, BY_NFT], ids=["legacy", "nft"])
+def test_node_leaves(clean_machine, variables):
+    with vxlan_cluster(1, **variables) as lab:
+        node, = lab.nodes
+        program = "iptables-legacy" if variables is LEGACY else "iptables-nft"
+        node.ns.output([f"/usr/sbin/{program}", *FOREIGN.split()])
+        lab.pod(node, "a")
+        assert ours(node)
+        node.kill_agent()
+        done = node.ns.run(subprocess.run, [KORAT, "agent", "cleanup", "--run-dir", node.run_dir,
+                                            "--state-dir", node.state_dir], capture_output=True,
+                           text=True, env=lab.environment, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "removing iptables chains" in done.stdout
+        assert state(node) == {"iptables": [], "nftables": []}
+        assert FOREIGN in saved(node)[f"{program}-save"]
+        again = node.ns.run(subprocess.run, [KORAT, "agent", "cleanup", "--dry-run", "--run-dir",
+                                             node.run_dir, "--state-dir", node.state_dir],
+                            capture_output=True, text=True, env=lab.environment, timeout=60)
+        assert "iptables" not in again.stdout, again.stdout

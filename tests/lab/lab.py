@@ -59,9 +59,16 @@ class Pod:
         self.pools = None
 
     def add(self, pools=None, **options):
-        """CNI ADD; the result is kept. Raises LabError with the plugin's words."""
+        """
+        CNI ADD; the result is kept. Raises LabError with the plugin's words. As a runtime would, it
+        tries again for a while when the agent has not read the datastore yet.
+        """
         self.pools = pools
+        deadline = time.monotonic() + 10
         answer = self.try_add(pools, **options)
+        while "has not read the datastore yet" in answer.text and time.monotonic() < deadline:
+            time.sleep(0.05)
+            answer = self.try_add(pools, **options)
         if answer.code:
             raise LabError(f"ADD of pod {self.name} on {self.node.name}: {answer.text}")
         self.result = answer.json

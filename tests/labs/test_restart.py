@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from clusters import DIRECT_POOL, kernel_state, meshed, reach_all, vxlan_cluster
-from lab import FLOW, LabError, probe, wait_for
+from clusters import (DIRECT_POOL, deleted_routes, kernel_state, meshed, reach_all, vxlan_cluster,
+                      watched_routes)
+from lab import FLOW, Lab, LabError, etcd, probe, wait_for
 
 PPS = 2000
 
@@ -115,6 +116,31 @@ def test_unreachable_store_at_start_is_said(clean_machine):
             node.start_agent(wait=False)
             wait_for(node.agent_ready, 3, "serves")
         assert "/nonexistent/dir" in node.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not etcd.is_installed(), reason="the package etcd-server is not installed")
+def test_half_a_snapshot_deletes_nothing(clean_machine):
+    """etcd tells one kind after the other: routes are written before the pods are known."""
+    environment = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_VXLAN": "Always",
+                   "CALICO_IPV4POOL_IPIP": "Never"}
+    with Lab(1, environment) as lab:
+        etcd.start(lab)
+        lab.start()
+        node = lab.nodes[0]
+        lab.pod(node, "a")
+        lab.pod(node, "b")
+        before = kernel_state(node)
+        for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+            node.kill_agent(number)
+            with watched_routes(node) as lines:
+                size = node.log.stat().st_size
+                node.start_agent()
+                wait_for(lambda size=size: b"in sync with" in node.log.read_bytes()[size:], 20,
+                         "in sync")
+                time.sleep(0.5)
+            assert not deleted_routes(lines), lines
+            assert kernel_state(node) == before
+        reach_all(lab, 5)
 
 
 def _store_files(lab):

@@ -202,6 +202,7 @@ static void write_metrics(void *ctx, struct buf *out)
 	const struct calc_pool *const *pools;
 	_cleanup_free_ const struct node **nodes = NULL;
 	struct dataplane_stats stats;
+	struct policy_enforcer_stats policy;
 	struct outage_stats outage;
 	struct flow_log_stats flows;
 	size_t n;
@@ -229,6 +230,8 @@ static void write_metrics(void *ctx, struct buf *out)
 	metrics->datastore_away = outage.on;
 	metrics->n_reserve = outage.n_free;
 	metrics->n_unwritten = outage.n_changes;
+	policy_enforcer_get_stats(agent->policy, &policy);
+	metrics->n_policy_problems = policy.n_problems;
 	if (agent->bird) {
 		const struct bird_state *bird = bird_manager_get_state(agent->bird);
 

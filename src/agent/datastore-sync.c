@@ -33,6 +33,7 @@ struct known_object {
 	size_t namespace_at;
 	size_t name_at;
 	uint64_t snapshot;
+	bool unreadable;
 	UT_hash_handle hh;
 };
 
@@ -60,7 +61,7 @@ static struct known_object *find_known(struct datastore_sync *sync,
 	return known;
 }
 
-static void remember(struct datastore_sync *sync, const struct store_object *stored)
+static struct known_object *remember(struct datastore_sync *sync, const struct store_object *stored)
 {
 	_cleanup_free_ char *key = NULL;
 	struct known_object *known = find_known(sync, stored, &key);
@@ -74,10 +75,20 @@ static void remember(struct datastore_sync *sync, const struct store_object *sto
 		HASH_ADD_KEYPTR(hh, sync->known, known->key, strlen(known->key), known);
 	}
 	known->snapshot = sync->snapshot;
+	return known;
+}
+
+static void note_readable(struct datastore_sync *sync, struct known_object *known, bool readable)
+{
+	if (known->unreadable == !readable)
+		return;
+	known->unreadable = !readable;
+	sync->agent->metrics.n_unreadable += readable ? -1 : 1;
 }
 
 static void forget(struct datastore_sync *sync, struct known_object *known)
 {
+	note_readable(sync, known, /* readable= */ true);
 	HASH_DEL(sync->known, known);
 	free(known->key);
 	free(known);
@@ -202,7 +213,8 @@ static bool is_cached(enum kind kind)
 	       kind == KIND_CALICO_NODE_STATUS;
 }
 
-static void take_in(struct datastore_sync *sync, const struct store_object *stored)
+static void take_in(struct datastore_sync *sync, struct known_object *known,
+		    const struct store_object *stored)
 {
 	struct agent *agent = sync->agent;
 	_cleanup_(model_freep) struct object *object = NULL;
@@ -217,6 +229,7 @@ static void take_in(struct datastore_sync *sync, const struct store_object *stor
 		if (r == 0)
 			r = policy_enforcer_put(agent->policy, object, &err);
 	}
+	note_readable(sync, known, r >= 0);
 	if (r < 0) {
 		log_error("an object in the datastore can't be understood; its last good version "
 			  "stays in force",
@@ -293,8 +306,7 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 	switch (event->type) {
 	case STORE_EVENT_PUT:
 		sync->agent->metrics.n_updates++;
-		remember(sync, stored);
-		take_in(sync, stored);
+		take_in(sync, remember(sync, stored), stored);
 		return;
 	case STORE_EVENT_DELETE:
 		known = find_known(sync, stored, &key);

@@ -194,6 +194,14 @@ static const struct {
 	 "Packets for the flow log that could not be understood.", AT(n_flow_bad)},
 	{"korat_flow_packets_lost_total", "counter", "Packets that are missing in the flow log.",
 	 AT(n_flow_lost)},
+	{"korat_policy_problems", "gauge",
+	 "Policies, and rules of policies, that can't be understood: such a rule denies, of such a "
+	 "policy the last good version is in force.",
+	 AT(n_policy_problems)},
+	{"korat_unreadable_objects", "gauge",
+	 "Objects in the datastore that can't be understood; of each, the last good version is in "
+	 "force.",
+	 AT(n_unreadable)},
 	{"korat_bird_reloads_total", "counter", "Configurations handed to BIRD.",
 	 AT(n_bird_reloads)},
 	{"korat_bgp_peers", "gauge", "BGP sessions of this node by state.", 0, write_bgp_peers},
@@ -236,7 +244,7 @@ void metrics_write_reference(struct buf *out)
 	buf_adds(
 		out,
 		"\nWhat to be woken for: `felix_resync_state < 3`, `korat_datastore_away == 1` for "
-		"minutes, a growing\n`felix_int_dataplane_failures`, "
+		"minutes, `korat_policy_problems` and\n`korat_unreadable_objects` above 0, a growing\n`felix_int_dataplane_failures`, "
 		"`korat_cni_requests_total{result=\"failed\"}`, and sessions that are not\n"
 		"`established`.\n\n"
 		"Calico's that are not here measure what Korat does not have (programs it would run, "

@@ -39,6 +39,8 @@ struct metrics {
 	uint64_t datastore_away; /* 0 or 1 */
 	uint64_t n_reserve;
 	uint64_t n_unwritten;
+	uint64_t n_policy_problems;
+	uint64_t n_unreadable;
 	uint64_t n_bgp_established;
 	uint64_t n_bgp_not_established;
 	uint64_t n_bird_reloads;

@@ -8,6 +8,7 @@
 
 #include "agent/policy-enforcer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/connection-flusher.h"
@@ -30,6 +31,7 @@ struct policy_enforcer {
 	bool alone;		       /* what another backend had left is gone */
 	sd_event_source *apply_source; /* deferred to the end of the turn */
 	sd_event_source *retry_source;
+	char **problems;	  /* as reported, in order */
 	uint64_t problem_changes; /* of the graph's, when its problems were reported */
 	struct policy_enforcer_stats stats;
 	struct err failure; /* what was reported last; empty: nothing is wrong */
@@ -47,20 +49,44 @@ static void retry_later(struct policy_enforcer *enforcer, const struct err *err)
 	(void)sd_event_source_set_enabled(enforcer->retry_source, SD_EVENT_ONESHOT);
 }
 
-/* Each is said once: when the number of them grows, the newest is at the end. */
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void free_lines(char **lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(lines[i]);
+	free(lines);
+}
+
+/* Each is said once, as long as it stays. */
 static void report_problems(struct policy_enforcer *enforcer)
 {
 	uint64_t changes = policy_graph_problem_changes(enforcer->graph);
 	const struct policy_problem *problems;
+	char **lines;
 	size_t n;
 
 	if (changes == enforcer->problem_changes)
 		return;
 	enforcer->problem_changes = changes;
 	policy_graph_problems(enforcer->graph, &problems, &n);
-	for (size_t i = enforcer->stats.n_problems; i < n; i++)
-		log_error("policy that can't be enforced as it stands; it opens nothing", "policy",
-			  problems[i].key, "error", problems[i].why);
+	lines = xcalloc(n, sizeof(*lines));
+	for (size_t i = 0; i < n; i++) {
+		lines[i] = xasprintf("%s %s", problems[i].key, problems[i].why);
+		if (!enforcer->stats.n_problems ||
+		    !bsearch(&lines[i], enforcer->problems, enforcer->stats.n_problems,
+			     sizeof(*lines), compare_lines))
+			log_error_limited("policy that can't be enforced as it stands; it opens "
+					  "nothing",
+					  "policy", problems[i].key, "error", problems[i].why);
+	}
+	free_lines(enforcer->problems, enforcer->stats.n_problems);
+	if (n)
+		qsort(lines, n, sizeof(*lines), compare_lines);
+	enforcer->problems = lines;
 	enforcer->stats.n_problems = n;
 }
 
@@ -230,6 +256,7 @@ struct policy_enforcer *policy_enforcer_free(struct policy_enforcer *enforcer)
 	(void)sd_event_source_disable_unref(enforcer->retry_source);
 	(void)policy_graph_free(enforcer->graph);
 	connection_flusher_free(enforcer->flusher);
+	free_lines(enforcer->problems, enforcer->stats.n_problems);
 	free(enforcer);
 	return NULL;
 }

@@ -3,12 +3,15 @@
 /* Showing objects: all of a kind, those that are named, or those that a file names. */
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "ctl/ctl-internal.h"
+#include "policy/compiled-policy.h"
 
+/* One that can't be understood hides no other; it is told at the end. */
 static int list_kind(struct ctl *ctl, const struct kind_desc *desc, struct ctl_items *items,
-		     struct ctl_output *output, struct err *err)
+		     struct ctl_output *output, struct buf *missing, struct err *err)
 {
 	_cleanup_(store_list_deinitp) struct store_list list = {.v = NULL};
 	const char *namespace =
@@ -19,12 +22,15 @@ static int list_kind(struct ctl *ctl, const struct kind_desc *desc, struct ctl_i
 	if (r != 0)
 		return r;
 	for (size_t i = 0; i < list.n; i++) {
+		struct err why = ERR_INIT;
 		struct object *object;
 
-		r = store_object_read(&list.v[i], &object, err);
-		if (r < 0)
-			return r;
-		ctl_items_add(items, object, "datastore");
+		r = store_object_read(&list.v[i], &object, &why);
+		if (r >= 0)
+			ctl_items_add(items, object, "datastore");
+		else
+			buf_addf(missing, "%sresource can't be understood: %s",
+				 missing->size ? "\n" : "", why.msg);
 	}
 	*output = (struct ctl_output){.is_list = true, .desc = desc, .revision = list.revision};
 	return 0;
@@ -97,12 +103,38 @@ static int collect(struct ctl *ctl, struct ctl_items *items, struct ctl_output *
 
 	if (ctl->args.n_operands == 1 && !ctl->args.set[FLAG_FILENAME]) {
 		r = ctl_kind(ctl->args.operands[0], &desc, err);
-		return r < 0 ? r : list_kind(ctl, desc, items, output, err);
+		return r < 0 ? r : list_kind(ctl, desc, items, output, missing, err);
 	}
 	r = ctl_items_of_args(ctl, &keys, err);
 	if (r < 0)
 		return r;
 	return get_named(ctl, &keys, items, missing, err);
+}
+
+static void warn(const struct object *object, const char *why)
+{
+	(void)fprintf(stderr, "warning: %s: %s\n", ctl_key(object).s, why);
+}
+
+/* Policies that the nodes can't enforce as they stand. */
+static void warn_of_policy(const struct object *object)
+{
+	_cleanup_(compiled_policy_freep) struct compiled_policy *policy = NULL;
+	_cleanup_free_ char *key = policy_key(object);
+	struct err err = ERR_INIT;
+
+	if (!key)
+		return;
+	if (compiled_policy_new(object, &policy, &err) < 0) {
+		warn(object, err.msg);
+		return;
+	}
+	if (policy->problem)
+		warn(object, policy->problem);
+	for (unsigned int way = 0; way < POLICY_WAYS_; way++)
+		for (size_t i = 0; i < policy->rules[way].n; i++)
+			if (policy->rules[way].v[i].unreadable)
+				warn(object, policy->rules[way].v[i].why);
 }
 
 int ctl_run_get(struct ctl *ctl, struct err *err)
@@ -124,6 +156,9 @@ int ctl_run_get(struct ctl *ctl, struct err *err)
 		if (r < 0)
 			return r;
 	}
+	(void)fflush(stdout);
+	for (size_t i = 0; i < items.n; i++)
+		warn_of_policy(items.v[i].object);
 	if (missing.size)
 		return err_set(err, -ENOENT, "%s", buf_str(&missing));
 	return 0;

@@ -338,13 +338,17 @@ class Lab:
         netns.delete([pod.ns.name])
         self.pods.remove(pod)
 
-    def ctl(self, *args, stdin=None, check=True):
-        """`korat ctl ARGS` on the lab's store; gives its standard output."""
+    def ctl_run(self, *args, stdin=None):
+        """`korat ctl ARGS` on the lab's store, to its end."""
         run = self.datastore_at.run if self.datastore_at else lambda call, *a, **k: call(*a, **k)
-        done = run(
+        return run(
             subprocess.run, [str(KORAT), "ctl", *map(str, args)], input=stdin, text=True,
             capture_output=True, env=self.environment, timeout=60
         )
+
+    def ctl(self, *args, stdin=None, check=True):
+        """As ctl_run(); gives the standard output."""
+        done = self.ctl_run(*args, stdin=stdin)
         if check and done.returncode:
             raise LabError(f"korat ctl {' '.join(map(str, args))} exits {done.returncode}: "
                            f"{(done.stderr or done.stdout).strip()}")

@@ -85,7 +85,9 @@ class Shop:
 def shop(n_nodes=1, **environment):
     """A cluster with a shop."""
     with vxlan_cluster(n_nodes, IP6="autodetect", **environment) as lab:
-        yield Shop(lab)
+        place = Shop(lab)
+        place.settle()
+        yield place
 
 
 class Traffic:

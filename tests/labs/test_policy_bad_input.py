@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Policies that can't be understood, as only another program can write them into the datastore: they
+are reported, and open nothing.
+"""
+
+import contextlib
+import json
+import re
+import sqlite3
+import urllib.request
+
+import pytest
+
+from lab import probe, wait_for
+from policed import FAMILIES, address, guard, shop
+
+
+def _write(place, change, kind="networkpolicies", name="guard"):
+    """Puts what change() makes of the stored text, past all checks."""
+    with contextlib.closing(sqlite3.connect(place.lab.directory / "store.db", timeout=10)) as db, \
+            db:
+        (row, text), = db.execute("SELECT id, value FROM object WHERE lower(kind) IN (?, ?) "
+                                  "AND name = ?", (kind, kind.removesuffix("ies") + "y", name))
+        db.execute("UPDATE meta SET revision = revision + 1")
+        db.execute("UPDATE object SET value = ?, revision = (SELECT revision FROM meta) "
+                   "WHERE id = ?", (change(text), row))
+
+
+def _object(change):
+    """A change of the object instead of its text."""
+    def changed(text):
+        policy = json.loads(text)
+        change(policy)
+        return json.dumps(policy)
+    return changed
+
+
+def _metric(place, name):
+    def read():
+        with urllib.request.urlopen("http://127.0.0.1:9091/metrics", timeout=5) as answer:
+            return answer.read().decode("ascii")
+    return int(re.search(rf"^{name} (\d+)$", place.node.ns.run(read), re.M).group(1))
+
+
+def _reaches(place, source):
+    """By both families; asked again while they differ, as they do for a moment at a change."""
+    def ask():
+        found = {source.ns.run(probe.ping, address(place.shop, family), 0.1) is not None
+                 for family in FAMILIES}
+        return found if len(found) == 1 else None
+
+    return wait_for(ask, 2, "both families are judged alike").pop()
+
+
+def _say(place, *words):
+    """`koratctl get networkpolicy`: what it says on standard error, and its exit code."""
+    done = place.lab.ctl_run("get", "networkpolicy", "-n", "shop")
+    for word in words:
+        assert word in done.stderr, done.stderr
+    return done
+
+
+def _bad_rule(policy):
+    policy["spec"]["ingress"][0] = {"action": "Deny", "source": {"selector": "app == "}}
+
+
+def _bad_net(policy):
+    policy["spec"]["ingress"][0] = {"action": "Allow", "source": {"nets": ["10.0.0.0/99"]}}
+
+
+def _bad_selector(policy):
+    policy["spec"]["selector"] = "app in ("
+
+
+@pytest.fixture(scope="module", name="place")
+def _place():
+    with shop() as place:
+        assert _reaches(place, place.friend) and not _reaches(place, place.stranger)
+        yield place
+
+
+@pytest.fixture(autouse=True)
+def _mended(place):
+    """Every test begins and ends with the good version in force."""
+    yield
+    if place.lab.ctl_run("apply", "-f", "-", stdin=json.dumps(guard())).returncode:
+        place.lab.ctl("delete", "networkpolicy", "guard", "-n", "shop")
+        place.lab.apply(guard())
+    place.settle()
+    wait_for(lambda: _metric(place, "korat_policy_problems") == 0, 5, "nothing is wrong any more")
+    assert _metric(place, "korat_unreadable_objects") == 0
+    assert _reaches(place, place.friend) and not _reaches(place, place.stranger)
+    assert not _say(place).stderr
+
+
+@pytest.mark.parametrize("change", [_bad_rule, _bad_net])
+def test_rule(place, change):
+    """It denies; what comes behind it is not reached."""
+    _write(place, _object(change))
+    wait_for(lambda: not _reaches(place, place.friend), 5, "the rule denies")
+    assert not _reaches(place, place.stranger)
+    assert _metric(place, "korat_policy_problems") == 1
+    assert "np/shop/guard" in place.node.log_tail(5)
+    done = _say(place, "warning", "guard")
+    assert done.returncode == 0 and "guard" in done.stdout
+
+
+def test_selector(place):
+    """The last good version stays in force."""
+    _write(place, _object(_bad_selector))
+    wait_for(lambda: _metric(place, "korat_policy_problems") == 1, 5, "it is counted")
+    assert "np/shop/guard" in place.node.log_tail(5)
+    assert _reaches(place, place.friend) and not _reaches(place, place.stranger)
+    _say(place, "warning", "guard", "selector")
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: text[:-1], lambda text: "[]", lambda text: '{"kind": 1}', lambda text: "\x01",
+    lambda text: text.replace('"Deny"', '"Aloow"'), lambda text: text.replace("shop", "other")])
+def test_text(place, change):
+    """What is no policy at all: the last good version stays in force."""
+    _write(place, change)
+    wait_for(lambda: _metric(place, "korat_unreadable_objects") == 1, 5, "it is counted")
+    assert _reaches(place, place.friend) and not _reaches(place, place.stranger)
+    assert _say(place, "guard").returncode == 1
+
+
+def test_unknown_profile(place):
+    """An endpoint that names a profile nobody made may do nothing."""
+    name = "node1-k8s-friend-eth0"
+    stored = place.lab.get("workloadendpoint", name, "friends")
+    stored["spec"]["profiles"] = ["nobody"]
+    for key in ("resourceVersion", "creationTimestamp", "uid"):
+        stored["metadata"].pop(key, None)
+    place.lab.apply(stored)
+    try:
+        wait_for(lambda: not _reaches(place, place.friend), 5, "it is denied")
+        wait_for(lambda: _metric(place, "korat_policy_problems") == 1, 5, "it is counted")
+    finally:
+        stored["spec"]["profiles"] = ["kns.friends"]
+        place.lab.apply(stored)
+        wait_for(lambda: _reaches(place, place.friend), 5, "it is allowed again")

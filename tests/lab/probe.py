@@ -172,6 +172,10 @@ class Flow:
         )
         self._seconds = seconds
 
+    def stop(self):
+        """The sender ends; finish() then gives its report."""
+        self._sender.terminate()
+
     def finish(self, stop=False):
         """Waits for the end, or ends the flow now; gives the sender's report."""
         try:
@@ -197,15 +201,23 @@ class Fresh:
         if self._counter.stdout.readline() != "ready\n":
             raise LabError(f"flow count in {target.name} does not start")
         self._pps = pps
+        self._stopped = None
         self._sender = source.ns.popen([program, "fresh", address, port, pps, seconds],
                                        stdout=subprocess.PIPE, text=True)
+
+    def stop(self):
+        """The sender ends."""
+        if not self._stopped:
+            self._sender.terminate()
+            self._stopped = time.monotonic()
 
     def finish(self):
         """Ends the flow now: {sent, refused, received, lost, spans: [(from, to, packets)]}."""
         try:
-            self._sender.terminate()
+            self.stop()
             report = json.loads(self._sender.communicate(timeout=20)[0])
-            time.sleep(0.3)  # what is under way
+            # What is under way arrives.
+            time.sleep(max(0, self._stopped + 0.3 - time.monotonic()))
             self._counter.terminate()
             report.update(json.loads(self._counter.communicate(timeout=20)[0]))
             report["lost"] = report["sent"] - report["received"]

@@ -116,10 +116,12 @@ class Traffic:
         return self
 
     def __exit__(self, kind, *_):
+        for flow in self._flows.values():
+            flow.stop()
         for name, flow in self._flows.items():
             with contextlib.suppress(Exception if kind else ()):
                 self.reports[name] = flow.finish() if isinstance(flow, probe.Fresh) \
-                    else flow.finish(stop=True)
+                    else flow.finish()
 
     def lost(self):
         """The reports of allowed flows that lost something."""

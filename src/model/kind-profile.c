@@ -2,6 +2,8 @@
 
 /* Profile: rules and labels that endpoints have by naming it, as those of a namespace. */
 
+#include <errno.h>
+
 #include "base/macros.h"
 #include "model/policy-rule.h"
 
@@ -37,11 +39,27 @@ static const struct field_desc profile_fields[] = {
 };
 static const struct struct_desc profile_desc = STRUCT_DESC(profile, profile_fields);
 
+/* Behind the profiles there is nothing to pass a packet to. */
+static int check_actions(const struct rule_list *rules, const char *field, struct err *err)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->v[i].action == RULE_ACTION_PASS)
+			return err_set(
+				err, -EINVAL,
+				"spec.%s[%zu].action: a profile's rule can't Pass, as no tier "
+				"comes after it; use Allow, Deny or Log",
+				field, i);
+	return 0;
+}
+
 static int profile_validate(const struct object *object, struct err *err)
 {
 	const struct profile_spec *spec = &as_profile(object)->spec;
+	int r = check_actions(&spec->ingress, "ingress", err);
 
-	return rules_validate(&spec->ingress, &spec->egress, err);
+	if (r == 0)
+		r = check_actions(&spec->egress, "egress", err);
+	return r < 0 ? r : rules_validate(&spec->ingress, &spec->egress, err);
 }
 
 static const struct kind_column profile_columns[] = {

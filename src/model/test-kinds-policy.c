@@ -111,7 +111,8 @@ static void test_rules(void **state)
 		for (char *p = spec; *p; p++)
 			*p = *p == '\'' ? '"' : *p;
 		check_cases("NetworkPolicy", "a", &one, 1);
-		check_cases("Profile", "a", &one, 1);
+		if (!strstr(spec, "Pass"))
+			check_cases("Profile", "a", &one, 1);
 	}
 }
 
@@ -171,6 +172,13 @@ static void test_names(void **state)
 		{"tier", "default", {"{\"defaultAction\":\"Pass\"}", "spec.defaultAction"}},
 		{"kubecontrollersconfig", "default", {"{}", NULL}},
 		{"kubecontrollersconfig", "other", {"{}", "default"}},
+		{"profile",
+		 "a",
+		 {"{\"ingress\":[{\"action\":\"Log\"},{\"action\":\"Deny\"}]}", NULL}},
+		{"profile",
+		 "a",
+		 {"{\"ingress\":[{\"action\":\"Pass\"}]}", "spec.ingress[0].action"}},
+		{"profile", "a", {"{\"egress\":[{\"action\":\"Pass\"}]}", "spec.egress[0].action"}},
 		{"netset", "a", {"{\"nets\":[\"10.0.0.1/8\"]}", "spec.nets[0]"}},
 		{"gnetset", "a", {"{\"nets\":[]}", NULL}},
 	};

@@ -74,6 +74,8 @@ int dataplane_on_check(sd_event_source *source, uint64_t usec, void *userdata)
 	if (forwarding_ensure(&err) < 0)
 		log_error_limited("this node does not forward", "error", err.msg);
 	check_endpoints(dataplane);
+	if (dataplane->policy.ops->fd(dataplane->policy.self) < 0)
+		(void)dataplane_on_nat(NULL, -1, 0, dataplane);
 	(void)sd_event_source_set_time_relative(source, CHECK_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

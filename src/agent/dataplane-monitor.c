@@ -274,7 +274,7 @@ int dataplane_on_nat(sd_event_source *source, int fd, uint32_t revents, void *us
 		return 0;
 	}
 	if (dataplane->policy.ops->changed(dataplane->policy.self)) {
-		log_warning_limited("somebody changed our nftables rules; they are right again");
+		log_warning_limited("somebody changed our rules of policy; they are right again");
 		dataplane->stats.n_repairs++;
 	}
 	return 0;

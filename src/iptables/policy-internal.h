@@ -8,6 +8,7 @@
 #include "iptables/chain-table.h"
 #include "iptables/ip-set.h"
 #include "iptables/policy-iptables.h"
+#include "iptables/table-watch.h"
 #include "policy/policy-layout.h"
 
 #define FAMILIES 2 /* index 0: IPv4, 1: IPv6 */
@@ -96,8 +97,10 @@ struct policy_iptables {
 	enum iptables_backend backend;
 	bool has_family[FAMILIES]; /* the kernel has it */
 	struct nl *nl;
+	struct table_watch *watch;
 	bool enforces; /* it was told something */
 	bool dirty;    /* endpoints or hooks are to be rendered */
+	bool watched;  /* the kernel's tables were looked at after the first apply */
 	bool stale;    /* the kernel is to be read back */
 	bool changed;
 	bool has_hosts;

@@ -68,6 +68,7 @@ static void close_driver(void *ctx)
 	config_deinit(&self->config);
 	nat_deinit(&self->nat);
 	(void)nl_close(self->nl);
+	(void)table_watch_close(self->watch);
 	free(self->flush);
 	free(self);
 }
@@ -401,6 +402,9 @@ static int apply(void *ctx, struct err *err)
 		return r;
 	}
 	self->stale = false;
+	if (self->changed || !self->watched)
+		(void)table_watch_look(self->watch); /* that was us */
+	self->watched = true;
 	/* What is not told yet may still speak of them. */
 	if (self->enforces && self->nat.told)
 		r = ip_sets_shrink(self->sets, self->nl, &self->changed, err);
@@ -427,10 +431,14 @@ static int no_fd(const void *ctx)
 	return -1;
 }
 
-static bool no_check(void *ctx)
+static bool check(void *ctx)
 {
-	(void)ctx;
-	return false;
+	struct policy_iptables *self = ctx;
+
+	if (!self->watched || !table_watch_look(self->watch))
+		return false;
+	self->stale = true;
+	return true;
 }
 
 static const struct policy_driver_ops ops = {
@@ -445,7 +453,7 @@ static const struct policy_driver_ops ops = {
 	.invalidate = invalidate,
 	.take_gone = take_gone,
 	.fd = no_fd,
-	.check = no_check,
+	.check = check,
 };
 
 /* --- Opening ------------------------------------------------------------------------------ */
@@ -470,6 +478,8 @@ int policy_iptables_open(enum iptables_backend backend, struct policy_driver *re
 	struct policy_iptables *self = new_driver(backend);
 	int r = nl_open(NETLINK_NETFILTER, -1, &self->nl, err);
 
+	if (r == 0)
+		r = table_watch_open(backend, &self->watch, err);
 	for (unsigned int f = 0; r == 0 && f < FAMILIES; f++)
 		if (self->has_family[f] && !iptables_installed(backend, family_of(f)))
 			r = err_set(err, -ENOENT,

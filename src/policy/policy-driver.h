@@ -53,7 +53,7 @@ struct policy_driver_ops {
 	size_t (*take_gone)(void *self, struct ip_addr **ret);
 	/* Readable when the kernel announces a change. -1: it announces none. */
 	int (*fd)(const void *self);
-	/* Drains the announcements. True: ours may have been changed by someone else. */
+	/* Drains the announcements; without any, looks. True: ours may have been changed by someone else. */
 	bool (*check)(void *self);
 };
 

@@ -69,6 +69,25 @@ def test_backends_take_turns(clean_machine):
                      f"{name} allows again")
 
 
+@pytest.mark.parametrize("name, variables", [("legacy", LEGACY), ("nft", BY_NFT)])
+def test_flushed_rules_are_back(clean_machine, name, variables):
+    """As a firewall that is loaded anew does it."""
+    with vxlan_cluster(1, **variables) as lab:
+        node, = lab.nodes
+        lab.pod(node, "a")
+
+        def rules():
+            lines = [line for lines in saved(node).values() for line in lines]
+            return sorted(line for line in lines if line.startswith("-A"))
+
+        before = rules()
+        assert any("cali-tw-" in line for line in before)
+        for harm in ("-F", "-D FORWARD 1", "-F cali-FORWARD"):
+            for program in ("iptables", "ip6tables"):
+                node.ns.output([f"/usr/sbin/{program}-{name}", *harm.split()])
+            wait_for(lambda: rules() == before, 3, f"what {harm} took away is back")
+
+
 @pytest.mark.parametrize("variables", [LEGACY, BY_NFT], ids=["legacy", "nft"])
 def test_node_leaves(clean_machine, variables):
     with vxlan_cluster(1, **variables) as lab:

@@ -195,6 +195,11 @@ void table_policy_render(struct policy_table *table, struct table_policy *policy
 				render_chain(table, policy, f, (enum policy_way)way);
 }
 
+bool table_policy_is_enforced(const struct table_policy *policy, enum policy_way way)
+{
+	return !policy->staged && policy->applies[way];
+}
+
 /* --- As told ------------------------------------------------------------------------------ */
 
 static void drop_content(struct policy_table *table, struct table_policy *policy)
@@ -209,16 +214,30 @@ static void drop_content(struct policy_table *table, struct table_policy *policy
 	}
 }
 
-static void take_content(struct policy_table *table, struct table_policy *policy,
-			 const struct compiled_policy *told, unsigned int f, enum policy_way way)
+static void take_content(struct table_policy *policy, const struct compiled_policy *told,
+			 unsigned int f, enum policy_way way)
 {
-	_cleanup_free_ char *name = chain_name(policy, way);
-
 	layout_rules_init(&policy->rules[f][way], &told->rules[way], family_of(f));
 	policy->may_pass[way] = policy->may_pass[way] ||
 				layout_rules_have(&policy->rules[f][way], POLICY_ACTION_PASS);
-	if (!policy->staged && policy->applies[way])
-		policy->chains[f][way] = nft_chain_ref(table->rulesets[f], name, NULL);
+}
+
+static void hold_chain(struct policy_table *table, struct table_policy *policy, unsigned int f,
+		       enum policy_way way)
+{
+	_cleanup_free_ char *name = chain_name(policy, way);
+
+	policy->chains[f][way] = nft_chain_ref(table->rulesets[f], name, NULL);
+}
+
+const char *table_policy_chain(struct policy_table *table, struct table_policy *policy,
+			       unsigned int f, enum policy_way way)
+{
+	if (!policy->chains[f][way]) {
+		hold_chain(table, policy, f, way);
+		render_chain(table, policy, f, way);
+	}
+	return nft_chain_name(policy->chains[f][way]);
 }
 
 /* Is everything as before that an endpoint's chain looks at? */
@@ -258,8 +277,13 @@ bool table_policy_put(struct policy_table *table, const struct compiled_policy *
 		policy->applies[way] = told->applies[way] || policy->is_profile;
 		policy->may_pass[way] = false;
 		for (unsigned int f = 0; f < FAMILIES; f++)
-			take_content(table, policy, told, f, (enum policy_way)way);
+			take_content(policy, told, f, (enum policy_way)way);
 	}
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		for (unsigned int way = 0; way < POLICY_WAYS_; way++)
+			if (before.chains[f][way] &&
+			    table_policy_is_enforced(policy, (enum policy_way)way))
+				hold_chain(table, policy, f, (enum policy_way)way);
 	table_policy_render(table, policy);
 	return is_new || !same_shape(policy, &before);
 }

@@ -152,11 +152,6 @@ struct tier {
 	bool unknown; /* a policy that nobody told */
 };
 
-static bool is_enforced(const struct table_policy *policy, enum policy_way way)
-{
-	return !policy->staged && policy->applies[way];
-}
-
 /* The tier at step 'i'; '*i' moves behind it. */
 static struct tier read_tier(const struct policy_table *table, const struct layout_steps *steps,
 			     enum policy_way way, size_t *i)
@@ -169,7 +164,7 @@ static struct tier read_tier(const struct policy_table *table, const struct layo
 
 		tier.n++;
 		tier.unknown = tier.unknown || !policy;
-		if (!policy || !is_enforced(policy, way))
+		if (!policy || !table_policy_is_enforced(policy, way))
 			continue;
 		tier.enforced = true;
 		tier.may_pass = tier.may_pass || policy->may_pass[way];
@@ -183,15 +178,14 @@ static void add_policies(struct policy_table *table, unsigned int f, enum policy
 			 const struct tier *tier, struct nft_rules *rules)
 {
 	for (size_t i = 0; i < tier->n; i++) {
-		const struct table_policy *policy =
-			table_policy_find(table, tier->policies[i].name);
+		struct table_policy *policy = table_policy_find(table, tier->policies[i].name);
 
 		/* What is not known may be a policy that denies. */
 		if (!policy)
 			add_deny(table, f, way, rules, &end_unknown, tier->policies[i].name);
-		if (!policy || !is_enforced(policy, way) || !policy->rules[f][way].n)
+		if (!policy || !table_policy_is_enforced(policy, way) || !policy->rules[f][way].n)
 			continue;
-		add_jump(table, f, rules, nft_chain_name(policy->chains[f][way]));
+		add_jump(table, f, rules, table_policy_chain(table, policy, f, way));
 		if (policy->may_pass[way])
 			add_pass_return(table, rules);
 	}
@@ -219,10 +213,10 @@ static void add_tier(struct policy_table *table, unsigned int f, enum policy_way
 static void add_profile(struct policy_table *table, unsigned int f, enum policy_way way,
 			const char *key, struct nft_rules *rules)
 {
-	const struct table_policy *policy = table_policy_find(table, key);
+	struct table_policy *policy = table_policy_find(table, key);
 
-	if (policy && policy->chains[f][way] && policy->rules[f][way].n)
-		add_jump(table, f, rules, nft_chain_name(policy->chains[f][way]));
+	if (policy && table_policy_is_enforced(policy, way) && policy->rules[f][way].n)
+		add_jump(table, f, rules, table_policy_chain(table, policy, f, way));
 }
 
 static void add_steps(struct policy_table *table, unsigned int f, enum policy_way way,

@@ -82,7 +82,7 @@ struct table_policy {
 	bool applies[POLICY_WAYS_];
 	bool may_pass[POLICY_WAYS_];
 	struct layout_rules rules[FAMILIES][POLICY_WAYS_];
-	struct nft_chain *chains[FAMILIES][POLICY_WAYS_]; /* held */
+	struct nft_chain *chains[FAMILIES][POLICY_WAYS_]; /* held, once an endpoint jumps there */
 	UT_hash_handle hh;
 };
 
@@ -91,6 +91,10 @@ struct table_policy *table_policy_find(struct policy_table *table, const char *k
 bool table_policy_put(struct policy_table *table, const struct compiled_policy *told);
 void table_policy_remove(struct policy_table *table, const char *key);
 void table_policy_render(struct policy_table *table, struct table_policy *policy);
+bool table_policy_is_enforced(const struct table_policy *policy, enum policy_way way);
+/* The name of its chain; made now if no endpoint of the family has jumped there before. */
+const char *table_policy_chain(struct policy_table *table, struct table_policy *policy,
+			       unsigned int f, enum policy_way way);
 bool table_policy_uses(const struct table_policy *policy, const struct policy_set_id *id);
 /* Makes the chains of all policies that speak of the set anew. */
 void table_policies_render_users(struct policy_table *table, const struct policy_set_id *id);

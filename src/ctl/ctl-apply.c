@@ -277,13 +277,30 @@ static void prepare_create(struct change *change)
 	replace_str(&object->meta.creation_timestamp, xstrdup(format_time(time(NULL)).s));
 }
 
+/* In the place of one that can't be understood: nothing of that is carried over. */
+static int prepare_overwrite(struct change *change, struct err *err)
+{
+	const struct object *object = change->item->object;
+	int r = check_revision(object, change->revision, err);
+
+	if (r < 0)
+		return r;
+	change->old = model_new(object->desc->kind, object->meta.namespace, object->meta.name);
+	prepare_create(change);
+	change->text = store_object_text(change->item->object, &change->size);
+	return 0;
+}
+
 static int prepare(struct writer *writer, struct change *change, struct err *err)
 {
 	const struct object *object = change->item->object;
 	int r;
 
 	change_reset(change);
+	change->revision = 0;
 	r = ctl_get_object(writer->ctl, object, &change->old, &change->revision, err);
+	if (r < 0 && change->revision && writer->action != ACTION_CREATE)
+		return prepare_overwrite(change, err);
 	if (r < 0)
 		return r;
 	if (r == STORE_E_NOT_FOUND) {

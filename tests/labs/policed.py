@@ -5,7 +5,6 @@ and must lose nothing, some may not and nothing of them may arrive.
 """
 
 import contextlib
-import json
 
 from clusters import NFT, vxlan_cluster
 from families import family_pod, pool
@@ -51,11 +50,6 @@ def address(pod, family):
 def listing(node):
     """`nft list ruleset` of a node."""
     return node.ns.output([NFT, "list", "ruleset"])
-
-
-def nft(node, script):
-    """One transaction of `nft -f`."""
-    node.ns.output([NFT, script])
 
 
 class Shop:
@@ -141,9 +135,3 @@ class Traffic:
         """Nothing lost, nothing let through."""
         assert not self.lost(), self.lost()
         assert not self.passed(), self.passed()
-
-
-def table(node, family, name="calico"):
-    """The named table as JSON, None without it."""
-    out = node.ns.output([NFT, "-j", "list", "table", family, name], check=False)
-    return json.loads(out)["nftables"] if out.strip() else None

@@ -38,15 +38,15 @@ struct chain_table *chain_table_new(const char *name);
 struct chain_table *chain_table_free(struct chain_table *table);
 
 /* Takes what is in 'rules' and leaves it empty. */
-void chain_table_want(struct chain_table *table, const char *chain, struct ipt_rules *rules);
-void chain_table_unwant(struct chain_table *table, const char *chain);
+void chain_table_want(struct chain_table *table, const char *name, struct ipt_rules *rules);
+void chain_table_unwant(struct chain_table *table, const char *name);
 /* Of all chains whose names begin so. */
 void chain_table_unwant_all(struct chain_table *table, const char *prefix);
 /*
  * A chain of the kernel's: 'head' go before all others, 'tail' behind them; taken as above. Nothing
  * in both: ours are taken out.
  */
-void chain_table_hook(struct chain_table *table, const char *chain, struct ipt_rules *head,
+void chain_table_hook(struct chain_table *table, const char *name, struct ipt_rules *head,
 		      struct ipt_rules *tail);
 
 /* What a later chain_table_see() does not show is not there. */

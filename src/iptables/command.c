@@ -152,7 +152,7 @@ static int run(const char *path, char *const *argv, const struct buf *input, str
 	_cleanup_close_ int in = memfd_create("iptables-in", MFD_CLOEXEC);
 	_cleanup_close_ int result = memfd_create("iptables-out", MFD_CLOEXEC);
 	_cleanup_close_ int words = memfd_create("iptables-err", MFD_CLOEXEC);
-	pid_t pid;
+	pid_t pid = -1;
 	int r;
 
 	if (in < 0 || result < 0 || words < 0)

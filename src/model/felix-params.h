@@ -335,7 +335,7 @@
 	/* nftables */ \
 	P(CHOICE, nftables_mode, "NFTablesMode", "nftablesMode", \
 	  DEFAULT("\"Auto\""), felix_values_nftables_mode, \
-	  "Use nftables; Auto goes by kube-proxy's mode. One of Auto, Enabled, " \
+	  "Use nftables; Auto: if the kernel has it. One of Auto, Enabled, " \
 	  "Disabled") \
 	P(CHOICE, nftables_filter_allow_action, \
 	  "NftablesFilterAllowAction", "nftablesFilterAllowAction", \

@@ -187,7 +187,7 @@ def _init(token, command):
     _load_modules(libc)
     subprocess.run(["/usr/sbin/ip", "link", "set", "lo", "up"], check=False)
     env = {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": "/run/tmp",
-           "HOME": "/run/tmp", "KORAT_IN_UML": "1"}
+           "HOME": "/run/tmp"}
     print(token, "start", flush=True)
     child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL)
     # PID 1 reaps whatever is orphaned, until its own child has ended.

@@ -202,8 +202,8 @@ int ctl_run_flows(struct ctl *ctl, struct err *err)
 		.denied = args->set[FLAG_DENIED],
 		.namespace = args->values[FLAG_OF_NAMESPACE],
 	};
-	FILE *in;
-	bool json;
+	FILE *in = NULL;
+	bool json = false;
 	int r = ctl_check_format(args, &json, err);
 
 	if (r == 0)

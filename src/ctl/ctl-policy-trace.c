@@ -452,7 +452,7 @@ int ctl_run_policy_trace(struct ctl *ctl, struct err *err)
 	_cleanup_(tracer_deinitp) struct tracer tracer = {.trace = NULL};
 	_cleanup_close_ int signals = -1;
 	uint64_t seconds = SECONDS_DEFAULT;
-	struct trace_flow flow;
+	struct trace_flow flow = {.protocol = 0};
 	int r = ctl_check_format(args, &tracer.json, err);
 
 	if (r == 0 && args->set[FLAG_SECONDS])

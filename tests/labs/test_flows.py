@@ -174,10 +174,14 @@ def test_by_iptables(backend):
                      and connect(client, server, 8080) == "db", 5, "the policy is in force")
 
         def seen():
+            # The rules that log come a moment after those that decide.
+            connect(client, server, 8081, 0.2)
+            connect(client, server, 8080)
             ends = ("shop/client-1", "shop/db")
             return {("src", "allow", *ends, 8080, "Profile", "kns.shop", 1),
                     ("dst", "allow", *ends, 8080, "NetworkPolicy", "web", 2),
                     ("dst", "deny", *ends, 8081, "NetworkPolicy", "web", 1)} <= \
                 {brief(flow) for flow in flows(lab, node)}
 
-        wait_for(seen, 2, "all flows are there")
+        with probe.Greeter([server]), probe.Greeter([server], 8081):
+            wait_for(seen, 5, "all flows are there")

@@ -5,6 +5,7 @@ to packets is in test_policy_diff.py and test_policy_matrix.py.
 """
 
 import subprocess
+import time
 
 import pytest
 
@@ -80,7 +81,10 @@ def test_flushed_rules_are_back(clean_machine, name, variables):
             lines = [line for lines in saved(node).values() for line in lines]
             return sorted(line for line in lines if line.startswith("-A"))
 
-        before = rules()
+        # The tunnel's device, which has rules of its own, may come after the pod.
+        before = []
+        while before != (before := rules()):
+            time.sleep(0.5)
         assert any("cali-tw-" in line for line in before)
         for harm in ("-F", "-D FORWARD 1", "-F cali-FORWARD"):
             for program in ("iptables", "ip6tables"):

@@ -37,7 +37,7 @@ BACKENDS = {
                      "FELIX_NFTABLESMODE": "Disabled", "FELIX_IPTABLESBACKEND": "NFT"},
 }
 # Of the cases, each so manieth: what they have in common is proven once.
-STEPS = {"nftables": 1, "iptables-legacy": 3, "iptables-nft": 9}
+STEPS = {"nftables": 1, "iptables-legacy": 6, "iptables-nft": 18}
 
 
 class Prober:

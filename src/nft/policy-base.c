@@ -252,15 +252,19 @@ static void untrack_vxlan(struct render *render)
 }
 
 /* A router advertisement of a pod would give the host a default route. */
-static void drop_router_advert(struct render *render)
+static void drop_router_adverts(struct render *render)
 {
 	static const uint8_t advert = ND_ROUTER_ADVERT;
+	const struct table_config *config = &render->table->config;
 
-	nft_begin(render->b);
-	put_protocol(render->b, IPPROTO_ICMPV6);
-	nft_put_payload(render->b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
-	nft_put_compare(render->b, 0, /* equal= */ true, &advert, sizeof(advert));
-	end_counted(render, NF_DROP);
+	for (size_t i = 0; render->f == 1 && i < config->n_prefixes; i++) {
+		nft_begin(render->b);
+		put_protocol(render->b, IPPROTO_ICMPV6);
+		nft_put_payload(render->b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
+		nft_put_compare(render->b, 0, /* equal= */ true, &advert, sizeof(advert));
+		put_interface_prefix(render->b, NFT_META_IIFNAME, config->prefixes[i]);
+		end_counted(render, NF_DROP);
+	}
 }
 
 /* Addresses that every IPv6 host has; they get no further than the host. */
@@ -281,28 +285,45 @@ static void return_link_local(struct render *render)
 	end_rule(render, NFT_RETURN, NULL);
 }
 
-static void return_known_source(struct render *render, const struct nft_set *set)
+static void put_source_lookup(struct render *render, const struct nft_set *set)
 {
-	uint32_t size = ip_size(family_of(render->f));
+	nft_put_payload(render->b, NFT_PAYLOAD_NETWORK_HEADER, render->f == 0 ? 12 : 8,
+			ip_size(family_of(render->f)), 4);
+	nft_put_lookup(render->b, 0, nft_set_name(set), /* inverted= */ false);
+}
 
+/*
+ * Nearly every packet of a pod ends here, so this is one rule of the hook's own chain; what comes
+ * by another interface, as most do on most nodes, leaves it before the address is looked for.
+ */
+static void accept_known_sources(struct render *render)
+{
+	const struct table_config *config = &render->table->config;
+
+	for (size_t i = 0; i < config->n_prefixes; i++) {
+		nft_begin(render->b);
+		put_interface_prefix(render->b, NFT_META_IIFNAME, config->prefixes[i]);
+		put_source_lookup(render, render->table->sources[render->f]);
+		end_rule(render, NF_ACCEPT, NULL);
+	}
+}
+
+static void return_spoofable(struct render *render)
+{
 	nft_begin(render->b);
 	nft_put_meta(render->b, NFT_META_IIFNAME, 0);
-	nft_put_payload(render->b, NFT_PAYLOAD_NETWORK_HEADER, render->f == 0 ? 12 : 8, size, 4);
-	nft_put_lookup(render->b, 0, nft_set_name(set), /* inverted= */ false);
+	put_source_lookup(render, render->table->spoofing[render->f]);
 	end_rule(render, NFT_RETURN, NULL);
 }
 
-/* Gives the chain that checks a workload's source address. */
+/* Gives the chain for a workload's packets whose source is not simply one of its addresses. */
 static struct nft_chain *source_chain(struct render *outer)
 {
 	struct render render = {.table = outer->table, .b = outer->b, .f = outer->f};
 	struct nft_chain *chain =
 		nft_chain_ref(outer->table->rulesets[outer->f], "cali-wl-source", NULL);
 
-	if (render.f == 1)
-		drop_router_advert(&render);
-	return_known_source(&render, render.table->sources[render.f]);
-	return_known_source(&render, render.table->spoofing[render.f]);
+	return_spoofable(&render);
 	if (render.f == 1)
 		return_link_local(&render);
 	nft_begin(render.b);
@@ -319,6 +340,8 @@ static void render_raw_prerouting(struct render *render)
 
 	if (hosts)
 		clear_marks(render);
+	drop_router_adverts(render);
+	accept_known_sources(render);
 	untrack_vxlan(render);
 	each_workload_prefix(render, NFT_META_IIFNAME, NFT_GOTO, nft_chain_name(chain));
 	nft_rules_use_chain(&render->rules, chain);
@@ -344,7 +367,11 @@ static void render_mangle_prerouting(struct render *render)
 	judge_host(render, NFT_META_IIFNAME, POLICY_STAGE_PRE_DNAT, POLICY_WAY_INGRESS);
 }
 
-/* A tunnel's packets are taken from nodes alone: what comes out of it has any source address. */
+/*
+ * A tunnel's packets are taken from nodes alone: what comes out of it has any source address. To
+ * ask whether the destination is local costs a look at the routes, which a node's packets are
+ * spared; others' multicast by the same port is none of ours to drop.
+ */
 static void guard_ipip(struct render *render)
 {
 	const struct table_set *nodes = table_set_find(render->table, POLICY_SET_ALL_HOSTS);
@@ -354,7 +381,6 @@ static void guard_ipip(struct render *render)
 	nft_begin(render->b);
 	put_protocol(render->b, IPPROTO_IPIP);
 	put_node_lookup(render, /* source= */ true, nodes);
-	put_local_destination(render->b);
 	end_rule(render, NF_ACCEPT, NULL);
 	nft_begin(render->b);
 	put_protocol(render->b, IPPROTO_IPIP);
@@ -372,7 +398,6 @@ static void guard_vxlan(struct render *render)
 	nft_begin(render->b);
 	put_udp_port(render->b, port);
 	put_node_lookup(render, /* source= */ true, nodes);
-	put_local_destination(render->b);
 	end_rule(render, NF_ACCEPT, NULL);
 	nft_begin(render->b);
 	put_udp_port(render->b, port);

@@ -556,8 +556,8 @@ static void test_router_advert(void **state)
 	assert_int_equal(sendto(fd, advert, sizeof(advert), 0, (struct sockaddr *)&to, sizeof(to)),
 			 sizeof(advert));
 	assert_int_equal(netns_enter(own, NULL), 0);
-	assert_true(lab_says("nft list chain ip6 calico cali-wl-source",
-			     "nd-router-advert counter packets 1"));
+	assert_true(lab_says("nft list chain ip6 calico raw-cali-PREROUTING",
+			     "nd-router-advert iifname \"cali*\" counter packets 1"));
 }
 
 /* 203.0.113.2 and .3 outside, this node is 203.0.113.1 on "out0". */

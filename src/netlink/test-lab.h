@@ -35,6 +35,18 @@ static inline bool lab_run(const char *command)
 	return system(command) == 0;
 }
 
+/* Whether the command succeeds within some seconds: for what the kernel does a little later. */
+static inline bool lab_await(const char *command)
+{
+	for (int i = 0; i < 500; i++) {
+		if (lab_run(command))
+			return true;
+		(void)usleep(20000);
+	}
+	(void)fprintf(stderr, "`%s` still fails\n", command);
+	return false;
+}
+
 /* What the command prints, cut at the size of the answer. */
 struct lab_output {
 	char s[16384];

@@ -37,9 +37,11 @@ struct table_policy *table_policy_find(struct policy_table *table, const char *k
 /* --- Ends of rules ------------------------------------------------------------------------ */
 
 void put_deny(struct nft_builder *b, const struct policy_table *table, unsigned int f,
-	      bool may_answer)
+	      enum policy_way way, bool may_answer)
 {
-	if (table->config.reject && may_answer)
+	bool is_late = way == POLICY_WAY_EGRESS && table->has_hosts;
+
+	if (table->config.reject && may_answer && !is_late)
 		nft_put_reject(b, family_of(f));
 	else
 		nft_put_verdict(b, NF_DROP, NULL);
@@ -102,7 +104,7 @@ static void put_action(struct nft_builder *b, const struct policy_table *table, 
 		break;
 	case POLICY_ACTION_DENY:
 		put_rule_log(b, table, policy, way, 'D', rule->index);
-		put_deny(b, table, f, !policy->do_not_track && !policy->pre_dnat);
+		put_deny(b, table, f, way, !policy->do_not_track && !policy->pre_dnat);
 		break;
 	case POLICY_ACTION_PASS:
 		put_rule_log(b, table, policy, way, 'P', rule->index);

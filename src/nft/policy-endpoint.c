@@ -81,7 +81,7 @@ static void add_deny(struct policy_table *table, unsigned int f, enum policy_way
 	nft_put_counter(table->builder);
 	nft_put_label(table->builder, "%s%s", end->label, end->has_id ? id : "");
 	put_flow_log(table->builder, table, way, end->letters[way], id);
-	put_deny(table->builder, table, f, /* may_answer= */ true);
+	put_deny(table->builder, table, f, way, /* may_answer= */ true);
 	nft_rules_add(rules, nft_end(table->builder));
 }
 
@@ -583,6 +583,15 @@ void table_endpoint_remove(struct policy_table *table, const char *key)
 	flush_later(table, endpoint);
 	free_endpoint(table, endpoint);
 	publish_another(table, is_host, interface, NULL);
+}
+
+bool table_endpoints_have_hosts(const struct policy_table *table)
+{
+	const struct table_endpoint *endpoint = table->endpoints;
+
+	while (endpoint && !(endpoint->is_host && endpoint->published))
+		endpoint = endpoint->hh.next;
+	return endpoint;
 }
 
 static void render_again(struct policy_table *table, struct table_endpoint *endpoint)

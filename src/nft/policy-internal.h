@@ -100,9 +100,12 @@ bool table_policy_uses(const struct table_policy *policy, const struct policy_se
 void table_policies_render_users(struct policy_table *table, const struct policy_set_id *id);
 void table_policies_deinit(struct policy_table *table);
 
-/* How rules end. 'log' NULL: no flow log. */
+/*
+ * How rules end. With hosts, what is denied on its way out is not answered: their egress is judged
+ * behind routing too, where the kernel takes no rule that answers, and policies' chains are shared.
+ */
 void put_deny(struct nft_builder *b, const struct policy_table *table, unsigned int f,
-	      bool may_answer);
+	      enum policy_way way, bool may_answer);
 /* "<letters>|<id>" to the flow log's group of the direction, where it is on. */
 void put_flow_log(struct nft_builder *b, const struct policy_table *table, enum policy_way way,
 		  const char *letters, const char *id);
@@ -148,6 +151,8 @@ struct table_endpoint {
 
 void table_endpoint_put(struct policy_table *table, const struct policy_endpoint *told);
 void table_endpoint_remove(struct policy_table *table, const char *key);
+/* Is a host endpoint in force? */
+bool table_endpoints_have_hosts(const struct policy_table *table);
 void table_endpoints_render_all(struct policy_table *table);
 void table_endpoints_render_users(struct policy_table *table, const char *policy_key);
 void table_endpoints_deinit(struct policy_table *table);
@@ -200,6 +205,7 @@ struct policy_table {
 	struct nl *route;
 	bool enforces; /* it was told something */
 	bool base_dirty;
+	bool has_hosts; /* host endpoints are in force */
 	struct table_config config;
 	struct nft_ruleset *rulesets[FAMILIES];
 	struct table_set *sets;

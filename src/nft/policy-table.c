@@ -149,6 +149,28 @@ static void take_sets(struct policy_table *table, const struct policy_update *up
 	}
 }
 
+static void render_all(struct policy_table *table)
+{
+	struct table_policy *policy;
+	struct table_policy *next;
+
+	HASH_ITER(hh, table->policies, policy, next)
+	table_policy_render(table, policy);
+	table_endpoints_render_all(table);
+}
+
+/* See put_deny(). */
+static void look_for_hosts(struct policy_table *table)
+{
+	bool has_hosts = table_endpoints_have_hosts(table);
+
+	if (has_hosts == table->has_hosts)
+		return;
+	table->has_hosts = has_hosts;
+	if (table->config.reject)
+		render_all(table);
+}
+
 void policy_table_update(struct policy_table *table, const struct policy_update *update)
 {
 	start_enforcing(table);
@@ -169,6 +191,8 @@ void policy_table_update(struct policy_table *table, const struct policy_update 
 		table_set_gone(table, &update->sets_gone[i]);
 		table->base_dirty = table->base_dirty || is_base_set(&update->sets_gone[i]);
 	}
+	if (update->n_endpoints || update->n_endpoints_gone)
+		look_for_hosts(table);
 }
 
 static struct table_config copy_config(const struct policy_config *told)
@@ -202,16 +226,11 @@ static struct table_config copy_config(const struct policy_config *told)
 
 void policy_table_configure(struct policy_table *table, const struct policy_config *config)
 {
-	struct table_policy *policy;
-	struct table_policy *next;
-
 	start_enforcing(table);
 	config_deinit(&table->config);
 	table->config = copy_config(config);
 	table->base_dirty = true;
-	HASH_ITER(hh, table->policies, policy, next)
-	table_policy_render(table, policy);
-	table_endpoints_render_all(table);
+	render_all(table);
 }
 
 void policy_table_nat(struct policy_table *table, const struct nat_config *config)

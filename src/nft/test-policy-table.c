@@ -678,6 +678,43 @@ static void test_host_endpoint(void **state)
 	(void)fd_close(lab->pods[OUTSIDE]);
 }
 
+/*
+ * Hosts' egress is judged behind routing as well, where the kernel takes no answer: with them it is
+ * dropped there, and on the way in still answered.
+ */
+static void test_host_reject(void **state)
+{
+	static char key[] = "np/default/test";
+	struct lab *lab = *state;
+	struct policy_config config = default_config();
+	struct policy_endpoint host = {.key = "hep/out", .is_host = true, .interface = "*"};
+	const struct policy_endpoint *endpoints[] = {&host};
+	struct policy_update update = {.endpoints = endpoints, .n_endpoints = 1};
+	const char *const gone[] = {"hep/out"};
+	struct policy_update without = {.endpoints_gone = gone, .n_endpoints_gone = 1};
+	struct world world;
+
+	world_init(&world);
+	world_add(&world, key, (struct compiled_rules){NULL, 0}, POLICY_WAY_EGRESS,
+		  /* pass= */ false);
+	world_add(&world, (char[]){"np/default/in"}, (struct compiled_rules){NULL, 0},
+		  POLICY_WAY_INGRESS, /* pass= */ false);
+	config.reject = true;
+	tell(lab, &world);
+	policy_table_configure(lab->table, &config);
+	apply(lab);
+	assert_true(in_pod(lab, 0, "ping -c 1 -W 1 " PEER_4 " | grep -q Unreachable"));
+	policy_table_update(lab->table, &update);
+	apply(lab);
+	assert_false(in_pod(lab, 0, "ping -c 1 -W 1 " PEER_4 " | grep -q Unreachable"));
+	policy_table_configure(lab->table, &config);
+	apply(lab);
+	policy_table_update(lab->table, &without);
+	apply(lab);
+	assert_true(in_pod(lab, 0, "ping -c 1 -W 1 " PEER_4 " | grep -q Unreachable"));
+	world_deinit(&world);
+}
+
 /* What is allowed early is not judged again; what is not is judged as ever. */
 static void test_host_early(void **state)
 {
@@ -927,6 +964,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_reject, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_host_reject, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_host, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_router_advert, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_tunnel_sources, setup, teardown),

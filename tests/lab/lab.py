@@ -35,13 +35,14 @@ GATEWAY = 254
 
 
 def wait_for(condition, timeout, what, interval=0.05):
-    """Polls until condition() is true; gives what it returned."""
+    """Polls until condition() is true; gives what it returned. What was so in time counts."""
     deadline = time.monotonic() + timeout
     while True:
+        late = time.monotonic() >= deadline
         result = condition()
         if result:
             return result
-        if time.monotonic() >= deadline:
+        if late:
             raise LabError(f"after {timeout} s still not so: {what}")
         time.sleep(interval)
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clusters the lab tests run on."""
 
+import collections
 import contextlib
+import ipaddress
 import json
 import re
 import time
@@ -108,6 +110,95 @@ def kernel_state(node):
                             for link in json.loads(node.ns.ip("-j", "-4", "addr"))
                             for info in link.get("addr_info", [])),
     }
+
+
+def _flat(state, path=""):
+    """Every leaf of a state as (where it is, how it reads); the order of a list does not count."""
+    if isinstance(state, dict):
+        items = [(f"{path}/{key}", value) for key, value in state.items()]
+    elif isinstance(state, (list, tuple)) and any(isinstance(one, (dict, list)) for one in state):
+        items = [(f"{path}/{number}", value) for number, value in enumerate(state)]
+    elif isinstance(state, (list, tuple)):
+        items = [(path, value) for value in state] if state else []
+    else:
+        return [(path, str(state))]
+    return [leaf for key, value in items for leaf in _flat(value, key)]
+
+
+def changes(before, after):
+    """What distinguishes two states, a line each; empty when they are equal."""
+    if before == after:
+        return ""
+    old, new = collections.Counter(_flat(before)), collections.Counter(_flat(after))
+    lines = [f"{sign} {path}: {text}" for sign, found in (("-", old - new), ("+", new - old))
+             for path, text in sorted(found.elements())]
+    return "\n".join(lines) or "the same in another order"
+
+
+def assert_same(before, after, when=""):
+    """Two states are equal; if not, the error says what is gone (-) and what is new (+)."""
+    if before != after:
+        raise AssertionError(f"the state has changed{when and ' ' + when}:\n"
+                             f"{changes(before, after)}")
+
+
+def becomes_same(before, state, seconds, what, interval=0.05):
+    """state() is as before within that time; if not, the error says what differs in the end."""
+    last = []
+
+    def same():
+        last[:] = [state()]
+        return last[0] == before
+
+    try:
+        wait_for(same, seconds, what, interval)
+    except LabError as error:
+        raise AssertionError(f"{error}:\n{changes(before, last[0])}") from None
+
+
+def unsettled(lab):
+    """Routes on the way to their last form: the block's takes the place of its single addresses'."""
+    blocks = [(ipaddress.ip_network(item["spec"]["cidr"]),
+               (item["spec"].get("affinity") or "").removeprefix("host:"))
+              for item in lab.get("ipamblocks")]
+    found = []
+    for node in lab.nodes:
+        # Its own are routes too: to nowhere, for the addresses nobody has.
+        routes = [(ipaddress.ip_network(route["dst"]), route) for family in (4, 6)
+                  for route in node.routes(family=family) if route["dst"] != "default"]
+        known = {network for network, _ in routes}
+        found += [f"{node.name} has no route to {owner}'s {block}" for block, owner in blocks
+                  if block not in known]
+        found += [f"{node.name} has {network} beside {block}" for network, route in routes
+                  for block, owner in blocks
+                  if owner != node.name and "gateway" in route and network != block
+                  and network.version == block.version and network.subnet_of(block)]
+    return found
+
+
+def settle(lab, seconds=40):
+    """What was asked of the agents so far is in the kernels: a state to compare later ones with."""
+    last = []
+
+    def done():
+        last[:] = unsettled(lab)
+        return not last
+
+    try:
+        wait_for(done, seconds, "the routes are in their last form", 0.2)
+    except LabError as error:
+        raise LabError(f"{error}: {last}") from None
+
+
+def settled_states(lab):
+    """kernel_states() once they are those that stay."""
+    settle(lab)
+    return kernel_states(lab)
+
+
+def kernel_states(lab):
+    """kernel_state() of every node, by its name."""
+    return {node.name: kernel_state(node) for node in lab.nodes}
 
 
 @contextlib.contextmanager

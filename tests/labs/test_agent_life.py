@@ -15,7 +15,8 @@ import urllib.request
 
 import pytest
 
-from clusters import deleted_routes, kernel_state, meshed, reach_all, vxlan_cluster, watched_routes, way
+from clusters import (assert_same, deleted_routes, kernel_state, kernel_states, meshed, reach_all,
+                      settle, settled_states, vxlan_cluster, watched_routes, way)
 from families import pool, pools_of, prepared
 from lab import bird, capture, probe, wait_for
 from lab import lab as lab_module
@@ -210,14 +211,14 @@ def _write_raw(lab, kind, name, text):
 def test_bad_object_changes_nothing(lab, kind, name, text):
     if name is None:
         name = lab.get("ipamblocks")[0]["metadata"]["name"]
-    before = [kernel_state(node) for node in lab.nodes]
+    before = settled_states(lab)
     said = len(_agent_lines(lab.nodes[0]))
     good = _write_raw(lab, kind, name, text)
     try:
         wait_for(lambda: any(" error " in line and name in line
                              for line in _agent_lines(lab.nodes[0])[said:]), 10,
                  "the bad object is reported by name")
-        assert [kernel_state(node) for node in lab.nodes] == before
+        assert_same(before, kernel_states(lab))
         assert all(node.agent.poll() is None for node in lab.nodes)
     finally:
         _write_raw(lab, kind, name, good)
@@ -248,31 +249,19 @@ def test_agent_starts_beside_a_bad_object(lab):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_restart_removes_no_route(lab, number):
     node = lab.nodes[0]
+    settle(lab)
     before = kernel_state(node)
     with watched_routes(node) as lines:
         node.kill_agent(number)
         if number == signal.SIGTERM:
             assert node.agent.returncode == 0
-        assert kernel_state(node) == before
+        assert_same(before, kernel_state(node), "while the agent was away")
         node.start_agent()
         wait_for(lambda: _http(node, 9099, "/readiness")[0] == 200, 10, "the agent is ready")
         time.sleep(1)
     assert not deleted_routes(lines)
-    assert kernel_state(node) == before
+    assert_same(before, kernel_state(node), "by a restart of the agent")
     reach_all(lab, 5)
-
-
-def _settle(node, seconds=2):
-    """Waits until nothing has changed for a while: single addresses go when their block is known."""
-    last = [None, 0]
-
-    def same():
-        state = kernel_state(node)
-        if state != last[0]:
-            last[:] = [state, time.monotonic()]
-        return time.monotonic() - last[1] >= seconds
-
-    wait_for(same, 30, "the node's routes have settled", 0.2)
 
 
 def _bird_pid(node):
@@ -288,7 +277,7 @@ def test_dead_bird_is_started_again(lab):
     node = lab.nodes[0]
     pods = [lab.pod(one, f"d{one.number}", pools=["direct"]) for one in lab.nodes]
     reach_all(lab)
-    _settle(node)
+    settle(lab)
     for _ in range(2):
         old = _bird_pid(node)
         with watched_routes(node) as lines:

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from clusters import kernel_state, reach_all, ruleset, vxlan_cluster, way
+from clusters import (assert_same, becomes_same, kernel_state, reach_all, ruleset, settle, vxlan_cluster,
+                      way)
 from families import prepared
 from lab import cni, netns, probe, wait_for
 
@@ -21,15 +22,6 @@ def _lab():
             lab.pod(node, f"p{node.number}")
         reach_all(lab)
         yield lab
-
-
-def _as_before(node, before, seconds=15):
-    try:
-        wait_for(lambda: kernel_state(node) == before, seconds, "the kernel's state is as before")
-    except Exception as error:
-        after = kernel_state(node)
-        diff = {key: (before[key], after[key]) for key in before if before[key] != after[key]}
-        raise AssertionError(f"{error}; differs: {diff}") from None
 
 
 def _errors(node, since=0):
@@ -64,8 +56,8 @@ def test_node_goes_and_comes(lab):
     wait_for(lambda: "dst" not in node.ns.output(
         ["/usr/sbin/bridge", "fdb", "show", "dev", "vxlan.calico"]), 10,
         "the other node's forwarding entry is gone")
-    assert not [line for line in node.ns.ip("route", "show", "dev", "vxlan.calico").splitlines()
-                if "/26" in line]
+    wait_for(lambda: "/26" not in node.ns.ip("route", "show", "dev", "vxlan.calico"), 10,
+             "the routes to its blocks are gone")
     other.start_agent()
     reach_all(lab)
 
@@ -133,12 +125,13 @@ def test_nat_is_deleted_by_hand(lab):
     for damage in (["delete", "table", "ip", "calico"], ["flush", "ruleset"],
                    ["flush", "table", "ip", "calico"]):
         node.ns.output([NFT, *damage])
-        wait_for(lambda: ruleset(node) == before, 10, f"the rules are as before after {damage}")
+        becomes_same(before, lambda: ruleset(node), 10, f"the rules are as before after {damage}")
 
 
 def test_storm_while_the_agent_stands_still(lab):
     """Far more happens than it could follow; what was damaged meanwhile is found all the same."""
     node = lab.nodes[0]
+    settle(lab)
     before = kernel_state(node)
     node.agent.send_signal(signal.SIGSTOP)
     try:
@@ -150,7 +143,7 @@ def test_storm_while_the_agent_stands_still(lab):
                            node.ns.name)
     finally:
         node.agent.send_signal(signal.SIGCONT)
-    _as_before(node, before)
+    becomes_same(before, lambda: kernel_state(node), 15, "the kernel's state is as before")
     reach_all(lab, 10)
 
 
@@ -161,10 +154,11 @@ def test_refresh_finds_what_nobody_told(lab):
     def patch(**spec):
         lab.ctl("patch", "felixconfiguration", "default", "-p", json.dumps({"spec": spec}))
 
+    settle(lab)
     before = kernel_state(node)
     patch(routeRefreshInterval="1s")
     time.sleep(3)
-    assert kernel_state(node) == before
+    assert_same(before, kernel_state(node))
     patch(routeRefreshInterval=None)
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 
-from clusters import NFT, kernel_state, ruleset
+from clusters import NFT, becomes_same, kernel_state, ruleset, settle
 from families import used_addresses
 from lab import cni, probe, wait_for
 from policed import address, listing, network_policy, shop
@@ -159,6 +159,7 @@ def test_without_policy_no_pod(clean_machine):
         lab, node = place.lab, place.node
         lab.apply(DENY_ALL)
         place.settle()
+        settle(lab)
         whole = ruleset(node)
         state, used = kernel_state(node), used_addresses(lab)
         endpoints = len(lab.get("workloadendpoints", namespace="jail"))
@@ -168,12 +169,12 @@ def test_without_policy_no_pod(clean_machine):
             answer = cni.call(pod, "ADD", _conf(node))
             assert answer.code, "ADD without policy in the kernel"
             assert "policy" in answer.json["msg"] and "owns" in answer.json["msg"], answer.text
-            wait_for(lambda: kernel_state(node) == state, 5, "link and routes are gone")
+            becomes_same(state, lambda: kernel_state(node), 5, "link and routes are gone")
             assert pod.ns.ip("-o", "link").count("\n") == 1, "something is left in the pod"
             assert len(lab.get("workloadendpoints", namespace="jail")) == endpoints
             assert used_addresses(lab) == used
         finally:
             owner.close()
-        wait_for(lambda: ruleset(node) == whole, 5, "the rules are back")
+        becomes_same(whole, lambda: ruleset(node), 5, "the rules are back")
         _add(pod)
         assert pod.ns.run(probe.ping, address(place.stranger, 4), 0.3) is None

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from clusters import NFT, ruleset, without_counts
+from clusters import NFT, assert_same, ruleset, without_counts
 from lab import probe, wait_for
 from policed import FAMILIES, address, listing, shop
 
@@ -250,7 +250,7 @@ def test_others(place, name):
     # They load theirs anew: ours stay.
     whole = ruleset(place.node)
     _load(place, name, again=True)
-    assert ruleset(place.node) == whole
+    assert_same(whole, ruleset(place.node))
     assert _others(place.node) == theirs
     _judged(place)
     _clear(place)

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 
-from clusters import NFT, ruleset
+from clusters import NFT, becomes_same, ruleset
 from lab import FLOW, probe, wait_for
 from policed import SECONDS, Traffic, felix, guard, listing, namespace, shop
 
@@ -110,7 +110,7 @@ def test_taken_away(clean_machine):
                 with Traffic(place) as traffic:
                     time.sleep(0.3)
                     start = _wreck(place, command)
-                    wait_for(lambda: ruleset(place.node) == whole, 5, "the rules are back")
+                    becomes_same(whole, lambda: ruleset(place.node), 5, "the rules are back")
                     time.sleep(0.7)
             finally:
                 report = old.finish(stop=True)

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from clusters import (DIRECT_POOL, deleted_routes, kernel_state, meshed, reach_all, vxlan_cluster,
-                      watched_routes)
+from clusters import (DIRECT_POOL, assert_same, deleted_routes, kernel_state, kernel_states, meshed,
+                      reach_all, settle, settled_states, vxlan_cluster, watched_routes)
 from lab import FLOW, Lab, LabError, etcd, probe, wait_for
 
 PPS = 2000
@@ -32,12 +32,12 @@ def _two_flows(lab, seconds):
 def test_agents_end_and_come_back_without_loss(clean_machine, number):
     with vxlan_cluster(2) as lab:
         flows = _two_flows(lab, 60)
-        before = [kernel_state(node) for node in lab.nodes]
+        before = settled_states(lab)
         try:
             for node in lab.nodes:
                 node.kill_agent(number)
             time.sleep(2)
-            assert [kernel_state(node) for node in lab.nodes] == before, "while agents were away"
+            assert_same(before, kernel_states(lab), "while agents were away")
             for node in lab.nodes:
                 node.start_agent()
             wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
@@ -47,7 +47,7 @@ def test_agents_end_and_come_back_without_loss(clean_machine, number):
         for report in reports:
             assert report["sent"] > PPS * 4
             assert report["lost"] == 0, report
-        assert [kernel_state(node) for node in lab.nodes] == before
+        assert_same(before, kernel_states(lab), "by a restart of the agents")
         reach_all(lab, 5)
 
 
@@ -55,7 +55,7 @@ def test_killed_again_and_again(clean_machine):
     """At any moment of its start an agent may die."""
     with vxlan_cluster(2) as lab:
         flows = _two_flows(lab, 60)
-        before = [kernel_state(node) for node in lab.nodes]
+        before = settled_states(lab)
         node = lab.nodes[0]
         try:
             for milliseconds in (0, 5, 10, 20, 40, 80, 160, 320, 640):
@@ -68,7 +68,7 @@ def test_killed_again_and_again(clean_machine):
         finally:
             reports = [flow.finish(stop=True) for flow in flows]
         assert all(report["lost"] == 0 for report in reports), reports
-        assert [kernel_state(one) for one in lab.nodes] == before
+        assert_same(before, kernel_states(lab), "by restarts of an agent")
 
 
 def test_pod_deleted_while_agent_is_away(clean_machine):
@@ -129,6 +129,7 @@ def test_half_a_snapshot_deletes_nothing(clean_machine):
         node = lab.nodes[0]
         lab.pod(node, "a")
         lab.pod(node, "b")
+        settle(lab)
         before = kernel_state(node)
         for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
             node.kill_agent(number)
@@ -139,7 +140,7 @@ def test_half_a_snapshot_deletes_nothing(clean_machine):
                          "in sync")
                 time.sleep(0.5)
             assert not deleted_routes(lines), lines
-            assert kernel_state(node) == before
+            assert_same(before, kernel_state(node))
         reach_all(lab, 5)
 
 
@@ -168,11 +169,12 @@ def test_node_stays_with_its_cluster(clean_machine):
         reach_all(lab)
         wait_for(lambda: any(item["metadata"]["name"] == "korat-reserve-node1"
                              for item in lab.get("ipamhandles")), 10, "it has a reserve")
+        settle(lab)
         before = kernel_state(node)
 
         def is_untouched():
             assert node.agent.poll() is None, node.log_tail()
-            assert kernel_state(node) == before
+            assert_same(before, kernel_state(node))
             reach_all(lab, 2)
 
         hidden = lab.directory / "hidden"

@@ -13,7 +13,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 # pylint: disable=wrong-import-position
-from clusters import DIRECT_POOL, cluster, kernel_state, meshed, reach_all, way
+from clusters import (DIRECT_POOL, assert_same, cluster, kernel_states, meshed, reach_all,
+                      settled_states, way)
 from lab import FLOW, probe, uml, wait_for
 
 
@@ -30,7 +31,7 @@ def scene_ipip():
         assert way(*tunnelled) == "tunl0"
         assert way(tunnelled[0], direct[1]) == "eth0"
         wait_for(lambda: meshed(lab), 60, "BGP is meshed")
-        before = [kernel_state(node) for node in lab.nodes]
+        before = settled_states(lab)
         flow = probe.Flow(FLOW, *tunnelled, 200, 60)
         try:
             for node in lab.nodes:
@@ -42,7 +43,7 @@ def scene_ipip():
         finally:
             report = flow.finish(stop=True)
         assert report["lost"] == 0, report
-        assert [kernel_state(node) for node in lab.nodes] == before
+        assert_same(before, kernel_states(lab), "by a restart of the agents")
 
 
 @pytest.mark.skipif(not uml.available(), reason="the package user-mode-linux is not installed")

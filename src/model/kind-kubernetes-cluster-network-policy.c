@@ -327,6 +327,9 @@ static int check_protocol(const struct cluster_protocol *protocol, struct err *e
 
 static int check_rule(const struct cluster_rule *rule, bool is_egress, struct err *err)
 {
+	bool named = false;
+	bool networks = false;
+
 	if (rule->name && strlen(rule->name) > CLUSTER_RULE_NAME_MAX)
 		return err_set(err, -EINVAL, "name: has more than %d characters",
 			       CLUSTER_RULE_NAME_MAX);
@@ -337,14 +340,19 @@ static int check_rule(const struct cluster_rule *rule, bool is_egress, struct er
 
 		if (r < 0)
 			return err_prefix(err, r, "%s[%zu]", is_egress ? "to" : "from", i);
+		networks |= peer->networks.n > 0;
 	}
 	for (size_t i = 0; i < rule->protocols.n; i++) {
 		int r = check_protocol(&rule->protocols.v[i], err);
 
 		if (r < 0)
 			return err_prefix(err, r, "protocols[%zu]", i);
+		named |= rule->protocols.v[i].destination_named_port != NULL;
 	}
-	return 0;
+	return named && networks ? err_set(err, -EINVAL,
+					   "protocols: destinationNamedPort is of pods; networks "
+					   "have no ports with names")
+				 : 0;
 }
 
 static int cluster_policy_validate(const struct object *object, struct err *err)

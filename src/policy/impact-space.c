@@ -317,6 +317,13 @@ void impact_ports_add(struct policy_world *world, const struct object *object,
 		add_kubernetes_ports(world, in ? &spec->ingress : &spec->egress, ports);
 		break;
 	}
+	case KIND_KUBERNETES_CLUSTER_NETWORK_POLICY: {
+		_cleanup_(model_freep) struct object *meaning = NULL;
+
+		if (kubernetes_policy_convert(object, &meaning, NULL, NULL) == 0)
+			impact_ports_add(world, meaning, direction, ports);
+		break;
+	}
 	case KIND_PROFILE: {
 		const struct profile_spec *spec = &as_profile(object)->spec;
 

@@ -100,14 +100,21 @@ static int convert_networks(const struct str_list *networks, struct str_list *to
 static int convert_peer(const struct cluster_peer *peer, bool is_egress, struct entity_rule *to,
 			struct err *err)
 {
+	bool networks = peer->networks.n > 0;
+	int r;
+
+	if ((peer->pods != NULL) + (peer->namespaces != NULL) + networks != 1)
+		return err_set(err, -EINVAL, "needs exactly one of the peers that are known here");
 	if (peer->pods)
 		return convert_pods(peer->pods, &to->namespace_selector, &to->selector, err);
-	if (peer->namespaces)
-		return kubernetes_namespace_selector(peer->namespaces, &to->namespace_selector,
+	if (!peer->namespaces)
+		return is_egress ? convert_networks(&peer->networks, &to->nets, err)
+				 : err_set(err, -EINVAL, "networks: are no peers of ingress");
+	/* A namespace's network sets are not among its pods. */
+	r = kubernetes_pod_selector(NULL, &to->selector, err);
+	return r < 0 ? r
+		     : kubernetes_namespace_selector(peer->namespaces, &to->namespace_selector,
 						     err);
-	if (is_egress && peer->networks.n > 0)
-		return convert_networks(&peer->networks, &to->nets, err);
-	return err_set(err, -EINVAL, "has none of the peers that are known here");
 }
 
 static void name_rule(struct rule *rule, const char *name)
@@ -127,6 +134,22 @@ static size_t count_items(const struct cluster_rule *rule)
 	return n;
 }
 
+/* Networks have no ports with names. */
+static int check_named_ports(const struct cluster_rule *rule, struct err *err)
+{
+	bool networks = false;
+
+	for (size_t i = 0; i < rule->peers.n; i++)
+		networks |= rule->peers.v[i].networks.n > 0;
+	for (size_t i = 0; networks && i < rule->protocols.n; i++)
+		if (rule->protocols.v[i].destination_named_port)
+			return err_set(err, -EINVAL,
+				       "protocols[%zu].destinationNamedPort: networks have no "
+				       "ports with names",
+				       i);
+	return 0;
+}
+
 static int convert_rule(const struct cluster_rule *in, bool is_egress,
 			struct conversion *conversion, struct rule_list *to, struct err *err)
 {
@@ -136,6 +159,8 @@ static int convert_rule(const struct cluster_rule *in, bool is_egress,
 
 	if (r == 0)
 		r = port_groups_of_cluster_policy(&in->protocols, &groups, err);
+	if (r == 0)
+		r = check_named_ports(in, err);
 	if (r == 0)
 		r = conversion_take(conversion, count_items(in), &groups, err);
 	for (size_t k = 0; r == 0 && k < port_groups_rules(&groups); k++)

@@ -322,9 +322,8 @@ static void find_concern(struct work *work, size_t w, const struct world_policy 
 	for (size_t way = 0; way < ARRAY_SIZE(directions); way++) {
 		if (!(policy->directions & directions[way]))
 			continue;
-		impact_ports_add(work->worlds[w],
-				 policy->meaning ? policy->meaning : policy->object,
-				 directions[way], &concern->ports[way]);
+		impact_ports_add(work->worlds[w], policy->object, directions[way],
+				 &concern->ports[way]);
 		if (!is_same(other, policy->object))
 			concern->concerned[way] = true;
 	}

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/parse.h"
+#include "policy/kubernetes-labels.h"
 #include "policy/kubernetes-policy.h"
 #include "policy/policy-match.h"
 
@@ -18,82 +19,6 @@
 const struct kubernetes_policy_spec *kubernetes_spec(const struct object *object)
 {
 	return &as_kubernetes_policy(object)->spec;
-}
-
-static bool is_among(const struct str_list *values, const char *value)
-{
-	for (size_t i = 0; i < values->n; i++)
-		if (strcmp(values->v[i], value) == 0)
-			return true;
-	return false;
-}
-
-/* What can't be understood does not hold. */
-static bool expression_matches(const struct label_expression *expression,
-			       const struct str_map *labels)
-{
-	const char *value = expression->key ? str_map_find(labels, expression->key) : NULL;
-	const char *op = expression->operator? expression->operator: "";
-
-	if (!expression->key)
-		return false;
-	if (strcmp(op, "In") == 0)
-		return value && is_among(&expression->values, value);
-	if (strcmp(op, "NotIn") == 0)
-		return !value || !is_among(&expression->values, value);
-	if (strcmp(op, "Exists") == 0)
-		return value;
-	return strcmp(op, "DoesNotExist") == 0 && !value;
-}
-
-/* " (it is VALUE)" behind what was wanted of a label. */
-static void add_value(const char *value, struct buf *why)
-{
-	buf_addf(why, " (%s%s)", value ? "it is " : "there is no such label", value ? value : "");
-}
-
-static bool label_matches(const struct str_pair *wanted, const struct str_map *labels,
-			  const char *field, struct buf *why)
-{
-	const char *value = str_map_find(labels, wanted->key);
-
-	if (value && strcmp(value, wanted->value) == 0)
-		return true;
-	if (why) {
-		buf_addf(why, "%s.matchLabels %s: %s", field, wanted->key, wanted->value);
-		add_value(value, why);
-	}
-	return false;
-}
-
-/* All of it must hold; the empty selector selects everything. */
-static bool labels_match(const struct label_selector *selector, const struct str_map *labels,
-			 const char *field, struct buf *why)
-{
-	for (size_t i = 0; i < selector->match_labels.n; i++)
-		if (!label_matches(&selector->match_labels.v[i], labels, field, why))
-			return false;
-	for (size_t i = 0; i < selector->match_expressions.n; i++) {
-		const struct label_expression *expression = &selector->match_expressions.v[i];
-
-		if (expression_matches(expression, labels))
-			continue;
-		if (why && expression->key && expression->operator) {
-			buf_addf(why, "%s.matchExpressions %s %s", field, expression->key,
-				 expression->operator);
-			add_value(str_map_find(labels, expression->key), why);
-		}
-		return false;
-	}
-	return true;
-}
-
-static bool is_pod(const struct world_peer *peer)
-{
-	const char *orchestrator = str_map_find(&peer->labels, LABEL_ORCHESTRATOR);
-
-	return peer->type == WORLD_WORKLOAD && orchestrator &&
-	       strcmp(orchestrator, KUBERNETES_ORCHESTRATOR) == 0;
 }
 
 static bool in_namespace(const struct world_peer *peer, const char *namespace)
@@ -106,14 +31,14 @@ static bool in_namespace(const struct world_peer *peer, const char *namespace)
 bool kubernetes_selects(const struct world_policy *policy, const struct world_peer *peer,
 			struct buf *why)
 {
-	if (!is_pod(peer) || !in_namespace(peer, policy->object->meta.namespace)) {
+	if (!kubernetes_is_pod(peer) || !in_namespace(peer, policy->object->meta.namespace)) {
 		if (why)
 			buf_addf(why, "it is for pods of namespace %s",
 				 policy->object->meta.namespace);
 		return false;
 	}
-	if (!labels_match(&kubernetes_spec(policy->object)->pod_selector, &peer->labels,
-			  "podSelector", why))
+	if (!kubernetes_labels_match(&kubernetes_spec(policy->object)->pod_selector, &peer->labels,
+				     "podSelector", why))
 		return false;
 	if (why)
 		buf_adds(why, "podSelector");
@@ -138,11 +63,11 @@ static bool block_holds(const struct ip_block *block, const struct ip_addr *addr
 static bool peer_is(const struct kubernetes_peer *wanted, const char *namespace,
 		    const struct world_peer *peer, struct buf *why)
 {
-	if (!is_pod(peer))
+	if (!kubernetes_is_pod(peer))
 		return false;
 	if (wanted->namespace_selector) {
-		if (!labels_match(wanted->namespace_selector, &peer->namespace_labels,
-				  "namespaceSelector", why))
+		if (!kubernetes_labels_match(wanted->namespace_selector, &peer->namespace_labels,
+					     "namespaceSelector", why))
 			return false;
 	} else if (!in_namespace(peer, namespace)) {
 		if (why)
@@ -150,7 +75,7 @@ static bool peer_is(const struct kubernetes_peer *wanted, const char *namespace,
 		return false;
 	}
 	return !wanted->pod_selector ||
-	       labels_match(wanted->pod_selector, &peer->labels, "podSelector", why);
+	       kubernetes_labels_match(wanted->pod_selector, &peer->labels, "podSelector", why);
 }
 
 static bool peer_matches(struct policy_world *world, const struct kubernetes_peer *wanted,
@@ -171,23 +96,6 @@ static bool peer_matches(struct policy_world *world, const struct kubernetes_pee
 
 /* --- Ports ---------------------------------------------------------------------------------- */
 
-static bool is_named_port(struct policy_world *world, const char *name, const struct packet *packet)
-{
-	size_t n;
-	const struct world_peer *peers = policy_world_peers(world, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (!is_pod(&peers[i]) || !world_peer_holds(&peers[i], &packet->destination))
-			continue;
-		for (size_t k = 0; k < peers[i].n_ports; k++)
-			if (strcmp(peers[i].ports[k].name, name) == 0 &&
-			    peers[i].ports[k].protocol == packet->protocol &&
-			    peers[i].ports[k].port == packet->destination_port)
-				return true;
-	}
-	return false;
-}
-
 static bool port_matches(struct policy_world *world, const struct kubernetes_port *wanted,
 			 const struct packet *packet)
 {
@@ -200,7 +108,7 @@ static bool port_matches(struct policy_world *world, const struct kubernetes_por
 	if (!wanted->port.s)
 		return true;
 	if (parse_u64(wanted->port.s, 1, UINT16_MAX, &first, NULL) < 0)
-		return is_named_port(world, wanted->port.s, packet);
+		return kubernetes_is_named_port(world, wanted->port.s, packet);
 	if (!wanted->end_port.set)
 		return packet->destination_port == first;
 	return packet->destination_port >= first && packet->destination_port <= wanted->end_port.v;

@@ -519,7 +519,7 @@ struct matched_rule rule_match(struct policy_world *world, const struct rule *ru
 static const struct rule_list *rules_of(const struct world_policy *policy,
 					enum policy_direction direction)
 {
-	const struct policy_spec *spec = &as_policy(policy->meaning)->spec;
+	const struct policy_spec *spec = &as_policy(policy->object)->spec;
 
 	return direction == POLICY_INGRESS ? &spec->ingress : &spec->egress;
 }
@@ -528,24 +528,36 @@ size_t policy_rules(const struct world_policy *policy, enum policy_direction dir
 {
 	const struct kubernetes_policy_spec *spec;
 
-	if (policy->syntax == WORLD_POLICY_CALICO)
+	switch (policy->syntax) {
+	case WORLD_POLICY_CALICO:
 		return rules_of(policy, direction)->n;
-	spec = kubernetes_spec(policy->object);
-	return direction == POLICY_INGRESS ? spec->ingress.n : spec->egress.n;
+	case WORLD_POLICY_KUBERNETES:
+		spec = kubernetes_spec(policy->object);
+		return direction == POLICY_INGRESS ? spec->ingress.n : spec->egress.n;
+	case WORLD_POLICY_CLUSTER:
+		return cluster_rules(policy, direction);
+	}
+	return 0;
 }
 
 struct matched_rule policy_match(struct policy_world *world, const struct world_policy *policy,
 				 enum policy_direction direction, size_t index,
 				 const struct packet *packet, struct buf *why)
 {
-	if (policy->syntax == WORLD_POLICY_KUBERNETES)
+	switch (policy->syntax) {
+	case WORLD_POLICY_CALICO:
+		break;
+	case WORLD_POLICY_KUBERNETES:
 		return (struct matched_rule){
 			.matches = kubernetes_rule_matches(world, policy, direction, index, packet,
 							   why),
 			.action = RULE_ACTION_ALLOW,
 		};
+	case WORLD_POLICY_CLUSTER:
+		return cluster_rule_match(world, policy, direction, index, packet, why);
+	}
 	return rule_match(world, &rules_of(policy, direction)->v[index],
-			  policy->meaning->meta.namespace, direction, packet, why);
+			  policy->object->meta.namespace, direction, packet, why);
 }
 
 /*
@@ -569,8 +581,8 @@ static const struct selector *own_selector(struct policy_world *world,
 static bool calico_selects(struct policy_world *world, const struct world_policy *policy,
 			   const struct world_peer *peer, struct buf *why)
 {
-	const struct policy_spec *spec = &as_policy(policy->meaning)->spec;
-	const char *namespace = policy->meaning->meta.namespace;
+	const struct policy_spec *spec = &as_policy(policy->object)->spec;
+	const char *namespace = policy->object->meta.namespace;
 	const char *own = str_map_find(&peer->labels, LABEL_NAMESPACE);
 
 	if (namespace && (!own || strcmp(own, namespace) != 0)) {
@@ -592,6 +604,13 @@ static bool calico_selects(struct policy_world *world, const struct world_policy
 bool policy_selects(struct policy_world *world, const struct world_policy *policy,
 		    const struct world_peer *peer, struct buf *why)
 {
-	return policy->syntax == WORLD_POLICY_CALICO ? calico_selects(world, policy, peer, why)
-						     : kubernetes_selects(policy, peer, why);
+	switch (policy->syntax) {
+	case WORLD_POLICY_CALICO:
+		break;
+	case WORLD_POLICY_KUBERNETES:
+		return kubernetes_selects(policy, peer, why);
+	case WORLD_POLICY_CLUSTER:
+		return cluster_selects(policy, peer, why);
+	}
+	return calico_selects(world, policy, peer, why);
 }

@@ -37,7 +37,7 @@ bool policy_selects(struct policy_world *world, const struct world_policy *polic
 
 struct matched_rule {
 	bool matches;
-	bool unreadable; /* can't be understood: matches, and denies */
+	bool unreadable; /* can't be understood: matches, and denies; what only allows matches nothing */
 	enum rule_action action;
 };
 
@@ -52,7 +52,16 @@ struct matched_rule rule_match(struct policy_world *world, const struct rule *ru
 			       const char *namespace, enum policy_direction direction,
 			       const struct packet *packet, struct buf *why);
 
-/* Of Kubernetes' syntax; policy-kubernetes-match.c. */
+/* Of Kubernetes' ClusterNetworkPolicy; policy-cluster-match.c. */
+bool cluster_selects(const struct world_policy *policy, const struct world_peer *peer,
+		     struct buf *why);
+size_t cluster_rules(const struct world_policy *policy, enum policy_direction direction);
+struct matched_rule cluster_rule_match(struct policy_world *world,
+				       const struct world_policy *policy,
+				       enum policy_direction direction, size_t index,
+				       const struct packet *packet, struct buf *why);
+
+/* Of Kubernetes' NetworkPolicy; policy-kubernetes-match.c. */
 bool kubernetes_selects(const struct world_policy *policy, const struct world_peer *peer,
 			struct buf *why);
 bool kubernetes_rule_matches(struct policy_world *world, const struct world_policy *policy,

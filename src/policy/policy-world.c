@@ -39,8 +39,6 @@ struct node_settings {
 struct policy_world {
 	struct object **objects;
 	size_t n_objects;
-	struct object **made; /* policies of Calico's that mean the same as another's */
-	size_t n_made;
 	struct compiled_selector *selectors; /* by text */
 	bool stale;
 	struct world_peer *peers;
@@ -64,14 +62,9 @@ static void forget_derived(struct policy_world *world)
 		free(world->tiers[i].policies);
 	for (size_t i = 0; i < world->n_settings; i++)
 		(void)model_free(&world->settings[i].settings->object);
-	for (size_t i = 0; i < world->n_made; i++)
-		(void)model_free(world->made[i]);
 	free(world->peers);
 	free(world->tiers);
 	free(world->settings);
-	free(world->made);
-	world->made = NULL;
-	world->n_made = 0;
 	world->peers = NULL;
 	world->tiers = NULL;
 	world->settings = NULL;
@@ -441,7 +434,6 @@ static bool calico_policy(const struct object *object, struct world_policy *ret)
 	*ret = (struct world_policy){
 		.syntax = WORLD_POLICY_CALICO,
 		.object = object,
-		.meaning = object,
 		.order = spec->order.set ? spec->order.v : INFINITY,
 		.tier = spec->tier && *spec->tier ? spec->tier : TIER_DEFAULT,
 		.staged = object->desc->kind == KIND_STAGED_NETWORK_POLICY ||
@@ -478,19 +470,22 @@ static bool kubernetes_policy(const struct object *object, struct world_policy *
 	return spec->staged_action != STAGED_ACTION_DELETE;
 }
 
-/* A ClusterNetworkPolicy is read as the policy of Calico's that means the same. */
-static bool cluster_policy(struct policy_world *world, const struct object *object,
-			   struct world_policy *ret)
+/* It does not affect a direction without rules. */
+static bool cluster_policy(const struct object *object, struct world_policy *ret)
 {
-	struct object *meaning = NULL;
+	const struct cluster_policy_spec *spec;
 
-	if (object->desc->kind != KIND_KUBERNETES_CLUSTER_NETWORK_POLICY ||
-	    kubernetes_policy_convert(object, &meaning, NULL, NULL) < 0)
+	if (object->desc->kind != KIND_KUBERNETES_CLUSTER_NETWORK_POLICY)
 		return false;
-	*ARRAY_ADD(world->made, world->n_made) = meaning;
-	if (!calico_policy(meaning, ret))
-		return false;
-	ret->object = object;
+	spec = &as_cluster_policy(object)->spec;
+	*ret = (struct world_policy){
+		.syntax = WORLD_POLICY_CLUSTER,
+		.object = object,
+		.order = (double)spec->priority.v,
+		.tier = strcmp(spec->tier, "Admin") == 0 ? "kube-admin" : "kube-baseline",
+		.directions = (spec->ingress.n ? (unsigned int)POLICY_INGRESS : 0) |
+			      (spec->egress.n ? (unsigned int)POLICY_EGRESS : 0),
+	};
 	return true;
 }
 
@@ -536,7 +531,7 @@ static void derive_tiers(struct policy_world *world)
 			(void)tier_get(world, world->objects[i]->meta.name);
 		if (!calico_policy(world->objects[i], &policy) &&
 		    !kubernetes_policy(world->objects[i], &policy) &&
-		    !cluster_policy(world, world->objects[i], &policy))
+		    !cluster_policy(world->objects[i], &policy))
 			continue;
 		tier = tier_get(world, policy.tier);
 		*ARRAY_ADD(tier->policies, tier->n_policies) = policy;

@@ -75,14 +75,14 @@ struct world_peer {
 
 enum world_policy_syntax {
 	WORLD_POLICY_CALICO,
-	WORLD_POLICY_KUBERNETES,
+	WORLD_POLICY_KUBERNETES, /* NetworkPolicy */
+	WORLD_POLICY_CLUSTER,	 /* ClusterNetworkPolicy */
 };
 
 struct world_policy {
 	enum world_policy_syntax syntax;
 	const struct object *object;
-	const struct object *meaning; /* of syntax CALICO: where its rules are; mostly 'object' */
-	double order;		      /* INFINITY: last */
+	double order; /* INFINITY: last */
 	const char *tier;
 	bool staged;
 	bool do_not_track;

@@ -369,6 +369,7 @@ static void test_limits(void **state)
 	CLUSTER_POLICY "'metadata':{'name':'p'},'spec':{'tier':'Admin','priority':7," spec "}}"
 #define ALL_PODS     "'subject':{'namespaces':{}}"
 #define CLUSTER_HEAD "kcnp/p tier kube-admin order 7 selector "
+#define HAS_NS_PODS  "(" HAS_NS " && " K8S ")"
 #define CLUSTER_ALL  CLUSTER_HEAD "(" K8S " && " HAS_NS ")\n"
 
 /*
@@ -399,9 +400,9 @@ static void test_cluster_peers(void **state)
 {
 	(void)state;
 	check_compiled(FROM("Accept", "{'namespaces':{}}"),
-		       CLUSTER_ALL " ingress\n  allow; from in {" HAS_NS "}\n");
+		       CLUSTER_ALL " ingress\n  allow; from in {" HAS_NS_PODS "}\n");
 	check_compiled(FROM("Deny", "{'namespaces':{'matchLabels':{'n':'m'}}}"),
-		       CLUSTER_ALL " ingress\n  deny; from in {pcns.n == \"m\"}\n");
+		       CLUSTER_ALL " ingress\n  deny; from in {(pcns.n == \"m\" && " K8S ")}\n");
 	check_compiled(FROM("Pass", "{'pods':{'namespaceSelector':{'matchLabels':{'n':'m'}},"
 				    "'podSelector':{'matchLabels':{'a':'b'}}}}"),
 		       CLUSTER_ALL " ingress\n  pass; from in {(pcns.n == \"m\" && (" K8S
@@ -409,7 +410,7 @@ static void test_cluster_peers(void **state)
 	check_compiled(TO("{'networks':['10.0.0.0/8','fd00::/8']}", ""),
 		       CLUSTER_ALL " egress\n  allow; to nets 10.0.0.0/8,fd00::/8\n");
 	check_compiled(TO("{'networks':['10.0.0.0/8']},{'namespaces':{}}", ""), CLUSTER_ALL
-		       " egress\n  allow; to nets 10.0.0.0/8\n  allow; to in {" HAS_NS "}\n");
+		       " egress\n  allow; to nets 10.0.0.0/8\n  allow; to in {" HAS_NS_PODS "}\n");
 	check_compiled(FROM("Deny", ""), CLUSTER_ALL);
 }
 
@@ -420,15 +421,16 @@ static void test_cluster_protocols(void **state)
 			  ",'protocols':[{'udp':{'destinationPort':{'number':53}}},{'tcp':{"
 			  "'destinationPort':{'range':{'start':1,'end':9}}}},{'tcp':{"
 			  "'destinationPort':{'number':10}}}]"),
-		       CLUSTER_ALL " egress\n  allow protocol 6; to in {" HAS_NS "} ports 1:10\n"
-				   "  allow protocol 17; to in {" HAS_NS "} ports 53\n");
+		       CLUSTER_ALL " egress\n  allow protocol 6; to in {" HAS_NS_PODS
+				   "} ports 1:10\n"
+				   "  allow protocol 17; to in {" HAS_NS_PODS "} ports 53\n");
 	check_compiled(TO("{'namespaces':{}}", ",'protocols':[{'destinationNamedPort':'web'}]"),
 		       CLUSTER_ALL
-		       " egress\n  allow protocol 132; to ports {port web/132 of " HAS_NS
-		       "}\n  allow protocol 6; to ports {port web/6 of " HAS_NS
-		       "}\n  allow protocol 17; to ports {port web/17 of " HAS_NS "}\n");
+		       " egress\n  allow protocol 132; to ports {port web/132 of " HAS_NS_PODS
+		       "}\n  allow protocol 6; to ports {port web/6 of " HAS_NS_PODS
+		       "}\n  allow protocol 17; to ports {port web/17 of " HAS_NS_PODS "}\n");
 	check_compiled(TO("{'namespaces':{}}", ",'protocols':[]"),
-		       CLUSTER_ALL " egress\n  allow; to in {" HAS_NS "}\n");
+		       CLUSTER_ALL " egress\n  allow; to in {" HAS_NS_PODS "}\n");
 }
 
 /* What can't be understood must not let anything pass. */
@@ -448,6 +450,7 @@ static void test_cluster_rules_fail_closed(void **state)
 		"'from':[{'namespaces':{}}],'protocols':[{'tcp':{'destinationPort':{'range':"
 		"{'start':2,'end':1}}}}]",
 		"'from':[{'namespaces':{}}],'protocols':[{'destinationNamedPort':'1'}]",
+		"'from':[{'namespaces':{},'pods':{'podSelector':{},'namespaceSelector':{}}}]",
 	};
 	static const char *const actions[][2] = {
 		{"Deny", "deny"}, {"Pass", "deny"}, {"Reject", "deny"}, {"Accept", NULL}};
@@ -461,7 +464,7 @@ static void test_cluster_rules_fail_closed(void **state)
 					"'from':[{'namespaces':{}}]}]"),
 				actions[k][0], bad[i]);
 			_cleanup_free_ char *expected = xasprintf(
-				CLUSTER_ALL " ingress\n%s%s%s  allow; from in {" HAS_NS "}\n",
+				CLUSTER_ALL " ingress\n%s%s%s  allow; from in {" HAS_NS_PODS "}\n",
 				actions[k][1] ? "  " : "", actions[k][1] ? actions[k][1] : "",
 				actions[k][1] ? "\n" : "");
 

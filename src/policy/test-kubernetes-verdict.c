@@ -34,6 +34,15 @@ static const char base_world[] =
 			     "---\napiVersion: projectcalico.org/v3\nkind: HostEndpoint\n"
 			     "metadata: {name: h, labels: {a: '1'}}\nspec: {node: n, interfaceName: e, expectedIPs: [10.9.0.1]}\n";
 
+/*
+ * A port with a name is a pod's, says Kubernetes. Calico takes it for a host endpoint's too where a
+ * NetworkPolicy says nothing else of whom, and so does the conversion.
+ */
+static const char host_with_port[] =
+	"---\napiVersion: projectcalico.org/v3\nkind: HostEndpoint\n"
+	"metadata: {name: h, labels: {a: '1'}}\nspec: {node: n, interfaceName: e, expectedIPs: "
+	"[10.9.0.1], ports: [{name: web, protocol: TCP, port: 80}]}\n";
+
 static const char *const names[] = {"x", "y", "z"};
 
 static const char *const addresses[] = {"10.0.0.1", "10.0.0.2", "10.0.0.3",  "10.0.0.4", "10.0.0.5",
@@ -172,6 +181,84 @@ static char *make_policy(uint32_t *seed, unsigned int number)
 	return buf_take(&out);
 }
 
+/* --- ClusterNetworkPolicy ----------------------------------------------------------------------- */
+
+static void add_cluster_peer(struct buf *out, uint32_t *seed, bool is_egress)
+{
+	static const char *const others[] = {
+		"networks: [10.0.0.0/29]",
+		"networks: [10.0.0.4/31, 192.0.2.0/24]",
+		"networks: ['::/0', 8.8.8.8/32]",
+		"", /* a peer of another version of the API */
+		"namespaces: {matchExpressions: [{key: team, operator: Near, values: [r]}]}",
+	};
+
+	switch (roll(seed, is_egress ? 4 : 3)) {
+	case 0:
+		buf_addf(out, "{namespaces: %s}", label_selector(seed, true));
+		break;
+	case 1:
+		buf_addf(out, "{pods: {namespaceSelector: %s, podSelector: %s}}",
+			 label_selector(seed, true), label_selector(seed, false));
+		break;
+	case 2: /* seldom, since it spoils the rule */
+		if (roll(seed, 8) == 0)
+			buf_addf(out, "{%s}", others[3 + roll(seed, 2)]);
+		else
+			buf_addf(out, "{namespaces: {}}");
+		break;
+	default:
+		buf_addf(out, "{%s}", others[roll(seed, 3)]);
+		break;
+	}
+}
+
+static void add_cluster_rules(struct buf *out, uint32_t *seed, bool is_egress)
+{
+	static const char *const actions[] = {"Accept", "Deny", "Pass"};
+	static const char *const protocols[] = {
+		"{tcp: {destinationPort: {number: 80}}}",
+		"{tcp: {destinationPort: {range: {start: 79, end: 81}}}}",
+		"{udp: {destinationPort: {range: {start: 53, end: 60}}}}",
+		"{sctp: {destinationPort: {number: 7}}}",
+		"{destinationNamedPort: web}",
+		"{destinationNamedPort: none}",
+	};
+
+	buf_addf(out, "  %s:\n", is_egress ? "egress" : "ingress");
+	for (uint32_t n = roll(seed, 3) + 1; n; n--) {
+		buf_addf(out, "  - {action: %s, protocols: [", actions[roll(seed, 3)]);
+		for (uint32_t i = roll(seed, 3); i; i--)
+			buf_addf(out, "%s, ", protocols[roll(seed, ARRAY_SIZE(protocols))]);
+		buf_addf(out, "], %s: [", is_egress ? "to" : "from");
+		for (uint32_t i = roll(seed, 2) + 1; i; i--) {
+			add_cluster_peer(out, seed, is_egress);
+			buf_adds(out, ", ");
+		}
+		buf_adds(out, "]}\n");
+	}
+}
+
+static char *make_cluster_policy(uint32_t *seed, unsigned int number)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT;
+
+	buf_addf(&out,
+		 "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\n"
+		 "metadata: {name: c%u}\nspec:\n  tier: %s\n  priority: %u\n  subject: ",
+		 number, roll(seed, 2) ? "Admin" : "Baseline", roll(seed, 3));
+	if (roll(seed, 2))
+		buf_addf(&out, "{namespaces: %s}\n", label_selector(seed, true));
+	else
+		buf_addf(&out, "{pods: {namespaceSelector: %s, podSelector: %s}}\n",
+			 label_selector(seed, true), label_selector(seed, false));
+	if (roll(seed, 4))
+		add_cluster_rules(&out, seed, false);
+	if (roll(seed, 4))
+		add_cluster_rules(&out, seed, true);
+	return buf_take(&out);
+}
+
 static void put_converted(struct policy_world *world, const char *text)
 {
 	_cleanup_free_ struct object **objects = NULL;
@@ -239,6 +326,8 @@ static void compare(struct policy_world *const *worlds, uint32_t *seed, const ch
 		do
 			pod = roll(seed, (uint32_t)n);
 		while (peers[0][pod].type != WORLD_WORKLOAD);
+		*(direction == POLICY_INGRESS ? &packet.destination : &packet.source) =
+			peers[0][pod].nets[0].addr;
 		for (size_t w = 0; w < 2; w++)
 			verdicts[w] = policy_verdict(worlds[w], &peers[w][pod], direction,
 						     VERDICT_STAGE_NORMAL, &packet, NULL);
@@ -250,12 +339,11 @@ static void compare(struct policy_world *const *worlds, uint32_t *seed, const ch
 	}
 }
 
-static void test_conversion(void **state)
+/* 'clusters': how many of the policies are an administrator's. */
+static void compare_worlds(uint32_t seed, unsigned int clusters)
 {
-	uint32_t seed = 20260101;
 	size_t n_verdicts[VERDICT_NONE + 1] = {0};
 
-	(void)state;
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		_cleanup_(policy_world_freep) struct policy_world *native = policy_world_new();
 		_cleanup_(policy_world_freep) struct policy_world *converted = policy_world_new();
@@ -266,10 +354,13 @@ static void test_conversion(void **state)
 		buf_adds(&text, base_world);
 		for (unsigned int i = 1; i <= 6; i++)
 			add_pod(&text, &seed, i);
+		if (clusters == POLICIES)
+			buf_adds(&text, host_with_port);
 		for (size_t w = 0; w < 2; w++)
 			put_yaml(worlds[w], buf_str(&text));
 		for (unsigned int i = 0; i < POLICIES; i++) {
-			_cleanup_free_ char *policy = make_policy(&seed, i);
+			_cleanup_free_ char *policy = i < clusters ? make_cluster_policy(&seed, i)
+								   : make_policy(&seed, i);
 
 			put_yaml(native, policy);
 			put_converted(converted, policy);
@@ -279,6 +370,73 @@ static void test_conversion(void **state)
 	}
 	/* A world in which everything is allowed, or nothing, would prove nothing. */
 	assert_true(n_verdicts[VERDICT_ALLOW] > ROUNDS && n_verdicts[VERDICT_DENY] > ROUNDS);
+}
+
+static void test_conversion(void **state)
+{
+	(void)state;
+	compare_worlds(20260101, 0);
+}
+
+/* Before and behind a NetworkPolicy, and several in one tier. */
+static void test_cluster_conversion(void **state)
+{
+	(void)state;
+	compare_worlds(20260102, 2);
+	compare_worlds(20260103, POLICIES);
+}
+
+/*
+ * "NetworkPolicy always makes a final decision for selected pods. Further evaluation only happens
+ * for pods not selected"; "if Admin has made a final decision, then no further evaluation is done".
+ */
+static void test_cluster_tiers(void **state)
+{
+#define CLUSTER(name, tier, action)                                                                \
+	"---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\n"         \
+	"metadata: {name: " name "}\nspec: {tier: " tier ", priority: 1, subject: {namespaces: "   \
+	"{}}, ingress: [{action: " action ", from: [{namespaces: {}}]}]}\n"
+#define NOTHING                                                                                    \
+	"---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"                             \
+	"metadata: {name: q, namespace: x}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n"
+	static const struct {
+		const char *policies;
+		enum verdict verdict;
+	} cases[] = {
+		{CLUSTER("a", "Baseline", "Deny"), VERDICT_DENY},
+		{CLUSTER("a", "Admin", "Deny"), VERDICT_DENY},
+		{CLUSTER("a", "Admin", "Accept") NOTHING, VERDICT_ALLOW},
+		{CLUSTER("a", "Admin", "Pass") NOTHING, VERDICT_DENY},
+		{CLUSTER("a", "Admin", "Pass") CLUSTER("b", "Admin", "Deny"), VERDICT_ALLOW},
+		{CLUSTER("a", "Baseline", "Accept") NOTHING, VERDICT_DENY},
+		{CLUSTER("a", "Baseline", "Pass"), VERDICT_ALLOW},
+		{CLUSTER("a", "Admin", "Accept") CLUSTER("b", "Baseline", "Deny"), VERDICT_ALLOW},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(policy_world_freep) struct policy_world *world = policy_world_new();
+		struct packet packet = {.protocol = 6, .destination_port = 80};
+		const struct world_peer *peers;
+		size_t n;
+
+		put_yaml(world, base_world);
+		for (unsigned int pod = 1; pod <= 2; pod++) {
+			_cleanup_free_ char *text = xasprintf(
+				KUBERNETES("Pod") "metadata: {name: p%u, namespace: x}\nspec: "
+						  "{nodeName: n}\nstatus: {podIP: 10.0.0.%u}\n",
+				pod, pod);
+
+			put_yaml(world, text);
+		}
+		put_yaml(world, cases[i].policies);
+		peers = policy_world_peers(world, &n);
+		assert_int_equal(ip_parse("10.0.0.1", &packet.source, NULL), 0);
+		assert_int_equal(ip_parse("10.0.0.2", &packet.destination, NULL), 0);
+		if (policy_verdict(world, &peers[n - 1], POLICY_INGRESS, VERDICT_STAGE_NORMAL,
+				   &packet, NULL) != cases[i].verdict)
+			fail_msg("%s", cases[i].policies);
+	}
 }
 
 /* A pod, its namespace and its account come and go under their own names. */
@@ -310,6 +468,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_conversion),
+		cmocka_unit_test(test_cluster_conversion),
+		cmocka_unit_test(test_cluster_tiers),
 		cmocka_unit_test(test_objects),
 	};
 

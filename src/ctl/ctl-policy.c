@@ -136,13 +136,11 @@ struct ctl_place ctl_place_of(const struct ctl_policies *policies, const struct 
 struct ctl_place ctl_place_of_rule(const struct ctl_policies *policies, const struct object *object,
 				   enum policy_direction direction, size_t index)
 {
-	/* What is made of these has other rules than they have. */
-	bool is_made = object && object->desc->kind == KIND_KUBERNETES_CLUSTER_NETWORK_POLICY;
 	_cleanup_free_ char *number = xasprintf("%zu", index);
 	const char *const path[] = {"spec", direction == POLICY_INGRESS ? "ingress" : "egress",
 				    number, NULL};
 
-	return is_made ? (struct ctl_place){""} : place_of(policies, object, path);
+	return place_of(policies, object, path);
 }
 
 int ctl_check_format(const struct ctl_args *args, bool *ret_json, struct err *err)

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from families import family_pod, prepared, silent_pairs
-from clusters import DIRECT_POOL, meshed
+from clusters import DIRECT_POOL, assert_same, meshed, settle
 from lab import KORAT, netns, wait_for
 
 NFT = "/usr/sbin/nft"
@@ -39,13 +39,6 @@ def _kernel(node):
                     ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding",
                      "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.eth0.forwarding")},
     }
-
-
-def _difference(before, after):
-    """For a person who has to find out what was left."""
-    return {key: {"gone": [line for line in before[key] if line not in after[key]],
-                  "new": [line for line in after[key] if line not in before[key]]}
-            for key in before if before[key] != after[key]}
 
 
 def _cleanup(lab, node, *options):
@@ -91,11 +84,12 @@ def test_node_that_leaves(clean_machine):
         node = lab.nodes[0]
         wait_for(lambda: "proto bird" in node.ns.ip("route").replace("10.201.0.0", ""), 10,
                  "BIRD has a route")
+        settle(lab)
         with_agent = _kernel(node)
 
         code, _out, words = _cleanup(lab, node)
         assert code == 1 and "stop it first" in words
-        assert _kernel(node) == with_agent
+        assert_same(with_agent, _kernel(node))
 
         node.kill_agent()
         code, out, words = _cleanup(lab, node, "--dry-run")
@@ -104,18 +98,17 @@ def test_node_that_leaves(clean_machine):
         assert "would remove nftables table ip calico\n" in out
         assert all(f"would remove link {pod.host_interface}\n" in out for pod in lab.pods
                    if pod.node is node)
-        assert _kernel(node) == with_agent, "a dry run changes nothing"
+        assert_same(with_agent, _kernel(node), "by a dry run")
 
         code, out, words = _cleanup(lab, node)
         assert (code, words) == (0, ""), words
         assert "1 IPv4 routes of protocol bird" in out, "the foreign one"
-        after = _kernel(node)
-        assert after == befores[0], _difference(befores[0], after)
+        assert_same(befores[0], _kernel(node))
 
         # Once more there is nothing to do, and a node that never had an agent is the same.
         code, out, _words = _cleanup(lab, node)
         assert code == 0 and "nothing of Korat" in out
-        assert _kernel(node) == befores[0]
+        assert_same(befores[0], _kernel(node))
 
         # The others forget it with its Node, and an agent may come back.
         lab.ctl("delete", "node", "node1")

@@ -58,7 +58,7 @@ def is_on(node):
 
 
 def connect(source, target, port, timeout=0.4):
-    """One TCP connection; the name that was served, or None."""
+    """One TCP connection; the name that was served, or None. Only denials last till the timeout."""
     answer = source.ns.run(probe.tcp_name, target.address, timeout, port)
     return answer and answer[0]
 
@@ -82,20 +82,20 @@ def shop(driver=None, **felix):
         lab.apply(POLICY)
         if felix:
             configure(lab, **felix)
-        wait_for(lambda: driver or "np/shop/web" in rules(node), 5, "the policy is in force")
+        wait_for(lambda: driver or "np/shop/web" in rules(node), 15, "the policy is in force")
         yield lab, node, client, server
 
 
 def test_allowed_and_denied():
     with shop(flowLogsLocalReporter="Enabled") as (lab, node, client, server):
         lab.apply(LONG)
-        wait_for(lambda: is_on(node) and "8084" in rules(node), 5, "flows are logged")
+        wait_for(lambda: is_on(node) and "8084" in rules(node), 15, "flows are logged")
         with probe.Greeter([server]):
-            assert connect(client, server, 8080) == "db"
+            assert connect(client, server, 8080, 5) == "db"
         for port in (8081, 8082, 8084):
             assert connect(client, server, port) is None  # nobody listens there
         # The kernel hands packets over a few at a time, at the latest after a tenth of a second.
-        wait_for(lambda: len(flows(lab, node)) == 8, 2, "all flows are there")
+        wait_for(lambda: len(flows(lab, node)) >= 8, 10, "all flows are there")
         seen = {brief(flow) for flow in flows(lab, node)}
         ends = ("shop/client-1", "shop/db")
         assert seen == {
@@ -130,7 +130,7 @@ def test_allowed_and_denied():
 
 def test_live():
     with shop(flowLogsLocalReporter="Enabled") as (lab, node, client, server):
-        wait_for(lambda: is_on(node), 5, "flows are logged")
+        wait_for(lambda: is_on(node), 15, "flows are logged")
         follower = node.ns.popen([KORAT, "ctl", "flows", "--follow", "--denied", "-o", "json"],
                                  stdout=subprocess.PIPE, text=True, env=environment(lab, node))
         try:
@@ -155,13 +155,13 @@ def test_off_costs_nothing():
             assert "flowLogsLocalReporter" in str(error)
         before = rules(node)
         configure(lab, flowLogsLocalReporter="Enabled")
-        wait_for(lambda: is_on(node), 5, "flows are logged")
+        wait_for(lambda: is_on(node), 15, "flows are logged")
         connect(client, server, 8081, 0.2)
-        wait_for(lambda: any(flow["dest_port"] == 8081 for flow in flows(lab, node)), 2,
+        wait_for(lambda: any(flow["dest_port"] == 8081 for flow in flows(lab, node)), 10,
                  "the flow is there")
         configure(lab, flowLogsLocalReporter="Disabled")
-        wait_for(lambda: "log prefix" not in rules(node), 5, "no rule logs any more")
-        assert not (node.run_dir / "flows.sock").exists()
+        wait_for(lambda: "log prefix" not in rules(node), 15, "no rule logs any more")
+        wait_for(lambda: not (node.run_dir / "flows.sock").exists(), 15, "nobody answers")
         assert before.count("\n") == rules(node).count("\n")
 
 
@@ -171,7 +171,7 @@ def test_by_iptables(backend):
     with shop(driver, flowLogsLocalReporter="Enabled") as (lab, node, client, server):
         with probe.Greeter([server]), probe.Greeter([server], 8081):
             wait_for(lambda: connect(client, server, 8081, 0.2) is None
-                     and connect(client, server, 8080) == "db", 5, "the policy is in force")
+                     and connect(client, server, 8080) == "db", 15, "the policy is in force")
 
         def seen():
             # The rules that log come a moment after those that decide.
@@ -184,4 +184,4 @@ def test_by_iptables(backend):
                 {brief(flow) for flow in flows(lab, node)}
 
         with probe.Greeter([server]), probe.Greeter([server], 8081):
-            wait_for(seen, 5, "all flows are there")
+            wait_for(seen, 15, "all flows are there")

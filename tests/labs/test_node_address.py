@@ -15,7 +15,10 @@ def _node_of(lab, name="node1"):
 def _start(lab, **environment):
     node = lab.nodes[0]
     node.kill_agent()
+    size = node.log.stat().st_size
     node.start_agent(**environment)
+    # It answers runtimes before it has written its Node.
+    wait_for(lambda: b"in sync with" in node.log.read_bytes()[size:], 20, "the agent is in sync")
     return _node_of(lab)
 
 

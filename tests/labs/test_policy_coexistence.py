@@ -189,8 +189,8 @@ def _others(node):
     return sorted(found)
 
 
-def _name(source, target, port):
-    answer = source.ns.run(probe.tcp_name, target, 0.3, port)
+def _name(source, target, port, timeout=5):
+    answer = source.ns.run(probe.tcp_name, target, timeout, port)
     return answer[0] if answer else None
 
 
@@ -199,14 +199,14 @@ def _judged(place):
     for family in FAMILIES:
         target = address(place.shop, family)
         assert _name(place.friend, target, probe.TCP_PORT) == "shop", family
-        assert _name(place.stranger, target, probe.TCP_PORT) is None, family
+        assert _name(place.stranger, target, probe.TCP_PORT, 0.3) is None, family
 
 
 def _services(place):
     """By way of the service it is the same: the pod's own policy judges."""
     for family in FAMILIES:
         assert _name(place.friend, SERVICE[family], PORT) == "shop", family
-        assert _name(place.stranger, SERVICE[family], PORT) is None, family
+        assert _name(place.stranger, SERVICE[family], PORT, 0.3) is None, family
         assert _name(place.node_as_pod, SERVICE[family], PORT) == "shop", family
 
 
@@ -230,7 +230,7 @@ def _place():
 
 def _clear(place):
     place.node.ns.output([NFT, "flush ruleset"])
-    wait_for(lambda: "calico" in listing(place.node), 5, "ours are back")
+    wait_for(lambda: "calico" in listing(place.node), 15, "ours are back")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -269,6 +269,6 @@ def test_what_others_drop_stays_dropped(place):
     """Our verdict is not the last: a firewall's own is asked as well."""
     place.node.ns.output([NFT, "-f", "-"], input=FIREWALLD.format(port=probe.TCP_PORT)
                          .replace('iifname "cali*" accept', ""))
-    assert _name(place.friend, address(place.shop, 4), probe.TCP_PORT) is None
+    assert _name(place.friend, address(place.shop, 4), probe.TCP_PORT, 0.3) is None
     _clear(place)
     _judged(place)

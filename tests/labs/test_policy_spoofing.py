@@ -83,7 +83,7 @@ def _spoofs(place, ear, family):
 def test_address_of_another(place, ear, family):
     target = address(place.friend, family)
     place.stranger.ns.run(_send_from, address(place.stranger, family), target)
-    assert ear.heard() == address(place.stranger, family)
+    assert ear.heard(5) == address(place.stranger, family)
     assert not _spoofs(place, ear, family)
     # Nor that of another pod of this node.
     other = address(place.other, family)
@@ -136,7 +136,7 @@ def test_router_advertisement(place):
         place.stranger.ns.run(advertise, 134)
         assert not _icmp_heard(sock, 134)
         place.stranger.ns.run(advertise, 133)  # a solicitation is as good as another
-        assert _icmp_heard(sock, 133)
+        assert _icmp_heard(sock, 133, 5)
 
 
 # --- Tunnels ------------------------------------------------------------------------------------
@@ -172,21 +172,21 @@ def _send_vxlan(packet, target):
         sock.sendto(packet, (target, VXLAN_PORT))
 
 
-def _tunnels_from(place, ns, ear):
+def _tunnels_from(place, ns, ear, timeout=0.3):
     """Which tunnel packets of that namespace the node takes: {name: bool}."""
     packet = _vxlan(place)
     found = {}
     with place.node.ns.run(socket.socket, socket.AF_INET, socket.SOCK_RAW, 4) as sock:
         ns.run(_send_ipip, place, place.node.address)
-        found["ipip"] = bool(select.select([sock], [], [], 0.3)[0])
+        found["ipip"] = bool(select.select([sock], [], [], timeout)[0])
     ns.run(_send_vxlan, packet, place.node.address)
-    found["vxlan"] = ear.heard() is not None
+    found["vxlan"] = ear.heard(timeout) is not None
     return found
 
 
 def test_tunnel_packets(place, ear):
     lab = place.lab
-    assert _tunnels_from(place, lab.nodes[1].ns, ear) == {"ipip": True, "vxlan": True}, \
+    assert _tunnels_from(place, lab.nodes[1].ns, ear, 5) == {"ipip": True, "vxlan": True}, \
         "of another node"
     assert _tunnels_from(place, lab.switch, ear) == {"ipip": False, "vxlan": False}, \
         "of a host that is no node"

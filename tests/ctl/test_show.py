@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -266,23 +267,25 @@ def test_node_status_without_bird(ctl):
 
 @pytest.mark.skipif(not BIRD.exists(), reason="needs BIRD")
 def test_node_status(ctl):
-    config = ctl.file("bird.conf", """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = ctl.file("bird.conf", f"""
 router id 192.0.2.1;
-protocol device {}
-protocol bgp Mesh_192_0_2_2 { local 127.0.0.1 port 17901 as 1; neighbor 192.0.2.2 as 1; multihop;
-                              passive; ipv4; }
-protocol bgp Node_192_0_2_3 { disabled; local 127.0.0.1 port 17901 as 1;
-                              neighbor 192.0.2.3 as 1; multihop; ipv4; }
+protocol device {{}}
+protocol bgp Mesh_192_0_2_2 {{ local 127.0.0.1 port {port} as 1; neighbor 192.0.2.2 as 1; multihop;
+                              passive; ipv4; }}
+protocol bgp Node_192_0_2_3 {{ disabled; local 127.0.0.1 port {port} as 1;
+                              neighbor 192.0.2.3 as 1; multihop; ipv4; }}
 """)
-    socket = ctl.directory / "bird.ctl"
+    path = ctl.directory / "bird.ctl"
     with subprocess.Popen(
-            [BIRD, "-f", "-c", config, "-s", socket, "-P", ctl.directory / "pid"],
+            [BIRD, "-f", "-c", config, "-s", path, "-P", ctl.directory / "pid"],
             stderr=subprocess.DEVNULL) as bird:
         try:
             deadline = time.monotonic() + 10
-            while ctl("node", "status", "--socket", socket).code and time.monotonic() < deadline:
+            while ctl("node", "status", "--socket", path).code and time.monotonic() < deadline:
                 time.sleep(0.05)
-            said = ctl.good("node", "status", "--socket", socket)
+            said = ctl.good("node", "status", "--socket", path)
         finally:
             os.kill(bird.pid, signal.SIGTERM)
     lines = said.out.splitlines()

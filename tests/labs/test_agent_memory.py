@@ -83,11 +83,11 @@ def test_no_leak(checked, clean_machine):
         lab.apply(pool("other", "10.46.0.0/16"))
         lab.ctl("patch", "felixconfiguration", "default", "-p",
                 json.dumps({"spec": {"vxlanPort": 4790}}))
-        wait_for(lambda: "4790" in node.ns.ip("-d", "link", "show", "vxlan.calico", check=False), 10,
+        wait_for(lambda: "4790" in node.ns.ip("-d", "link", "show", "vxlan.calico", check=False), 30,
                  "the port is 4790")
         assert lab.new_pod(node, "refused").try_add(["no-such-pool"]).code == 1
         node.ns.ip("link", "del", "vxlan.calico")
-        wait_for(lambda: node.links("dev", "vxlan.calico"), 10, "the tunnel is there again")
+        wait_for(lambda: node.links("dev", "vxlan.calico"), 30, "the tunnel is there again")
         _take_turns_with_policies(lab, one, two)
         lab.ctl("delete", "ippool", "other")
         lab.ctl("delete", "bgppeer", "peer")

@@ -28,7 +28,7 @@ def test_dual_stack_over_vxlan(clean_machine):
         for pod in pods:
             lab.drop_pod(pod)
         for node in lab.nodes:
-            wait_for(lambda node=node: "dev cali" not in node.ns.ip("-6", "route", "show", "proto", "boot"), 5,
+            wait_for(lambda node=node: "dev cali" not in node.ns.ip("-6", "route", "show", "proto", "boot"), 15,
                      "no route of a pod is left")
 
 
@@ -94,6 +94,7 @@ def test_outgoing_nat(clean_machine):
             assert seen(plain, "192.168.0.254") == ("outside", plain.address)
             wait_for(lambda: seen(masked, far.address), 20, "the pod reaches the other node's")
             assert seen(masked, far.address) == ("far", masked.address)
+            wait_for(lambda: seen(plain, far.address), 20, "the other pod reaches it, too")
             assert seen(plain, far.address) == ("far", plain.address)
             assert seen(plain, masked.address) == ("masked", plain.address)
 
@@ -116,7 +117,7 @@ def test_mtu_follows_the_node(clean_machine):
         assert one.ns.run(whole_ping, two.address, 1351) is None
         for node in lab.nodes:
             node.ns.ip("link", "set", "eth0", "mtu", "1480")
-            wait_for(lambda node=node: node.links("dev", "vxlan.calico")[0]["mtu"] == 1430, 5,
+            wait_for(lambda node=node: node.links("dev", "vxlan.calico")[0]["mtu"] == 1430, 15,
                      "the tunnel's MTU follows")
         late = lab.pod(lab.nodes[0], "late")
         assert json.loads(late.ns.ip("-j", "link", "show", "eth0"))[0]["mtu"] == 1430

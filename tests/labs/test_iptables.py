@@ -89,7 +89,7 @@ def test_flushed_rules_are_back(clean_machine, name, variables):
         for harm in ("-F", "-D FORWARD 1", "-F cali-FORWARD"):
             for program in ("iptables", "ip6tables"):
                 node.ns.output([f"/usr/sbin/{program}-{name}", *harm.split()])
-            wait_for(lambda: rules() == before, 3, f"what {harm} took away is back")
+            wait_for(lambda: rules() == before, 10, f"what {harm} took away is back")
 
 
 @pytest.mark.parametrize("variables", [LEGACY, BY_NFT], ids=["legacy", "nft"])

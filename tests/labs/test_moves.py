@@ -64,7 +64,7 @@ def test_first_packet_arrives(lab, overlap):
                 leaving.join()
             answer = cni.call(new, "ADD", _conf(ADDRESS))
             assert answer.code == 0, answer.text
-            if source.ns.run(probe.ping, ADDRESS, 0.5) is None:
+            if source.ns.run(probe.ping, ADDRESS, 0.9) is None:  # ARP would repeat after 1 s
                 lost.append(i)
             leaving.join()
     assert not lost, f"{len(lost)} of {MOVES}"

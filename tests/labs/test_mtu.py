@@ -9,7 +9,7 @@ from clusters import vxlan_cluster
 from families import family_pod, reach_all_families, whole_ping
 from lab import FLOW, LabError, cni, netns, probe, wait_for
 
-SECONDS = 3
+SECONDS = 10
 PPS = 500
 
 

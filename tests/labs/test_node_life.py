@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from clusters import cluster
+from clusters import cluster, settle
 from families import family_pod, silent_pairs
 from lab import wait_for
 
@@ -58,20 +58,24 @@ def _neighbours(node, address):
 @pytest.mark.parametrize("families", FAMILIES)
 def test_deleted_while_its_agent_runs(clean_machine, families):
     """Others drop it; its own pods keep talking; the agent says so and registers again."""
-    with _cluster(families, 3, AUTODETECT_POLL_INTERVAL="6s") as lab:
+    with _cluster(families, 3, AUTODETECT_POLL_INTERVAL="8s") as lab:
         one, two, gone = lab.nodes
         near = family_pod(lab, gone, "near", *FAMILIES[families])
+        settle(lab)
         before = len(_ways_to(one, lab, families))
+        # It registers when it looks next, eight seconds from now.
+        gone.kill_agent()
+        gone.start_agent()
         lab.ctl("delete", "node", "node3")
         wait_for(lambda: "was deleted from the datastore while its agent runs" in gone.log_tail(200),
-                 5, "the agent says so")
-        wait_for(lambda: all(len(_ways_to(node, lab, families)) < before for node in (one, two)), 5,
+                 15, "the agent says so")
+        wait_for(lambda: all(len(_ways_to(node, lab, families)) < before for node in (one, two)), 15,
                  "the others drop its tunnel ends and routes")
-        wait_for(lambda: not any(_neighbours(node, gone.address) for node in (one, two)), 5,
+        wait_for(lambda: not any(_neighbours(node, gone.address) for node in (one, two)), 15,
                  "the others drop its session")
         assert not silent_pairs([lab.pods[2], near]), "pods on the node itself keep talking"
         assert not silent_pairs(lab.pods[:2])
-        wait_for(lambda: any(item["metadata"]["name"] == "node3" for item in lab.get("nodes")), 10,
+        wait_for(lambda: any(item["metadata"]["name"] == "node3" for item in lab.get("nodes")), 20,
                  "it registers again")
         _settled(lab)
         wait_for(lambda: all(len(_ways_to(node, lab, families)) >= before for node in (one, two)),

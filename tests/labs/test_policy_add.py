@@ -146,7 +146,7 @@ class Owner:
             self._nft.stdin.write(f"delete table {family} calico; "
                                   f"add table {family} calico {{ flags owner; }}\n")
         self._nft.stdin.flush()
-        wait_for(lambda: listing(node).count("flags owner") == 2, 5, "the tables are owned")
+        wait_for(lambda: listing(node).count("flags owner") == 2, 15, "the tables are owned")
 
     def close(self):
         """The kernel removes what the program owned."""
@@ -169,12 +169,12 @@ def test_without_policy_no_pod(clean_machine):
             answer = cni.call(pod, "ADD", _conf(node))
             assert answer.code, "ADD without policy in the kernel"
             assert "policy" in answer.json["msg"] and "owns" in answer.json["msg"], answer.text
-            becomes_same(state, lambda: kernel_state(node), 5, "link and routes are gone")
+            becomes_same(state, lambda: kernel_state(node), 15, "link and routes are gone")
             assert pod.ns.ip("-o", "link").count("\n") == 1, "something is left in the pod"
             assert len(lab.get("workloadendpoints", namespace="jail")) == endpoints
             assert used_addresses(lab) == used
         finally:
             owner.close()
-        becomes_same(whole, lambda: ruleset(node), 5, "the rules are back")
+        becomes_same(whole, lambda: ruleset(node), 15, "the rules are back")
         _add(pod)
         assert pod.ns.run(probe.ping, address(place.stranger, 4), 0.3) is None

@@ -56,12 +56,12 @@ def test_connections_of_before(clean_machine, option):
                     connection = Connection(source, place.shop, family)
                     stack.callback(connection.close)
                     connections[source.name, family] = connection
-            assert all(one.talks() for one in connections.values())
+            assert all(one.talks(5) for one in connections.values())
             place.lab.apply(namespace("friends", friend="no"))
             place.settle()
             for (name, family), connection in connections.items():
-                goes_on = connection.talks()
-                assert goes_on == (name == "other" or option == "off"), (name, family)
+                expected = name == "other" or option == "off"
+                assert connection.talks(5 if expected else 1) == expected, (name, family)
             # Nor does a new one begin.
             with pytest.raises(OSError):
                 Connection(place.friend, place.shop, 4)
@@ -71,10 +71,10 @@ def test_nothing_is_left_of_a_deleted_pod(clean_machine):
     with shop() as place:
         for family in FAMILIES:
             connection = Connection(place.friend, place.shop, family)
-            assert connection.talks()
+            assert connection.talks(5)
             connection.close()
         gone = [ipaddress.ip_address(one).exploded for one in place.friend.addresses]
         assert all(any(one in line for line in _entries(place.node)) for one in gone)
         place.lab.drop_pod(place.friend)
         wait_for(lambda: not any(one in line for line in _entries(place.node) for one in gone),
-                 5, "the pod's connections are gone")
+                 15, "the pod's connections are gone")

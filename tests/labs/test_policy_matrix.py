@@ -26,7 +26,7 @@ from policy_cases import PODS, PORTS, State, World  # noqa: E402  pylint: disabl
 MATRIX = policy_cases.BUILD / "tests/matrix"
 ASKED = [port for port in PORTS if not port.endswith("sctp")]  # this kernel has no SCTP
 ASK_MS = 400
-SETTLE_S = 5
+SETTLE_S = 15
 MARGIN = 0.02
 FAILURES_MAX = 5
 BACKENDS = {

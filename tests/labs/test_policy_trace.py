@@ -67,7 +67,7 @@ def test_the_rule_that_decides():
         client, server, far = lab.pod(one, "client"), lab.pod(one, "server"), lab.pod(two, "far")
         lab.apply(POLICY)
         wait_for(lambda: connect(client, server, 8082) is None and "np/default/web" in
-                 one.ns.output([NFT, "list", "table", "ip", "calico"]), 5, "the policy is in force")
+                 one.ns.output([NFT, "list", "table", "ip", "calico"]), 15, "the policy is in force")
         with probe.Greeter([server, far]):
             wait_for(lambda: connect(client, far, 8080) == "far", 10, "the nodes know each other")
 
@@ -127,7 +127,7 @@ def test_no_packet_and_no_trace_left():
         assert len(tables(node)) == 1
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        wait_for(lambda: not tables(node), 2, "the kernel takes the table away")
+        wait_for(lambda: not tables(node), 10, "the kernel takes the table away")
 
 
 @pytest.mark.parametrize("backend", ("NFT", "Legacy"))
@@ -139,7 +139,7 @@ def test_by_iptables(backend):
         lab.apply(POLICY)
         with probe.Greeter([server]), probe.Greeter([server], 8081):
             wait_for(lambda: connect(client, server, 8080) == "server"
-                     and connect(client, server, 8081) is None, 5, "the policy is in force")
+                     and connect(client, server, 8081) is None, 15, "the policy is in force")
         with trace(lab, node, client.address, server.address) as process:
             connect(client, server, 8081)
         assert f"packet, in by {client.host_interface}" in process.out

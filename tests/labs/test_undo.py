@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from clusters import vxlan_cluster
+from clusters import assert_same, becomes_same, vxlan_cluster
 from families import pool, used_addresses
 from lab import probe, wait_for
 
@@ -43,14 +43,14 @@ def _nothing_left(lab):
     yield
     for pod in [pod for pod in lab.pods if pod.name != "stays"]:
         lab.drop_pod(pod)
-    wait_for(lambda: _state(lab) == before, 10, f"all is as before: {before}, not {_state(lab)}")
+    becomes_same(before, lambda: _state(lab), 10, "all is as before")
 
 
 def _refused(lab, answer, before, *words):
     assert answer.code == 1, answer.text
     for word in words:
         assert word in answer.json["msg"], answer.text
-    assert _state(lab) == before
+    assert_same(before, _state(lab))
 
 
 @contextlib.contextmanager
@@ -225,4 +225,4 @@ def test_locked_store(lab):
         db.rollback()
     assert answer.code == 1 and answer.json["code"] == 11
     assert "store.db" in answer.json["msg"]
-    assert _state(lab) == before
+    assert_same(before, _state(lab))

@@ -58,6 +58,7 @@ static void on_applied(void *ctx)
 	if (agent->in_sync && agent->bgp_dirty && agent->bird &&
 	    dataplane_ready_for_bird(agent->dataplane))
 		agent_configure_bird(agent);
+	policy_enforcer_written(agent->policy);
 }
 
 static void configure_policy(struct agent *agent)

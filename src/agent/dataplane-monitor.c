@@ -277,5 +277,7 @@ int dataplane_on_nat(sd_event_source *source, int fd, uint32_t revents, void *us
 		log_warning_limited("somebody changed our rules of policy; they are right again");
 		dataplane->stats.n_repairs++;
 	}
+	if (dataplane->applied)
+		dataplane->applied(dataplane->applied_ctx);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/connection-cutter.h"
 #include "agent/connection-flusher.h"
 #include "agent/policy-backend.h"
 #include "agent/policy-config.h"
@@ -27,6 +28,7 @@ struct policy_enforcer {
 	struct policy_graph *graph;
 	struct policy_driver driver; /* the dataplane's, which keeps it right */
 	struct connection_flusher *flusher;
+	struct connection_cutter *cutter;
 	bool in_sync;
 	bool alone;		       /* what another backend had left is gone */
 	sd_event_source *apply_source; /* deferred to the end of the turn */
@@ -45,6 +47,7 @@ static void retry_later(struct policy_enforcer *enforcer, const struct err *err)
 			  "trying again",
 			  "error", err->msg);
 	enforcer->failure = *err;
+	connection_cutter_hold(enforcer->cutter);
 	(void)sd_event_source_set_time_relative(enforcer->retry_source, RETRY_US);
 	(void)sd_event_source_set_enabled(enforcer->retry_source, SD_EVENT_ONESHOT);
 }
@@ -109,6 +112,12 @@ static void end_connections(struct policy_enforcer *enforcer)
 	connection_flusher_add(enforcer->flusher, gone, n);
 }
 
+void policy_enforcer_written(struct policy_enforcer *enforcer)
+{
+	if (enforcer->driver.ops->take_cut(enforcer->driver.self))
+		connection_cutter_want(enforcer->cutter);
+}
+
 int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 {
 	struct policy_update update;
@@ -134,6 +143,8 @@ int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 		policy_backend_clean_others(&enforcer->driver);
 	enforcer->alone = true;
 	end_connections(enforcer);
+	connection_cutter_go_on(enforcer->cutter);
+	policy_enforcer_written(enforcer);
 	return 0;
 }
 
@@ -239,6 +250,8 @@ int policy_enforcer_new(sd_event *event, const char *node_name, struct policy_dr
 	enforcer->driver = driver;
 	enforcer->graph = policy_graph_new(node_name);
 	r = connection_flusher_new(event, &enforcer->flusher, err);
+	if (r == 0)
+		r = connection_cutter_new(event, driver, &enforcer->cutter, err);
 	if (r < 0)
 		return r;
 	r = add_sources(enforcer, event);
@@ -255,6 +268,7 @@ struct policy_enforcer *policy_enforcer_free(struct policy_enforcer *enforcer)
 	(void)sd_event_source_disable_unref(enforcer->apply_source);
 	(void)sd_event_source_disable_unref(enforcer->retry_source);
 	(void)policy_graph_free(enforcer->graph);
+	connection_cutter_free(enforcer->cutter);
 	connection_flusher_free(enforcer->flusher);
 	free_lines(enforcer->problems, enforcer->stats.n_problems);
 	free(enforcer);

@@ -119,7 +119,7 @@ struct chain_table *chain_table_free(struct chain_table *table)
 	return NULL;
 }
 
-static struct ipt_chain *find_chain(struct chain_table *table, const char *name)
+static struct ipt_chain *find_chain(const struct chain_table *table, const char *name)
 {
 	struct ipt_chain *chain;
 
@@ -376,6 +376,13 @@ bool chain_table_hooks_differ(const struct chain_table *table)
 		if (chain->is_hook && !is_right(chain))
 			return true;
 	return false;
+}
+
+bool chain_table_is_open(const struct chain_table *table, const char *name)
+{
+	const struct ipt_chain *chain = find_chain(table, name);
+
+	return chain && chain->is_hook && chain->rules.n && !chain->known_ours.n;
 }
 
 static void write_rule(struct buf *out, const char *verb, const char *chain, const char *digest,

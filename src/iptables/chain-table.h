@@ -56,6 +56,9 @@ void chain_table_see(struct chain_table *table, const char *line);
 /* Feeds the lines of iptables-save's output to the tables they belong to. */
 void chain_tables_read(struct chain_table *const *tables, size_t n, const char *text);
 
+/* After reading: is a chain of the kernel's to lead to ours, and does not? */
+bool chain_table_is_open(const struct chain_table *table, const char *name);
+
 /* Does the kernel's chain have to change? Then it is read before, as others write there too. */
 bool chain_table_hooks_differ(const struct chain_table *table);
 /* Appends the difference, with "*table" and "COMMIT". False: there is none. */

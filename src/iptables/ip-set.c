@@ -62,6 +62,7 @@ struct ip_set {
 	bool differs;  /* of the kernel's, or may */
 	bool mistyped; /* the kernel's of that name is of another type */
 	struct member *members;
+	size_t n_wanted_lens[129]; /* how many wanted prefixes have that length */
 	UT_hash_handle hh;
 };
 
@@ -111,7 +112,7 @@ struct ip_sets *ip_sets_free(struct ip_sets *sets)
 	return NULL;
 }
 
-static struct ip_set *find_set(struct ip_sets *sets, const char *name)
+static struct ip_set *find_set(const struct ip_sets *sets, const char *name)
 {
 	struct ip_set *set;
 
@@ -151,6 +152,7 @@ void ip_sets_clear(struct ip_sets *sets, const char *name)
 	if (!set)
 		return;
 	set->differs = true;
+	memset(set->n_wanted_lens, 0, sizeof(set->n_wanted_lens));
 	for (struct member *member = set->members; member; member = member->hh.next)
 		member->wanted = 0;
 }
@@ -194,10 +196,10 @@ static void want(struct ip_set *set, const struct key *key, bool add)
 {
 	struct member *member = get_member(set, key);
 
-	if (add)
-		member->wanted++;
-	else if (member->wanted)
-		member->wanted--;
+	if (add && member->wanted++ == 0)
+		set->n_wanted_lens[key->len]++;
+	else if (!add && member->wanted && --member->wanted == 0)
+		set->n_wanted_lens[key->len]--;
 	if (!member->wanted != !member->there)
 		set->differs = true;
 	if (!member->wanted && !member->there) {
@@ -232,6 +234,26 @@ void ip_sets_add(struct ip_sets *sets, const char *name, const struct ip_set_mem
 void ip_sets_remove(struct ip_sets *sets, const char *name, const struct ip_set_member *member)
 {
 	change(sets, name, member, /* add= */ false);
+}
+
+bool ip_sets_have(const struct ip_sets *sets, const char *name, const struct ip_set_member *member)
+{
+	const struct ip_set *set = find_set(sets, name);
+	struct ip_set_member wider = *member;
+
+	for (int len = member->net.len; set && len >= 0; len--) {
+		const struct member *found;
+		struct key key;
+
+		if (!set->n_wanted_lens[len])
+			continue;
+		wider.net.len = (uint8_t)len;
+		key = key_of(&wider);
+		HASH_FIND(hh, set->members, &key, sizeof(key), found);
+		if (found && found->wanted)
+			return true;
+	}
+	return false;
 }
 
 /* --- Reading back ------------------------------------------------------------------------- */

@@ -44,6 +44,9 @@ void ip_sets_release(struct ip_sets *sets, const char *name);
 void ip_sets_add(struct ip_sets *sets, const char *name, const struct ip_set_member *member);
 void ip_sets_remove(struct ip_sets *sets, const char *name, const struct ip_set_member *member);
 
+/* Is it wanted in the set, or does a prefix that is contain it? */
+bool ip_sets_have(const struct ip_sets *sets, const char *name, const struct ip_set_member *member);
+
 /* All of them go. */
 void ip_sets_clear(struct ip_sets *sets, const char *name);
 

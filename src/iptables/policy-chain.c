@@ -25,7 +25,7 @@ static const char *const chain_prefixes[2][POLICY_WAYS_] = {
 	{[POLICY_WAY_INGRESS] = "cali-pri-", [POLICY_WAY_EGRESS] = "cali-pro-"},
 };
 
-struct ipt_policy *ipt_policy_find(struct policy_iptables *self, const char *key)
+struct ipt_policy *ipt_policy_find(const struct policy_iptables *self, const char *key)
 {
 	struct ipt_policy *policy;
 

@@ -76,6 +76,7 @@ struct ipt_config {
 	bool workloads_may_send_vxlan;
 	bool workloads_may_send_ipip;
 	bool workloads_may_spoof;
+	bool cut_denied;
 	bool flow_log;
 	uint16_t vxlan_port;
 	bool ipip;
@@ -103,6 +104,10 @@ struct policy_iptables {
 	bool watched;  /* the kernel's tables were looked at after the first apply */
 	bool stale;    /* the kernel is to be read back */
 	bool changed;
+	bool told;     /* something since the last apply */
+	bool cut;      /* what was told since the last look may deny connections there are */
+	bool tampered; /* somebody changed ours since the last apply */
+	bool reopened; /* there was a time without rules since the last look */
 	bool has_hosts;
 	struct ipt_config config;
 	struct ipt_nat nat;
@@ -129,7 +134,7 @@ int ipt_matches(struct policy_iptables *self, unsigned int f, struct ipt_policy 
 
 void ipt_policy_put(struct policy_iptables *self, const struct compiled_policy *told);
 void ipt_policy_remove(struct policy_iptables *self, const char *key);
-struct ipt_policy *ipt_policy_find(struct policy_iptables *self, const char *key);
+struct ipt_policy *ipt_policy_find(const struct policy_iptables *self, const char *key);
 void ipt_policies_render(struct policy_iptables *self);
 void ipt_policies_deinit(struct policy_iptables *self);
 bool ipt_policy_is_enforced(const struct ipt_policy *policy, enum policy_way way);
@@ -149,6 +154,12 @@ void ipt_endpoints_choose(struct policy_iptables *self);
 void ipt_endpoints_render(struct policy_iptables *self);
 void ipt_endpoints_deinit(struct policy_iptables *self);
 bool ipt_has_host_stage(const struct policy_iptables *self, enum policy_stage stage);
+
+/* --- policy-cut.c: connections of before -------------------------------------------------- */
+
+/* As policy_driver_ops's. */
+bool ipt_take_cut(void *ctx);
+void ipt_judge(const void *ctx, const struct packet *packets, size_t n, bool *denied);
 
 /* --- policy-hook.c: what the kernel's chains lead to, NAT --------------------------------- */
 

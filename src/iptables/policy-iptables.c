@@ -168,6 +168,8 @@ static void update(void *ctx, const struct policy_update *update)
 	struct policy_iptables *self = ctx;
 
 	start_enforcing(self);
+	self->told = self->told || !policy_update_is_empty(update);
+	self->cut = self->cut || self->told;
 	for (size_t i = 0; i < update->n_sets; i++)
 		take_set(self, &update->sets[i]);
 	for (size_t i = 0; i < update->n_policies; i++)
@@ -199,9 +201,7 @@ static void configure(void *ctx, const struct policy_config *told)
 	struct ipt_config *config = &self->config;
 
 	start_enforcing(self);
-	if (told->cut_denied)
-		log_warning("connections that a new policy denies go on until they end: with "
-			    "iptables, KORAT_CUT_DENIED is not carried out");
+	self->told = true;
 	config_deinit(config);
 	*config = (struct ipt_config){
 		.endpoint_to_host = told->endpoint_to_host,
@@ -210,6 +210,7 @@ static void configure(void *ctx, const struct policy_config *told)
 		.workloads_may_send_vxlan = told->workloads_may_send_vxlan,
 		.workloads_may_send_ipip = told->workloads_may_send_ipip,
 		.workloads_may_spoof = told->workloads_may_spoof,
+		.cut_denied = told->cut_denied,
 		.flow_log = told->flow_log,
 		.vxlan_port = told->vxlan_port,
 		.ipip = told->ipip,
@@ -303,6 +304,8 @@ static int read_family(struct policy_iptables *self, unsigned int f, struct err 
 	for (unsigned int t = 0; t < IPT_TABLES_; t++)
 		chain_table_forget(self->tables[f][t]);
 	chain_tables_read(self->tables[f], IPT_TABLES_, buf_str(&text));
+	if (self->enforces && chain_table_is_open(self->tables[f][IPT_FILTER], "FORWARD"))
+		self->reopened = true;
 	return 0;
 }
 
@@ -382,9 +385,20 @@ static void render(struct policy_iptables *self)
 	self->dirty = false;
 }
 
+/* What was wrong in the kernel's and nobody told to change was changed by somebody else. */
+static void note_tampered(struct policy_iptables *self, bool was_stale)
+{
+	bool tampered = self->tampered || (was_stale && !self->told);
+
+	self->reopened = self->reopened || (tampered && self->changed);
+	self->tampered = false;
+	self->told = false;
+}
+
 static int apply(void *ctx, struct err *err)
 {
 	struct policy_iptables *self = ctx;
+	bool was_stale = self->stale && self->watched;
 	int r = 0;
 
 	self->changed = false;
@@ -408,6 +422,7 @@ static int apply(void *ctx, struct err *err)
 	/* What is not told yet may still speak of them. */
 	if (self->enforces && self->nat.told)
 		r = ip_sets_shrink(self->sets, self->nl, &self->changed, err);
+	note_tampered(self, was_stale);
 	return r;
 }
 
@@ -438,6 +453,7 @@ static bool check(void *ctx)
 	if (!self->watched || !table_watch_look(self->watch))
 		return false;
 	self->stale = true;
+	self->tampered = true;
 	return true;
 }
 
@@ -452,6 +468,8 @@ static const struct policy_driver_ops ops = {
 	.changed = has_changed,
 	.invalidate = invalidate,
 	.take_gone = take_gone,
+	.take_cut = ipt_take_cut,
+	.judge = ipt_judge,
 	.fd = no_fd,
 	.check = check,
 };

@@ -300,6 +300,100 @@ int conntrack_cut(struct nl *netfilter, uint8_t family,
 	return r;
 }
 
+/* --- Listing, and deleting later ---------------------------------------------------------- */
+
+struct lister {
+	struct conntrack_list *list;
+	size_t n_before;
+	uint8_t family;
+	bool (*is_wanted)(const struct conntrack_entry *entry, void *ctx);
+	void *ctx;
+};
+
+void conntrack_list_clear(struct conntrack_list *list)
+{
+	free(list->v);
+	*list = (struct conntrack_list){.v = NULL};
+}
+
+static void list_restart(void *ctx)
+{
+	struct lister *lister = ctx;
+
+	lister->list->n = lister->n_before;
+}
+
+static int list_message(const struct nlmsghdr *message, void *ctx)
+{
+	struct lister *lister = ctx;
+	const struct nlattr *tb[CT_ATTRS];
+	struct conntrack_item item = {.family = lister->family};
+	int r = nl_parse(message, sizeof(struct nfgenmsg), ct_policy, CT_ATTRS, tb);
+
+	if (r == 0)
+		r = read_entry(tb, &item.entry);
+	if (r < 0 || mnl_attr_get_payload_len(tb[CTA_TUPLE_ORIG]) > CONNTRACK_TUPLE_MAX ||
+	    !lister->is_wanted(&item.entry, lister->ctx))
+		return r;
+	if (lister->list->n >= CONNTRACK_LIST_MAX)
+		return -E2BIG;
+	item.tuple_size = (uint8_t)mnl_attr_get_payload_len(tb[CTA_TUPLE_ORIG]);
+	memcpy(item.tuple, mnl_attr_get_payload(tb[CTA_TUPLE_ORIG]), item.tuple_size);
+	item.id = tb[CTA_ID] ? mnl_attr_get_u32(tb[CTA_ID]) : 0;
+	item.has_zone = tb[CTA_ZONE] != NULL;
+	item.zone = tb[CTA_ZONE] ? mnl_attr_get_u16(tb[CTA_ZONE]) : 0;
+	*ARRAY_ADD(lister->list->v, lister->list->n) = item;
+	return 0;
+}
+
+int conntrack_list_add(struct conntrack_list *list, struct nl *netfilter, uint8_t family,
+		       bool (*is_wanted)(const struct conntrack_entry *entry, void *ctx), void *ctx,
+		       struct err *err)
+{
+	struct lister lister = {.list = list,
+				.n_before = list->n,
+				.family = family,
+				.is_wanted = is_wanted,
+				.ctx = ctx};
+	struct nl_visitor visitor = {
+		.restart = list_restart, .message = list_message, .ctx = &lister};
+	struct nfgenmsg header = {.nfgen_family = family, .version = NFNETLINK_V0};
+	struct nl_request request;
+	struct nl_answer answer;
+	struct nlmsghdr *message = nl_request_init(&request, CT_TYPE(IPCTNL_MSG_CT_GET), NLM_F_DUMP,
+						   &header, sizeof(header));
+	int r = nl_query(netfilter, message, &visitor, &answer, err);
+
+	return r == 0 && answer.errnum ? nl_refused(err, &answer, "list connections") : r;
+}
+
+static void add_item(struct nl_batch *batch, const struct conntrack_item *item)
+{
+	struct nfgenmsg header = {.nfgen_family = item->family, .version = NFNETLINK_V0};
+	struct nlmsghdr *request =
+		nl_batch_add(batch, CT_TYPE(IPCTNL_MSG_CT_DELETE), 0, &header, sizeof(header));
+
+	mnl_attr_put(request, CTA_TUPLE_ORIG | NLA_F_NESTED, item->tuple_size, item->tuple);
+	mnl_attr_put_u32(request, CTA_ID, item->id);
+	if (item->has_zone)
+		mnl_attr_put_u16(request, CTA_ZONE, item->zone);
+}
+
+int conntrack_list_delete(const struct conntrack_list *list, struct nl *netfilter, size_t *ret_n,
+			  struct err *err)
+{
+	_cleanup_(nl_batch_freep) struct nl_batch *batch = nl_batch_new();
+	int r;
+
+	*ret_n = 0;
+	for (size_t i = 0; i < list->n; i++)
+		add_item(batch, &list->v[i]);
+	r = list->n ? nl_batch_send(netfilter, batch, err) : 0;
+	for (size_t i = 0; r == 0 && i < list->n; i++)
+		*ret_n += nl_batch_errnum(batch, i) == 0;
+	return r;
+}
+
 /* --- Many addresses ----------------------------------------------------------------------- */
 
 #define FLUSH_TOGETHER 3

@@ -26,7 +26,7 @@ static const char *const chain_prefixes[2][POLICY_WAYS_] = {
 	{[POLICY_WAY_INGRESS] = "cali-pri-", [POLICY_WAY_EGRESS] = "cali-pro-"},
 };
 
-struct table_policy *table_policy_find(struct policy_table *table, const char *key)
+struct table_policy *table_policy_find(const struct policy_table *table, const char *key)
 {
 	struct table_policy *policy;
 

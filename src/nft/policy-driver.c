@@ -44,6 +44,16 @@ static size_t take_gone(void *self, struct ip_addr **ret)
 	return policy_table_take_gone(self, ret);
 }
 
+static bool take_cut(void *self)
+{
+	return policy_table_take_cut(self);
+}
+
+static void judge(const void *self, const struct packet *packets, size_t n, bool *denied)
+{
+	policy_table_judge(self, packets, n, denied);
+}
+
 static int fd(const void *self)
 {
 	return policy_table_fd(self);
@@ -64,6 +74,8 @@ static const struct policy_driver_ops ops = {
 	.changed = changed,
 	.invalidate = invalidate,
 	.take_gone = take_gone,
+	.take_cut = take_cut,
+	.judge = judge,
 	.fd = fd,
 	.check = check,
 };

@@ -49,7 +49,7 @@ struct table_set *table_set_get(struct policy_table *table, const struct policy_
 /* Its set in the kernel; one reference is given. */
 struct nft_set *table_set_ref(struct policy_table *table, unsigned int f,
 			      const struct policy_set_id *id, enum policy_set_type type);
-struct table_set *table_set_find(struct policy_table *table, const char *id);
+struct table_set *table_set_find(const struct policy_table *table, const char *id);
 /* 0, or TABLE_SET_E_RENAMED: rules that speak of it have to be made anew. */
 enum table_set_outcome { TABLE_SET_E_RENAMED = 1 };
 bool table_set_has_addr(const struct table_set *set, const struct ip_addr *addr);
@@ -86,7 +86,7 @@ struct table_policy {
 	UT_hash_handle hh;
 };
 
-struct table_policy *table_policy_find(struct policy_table *table, const char *key);
+struct table_policy *table_policy_find(const struct policy_table *table, const char *key);
 /* True: endpoints that speak of it have to be made anew. */
 bool table_policy_put(struct policy_table *table, const struct compiled_policy *told);
 void table_policy_remove(struct policy_table *table, const char *key);
@@ -170,8 +170,6 @@ void table_base_deinit(struct policy_table *table);
 
 /* The address may have no pod any more, for policy_table_take_gone(). */
 void table_flush_later(struct policy_table *table, const struct ip_addr *addr);
-/* After a commit. */
-MUST_CHECK int table_cut(struct policy_table *table, struct err *err);
 void table_cut_deinit(struct policy_table *table);
 
 /* --- nat-chain.c --- */
@@ -202,7 +200,6 @@ struct table_config {
 struct policy_table {
 	struct nl *nl;
 	struct nl *events;
-	struct nl *route;
 	bool enforces; /* it was told something */
 	bool base_dirty;
 	bool has_hosts; /* host endpoints are in force */
@@ -222,8 +219,8 @@ struct policy_table {
 	bool changed;
 	struct ip_addr *flush; /* addresses whose connections are to go */
 	size_t n_flush;
-	bool cut;      /* what was told since the last cut may deny connections there are */
+	bool cut;      /* what was told since the last look may deny connections there are */
 	bool tampered; /* somebody changed the table since the last commit */
-	bool reopened; /* there was a time without rules since the last cut */
+	bool reopened; /* there was a time without rules since the last look */
 	struct nft_builder *builder;
 };

@@ -113,7 +113,7 @@ struct nft_set *content_set_of_ports(struct nft_ruleset *ruleset, const struct p
 
 /* --- Policy sets -------------------------------------------------------------------------- */
 
-struct table_set *table_set_find(struct policy_table *table, const char *id)
+struct table_set *table_set_find(const struct policy_table *table, const char *id)
 {
 	struct table_set *set;
 

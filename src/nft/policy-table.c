@@ -35,8 +35,6 @@ int policy_table_open(int netns_fd, struct policy_table **ret, struct err *err)
 	if (r == 0)
 		r = nl_open(NETLINK_NETFILTER, netns_fd, &table->events, err);
 	if (r == 0)
-		r = nl_open(NETLINK_ROUTE, netns_fd, &table->route, err);
-	if (r == 0)
 		r = nl_join(table->events, NFNLGRP_NFTABLES, err);
 	if (r < 0)
 		return r;
@@ -92,7 +90,6 @@ struct policy_table *policy_table_close(struct policy_table *table)
 	config_deinit(&table->config);
 	nl_close(table->nl);
 	nl_close(table->events);
-	nl_close(table->route);
 	table_cut_deinit(table);
 	free(table->builder);
 	free(table);
@@ -174,7 +171,7 @@ static void look_for_hosts(struct policy_table *table)
 void policy_table_update(struct policy_table *table, const struct policy_update *update)
 {
 	start_enforcing(table);
-	table->cut = true;
+	table->cut = table->cut || !policy_update_is_empty(update);
 	take_sets(table, update);
 	for (size_t i = 0; i < update->n_policies; i++)
 		if (table_policy_put(table, update->policies[i]))
@@ -259,7 +256,7 @@ int policy_table_apply(struct policy_table *table, struct err *err)
 			failed = err_set(err, r, "IPv%u: %s", ip_version(family_of(f)), reason.msg);
 	}
 	table->tampered = table->tampered && failed;
-	return failed ? failed : table_cut(table, err);
+	return failed;
 }
 
 bool policy_table_changed(const struct policy_table *table)

@@ -44,6 +44,11 @@ void policy_table_invalidate(struct policy_table *table);
  */
 size_t policy_table_take_gone(struct policy_table *table, struct ip_addr **ret);
 
+/* As policy_driver_ops's take_cut and judge. */
+bool policy_table_take_cut(struct policy_table *table);
+void policy_table_judge(const struct policy_table *table, const struct packet *packets, size_t n,
+			bool *denied);
+
 /* Readable when the kernel announces a change of a ruleset. */
 int policy_table_fd(const struct policy_table *table);
 /* Drains the announcements. True: ours may have been changed by someone else: invalidated. */

@@ -24,6 +24,7 @@
 #include "netlink/conntrack.h"
 #include "netlink/netns.h"
 #include "netlink/test-lab.h"
+#include "nft/test-policy-cut.h"
 #include "nft/test-policy-table.h"
 
 /* --- The lab ------------------------------------------------------------------------------ */
@@ -412,6 +413,9 @@ static void tell_cut(struct lab *lab, const struct world *world, bool cut)
 	policy_table_configure(lab->table, &config);
 	policy_table_update(lab->table, &world->update);
 	apply(lab);
+	if (policy_table_take_cut(lab->table))
+		test_cut_denied(lab->table);
+	assert_false(policy_table_take_cut(lab->table));
 }
 
 static void test_cut(void **state)

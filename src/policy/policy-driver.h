@@ -8,6 +8,8 @@
 
 #include "policy/policy-update.h"
 
+struct packet;
+
 struct nat_pool {
 	struct cidr cidr;
 	bool masquerade;
@@ -51,6 +53,14 @@ struct policy_driver_ops {
 	 * which is left to the caller as it takes time. free() *ret.
 	 */
 	size_t (*take_gone)(void *self, struct ip_addr **ret);
+	/*
+	 * Are connections there are to be judged anew? Either they may be older than a policy that
+	 * denies them, and that is to end them; or there was a time without rules, of ours or any.
+	 * Said once, after an apply.
+	 */
+	bool (*take_cut)(void *self);
+	/* Would what was told let this packet begin a connection of a pod here? */
+	void (*judge)(const void *self, const struct packet *packets, size_t n, bool *denied);
 	/* Readable when the kernel announces a change. -1: it announces none. */
 	int (*fd)(const void *self);
 	/* Drains the announcements; without any, looks. True: ours may have been changed by someone else. */

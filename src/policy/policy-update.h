@@ -80,6 +80,12 @@ struct policy_update {
 	size_t n_endpoints_gone;
 };
 
+static inline bool policy_update_is_empty(const struct policy_update *update)
+{
+	return !update->n_sets && !update->n_sets_gone && !update->n_policies &&
+	       !update->n_policies_gone && !update->n_endpoints && !update->n_endpoints_gone;
+}
+
 /* What the host as a whole does, from FelixConfiguration. */
 enum endpoint_to_host {
 	ENDPOINT_TO_HOST_DROP,

@@ -14,6 +14,12 @@ DENIED_PPS = 5000
 ALLOWED_PPS = 1000
 SECONDS = 200  # longer than any test; flows are ended by finish()
 FAMILIES = (4, 6)
+# What carries policy.
+DATAPLANES = {
+    "nftables": {},
+    "iptables-legacy": {"FELIX_NFTABLESMODE": "Disabled", "FELIX_IPTABLESBACKEND": "Legacy"},
+    "iptables-nft": {"FELIX_NFTABLESMODE": "Disabled", "FELIX_IPTABLESBACKEND": "NFT"},
+}
 
 
 def network_policy(namespace, name, **spec):
@@ -52,11 +58,18 @@ def listing(node):
     return node.ns.output([NFT, "list", "ruleset"])
 
 
+def iptables_listing(node):
+    """What iptables-legacy has of a node."""
+    return "".join(node.ns.output([f"/usr/sbin/{program}"])
+                   for program in ("iptables-legacy-save", "ip6tables-legacy-save"))
+
+
 class Shop:
     """On the first node: a shop, a friend of it, another friend, a stranger."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, rules=listing):
         self.lab = lab
+        self._rules = rules
         self.node = lab.nodes[0]
         lab.apply(pool("six", "fd00:65::/48", blockSize=122))
         lab.open_namespace("friends", {"friend": "yes"})
@@ -72,14 +85,15 @@ class Shop:
         """All that was written so far is in the kernel."""
         self._port += 1
         self.lab.apply(guard(self._port))
-        wait_for(lambda: str(self._port) in listing(self.node), 10, "a policy is in the kernel")
+        wait_for(lambda: str(self._port) in self._rules(self.node), 10, "a policy is in the kernel")
 
 
 @contextlib.contextmanager
 def shop(n_nodes=1, **environment):
     """A cluster with a shop."""
     with vxlan_cluster(n_nodes, IP6="autodetect", **environment) as lab:
-        place = Shop(lab)
+        legacy = environment.get("FELIX_IPTABLESBACKEND") == "Legacy"
+        place = Shop(lab, iptables_listing if legacy else listing)
         place.settle()
         yield place
 

@@ -5,11 +5,12 @@ import contextlib
 import ipaddress
 import pathlib
 import socket
+import time
 
 import pytest
 
 from lab import wait_for
-from policed import FAMILIES, address, namespace, shop
+from policed import DATAPLANES, FAMILIES, address, namespace, shop
 
 PORT = 7100
 
@@ -46,9 +47,10 @@ def _entries(node):
     return node.ns.run(table.read_text, "ascii").splitlines()
 
 
-@pytest.mark.parametrize("option", ["off", "on"])
-def test_connections_of_before(clean_machine, option):
-    with shop(KORAT_CUT_DENIED=option) as place:
+@pytest.mark.parametrize("option, dataplane", [
+    ("off", "nftables"), ("on", "nftables"), ("on", "iptables-legacy"), ("on", "iptables-nft")])
+def test_connections_of_before(clean_machine, option, dataplane):
+    with shop(KORAT_CUT_DENIED=option, **DATAPLANES[dataplane]) as place:
         with contextlib.ExitStack() as stack:
             connections = {}
             for family in FAMILIES:
@@ -59,12 +61,38 @@ def test_connections_of_before(clean_machine, option):
             assert all(one.talks(5) for one in connections.values())
             place.lab.apply(namespace("friends", friend="no"))
             place.settle()
+            if option == "on":
+                for family in FAMILIES:
+                    wait_for(lambda family=family: not connections["friend", family].talks(0.2), 5,
+                             f"what is denied is cut, IPv{family}")
+            else:
+                time.sleep(1)
             for (name, family), connection in connections.items():
                 expected = name == "other" or option == "off"
                 assert connection.talks(5 if expected else 1) == expected, (name, family)
             # Nor does a new one begin.
             with pytest.raises(OSError):
                 Connection(place.friend, place.shop, 4)
+
+
+@pytest.mark.parametrize("dataplane", ["iptables-legacy", "iptables-nft"])
+def test_what_began_without_rules_ends(clean_machine, dataplane):
+    """The same by nftables is in test_policy_window.py, whose windows are shorter."""
+    with shop(**DATAPLANES[dataplane]) as place, contextlib.ExitStack() as stack:
+        good = Connection(place.friend, place.shop, 4)
+        stack.callback(good.close)
+        with pytest.raises(OSError):
+            Connection(place.stranger, place.shop, 4)
+        for program in ("iptables", "ip6tables"):
+            backend = dataplane.split("-")[1]
+            place.node.ns.output([f"/usr/sbin/{program}-{backend}", "-F"])
+        bad = Connection(place.stranger, place.shop, 4)
+        stack.callback(bad.close)
+        assert bad.talks()
+        wait_for(lambda: not bad.talks(0.2), 5, "what began meanwhile ends")
+        with pytest.raises(OSError):
+            Connection(place.stranger, place.shop, 4)
+        assert good.talks()
 
 
 def test_nothing_is_left_of_a_deleted_pod(clean_machine):

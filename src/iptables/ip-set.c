@@ -266,10 +266,12 @@ struct reader {
 };
 
 static const uint8_t set_policy[IPSET_ATTR_CMD_MAX + 1] = {
-	[IPSET_ATTR_SETNAME] = NL_ATTR_STRING,
-	[IPSET_ATTR_TYPENAME] = NL_ATTR_STRING,
-	[IPSET_ATTR_FAMILY] = NL_ATTR_U8,
-	[IPSET_ATTR_ADT] = NL_ATTR_NESTED,
+	[IPSET_ATTR_SETNAME] = NL_ATTR_STRING, [IPSET_ATTR_TYPENAME] = NL_ATTR_STRING,
+	[IPSET_ATTR_FAMILY] = NL_ATTR_U8,      [IPSET_ATTR_ADT] = NL_ATTR_NESTED,
+	[IPSET_ATTR_DATA] = NL_ATTR_NESTED,
+};
+static const uint8_t header_policy[IPSET_ATTR_CREATE_MAX + 1] = {
+	[IPSET_ATTR_ELEMENTS] = NL_ATTR_U32,
 };
 static const uint8_t member_policy[IPSET_ATTR_IFACE + 1] = {
 	[IPSET_ATTR_IP] = NL_ATTR_NESTED,    [IPSET_ATTR_CIDR] = NL_ATTR_U8,
@@ -402,7 +404,8 @@ static void forget_members(void *ctx)
 	}
 }
 
-static int list(struct nl *nl, const char *name, const struct nl_visitor *visitor, struct err *err)
+static int list(struct nl *nl, const char *name, uint32_t flag, const struct nl_visitor *visitor,
+		struct err *err)
 {
 	struct nfgenmsg header = {.version = NFNETLINK_V0};
 	struct nl_request request;
@@ -415,8 +418,7 @@ static int list(struct nl *nl, const char *name, const struct nl_visitor *visito
 	if (name)
 		mnl_attr_put_strz(message, IPSET_ATTR_SETNAME, name);
 	else
-		mnl_attr_put_u32(message, IPSET_ATTR_FLAGS | NLA_F_NET_BYTEORDER,
-				 htonl(IPSET_FLAG_LIST_SETNAME));
+		mnl_attr_put_u32(message, IPSET_ATTR_FLAGS | NLA_F_NET_BYTEORDER, htonl(flag));
 	r = nl_query(nl, message, visitor, &answer, err);
 	if (r < 0)
 		return err_prefix(err, r, "list IP sets");
@@ -431,7 +433,7 @@ int ip_sets_read(struct ip_sets *sets, struct nl *nl, struct err *err)
 	struct nl_visitor names = {.restart = forget_names, .message = see_name, .ctx = &reader};
 	struct nl_visitor members = {.restart = forget_members, .message = see_set, .ctx = &reader};
 	struct ip_set *next;
-	int r = list(nl, NULL, &names, err);
+	int r = list(nl, NULL, IPSET_FLAG_LIST_SETNAME, &names, err);
 
 	if (r == 0)
 		HASH_ITER(hh, sets->v, reader.set, next)
@@ -442,10 +444,61 @@ int ip_sets_read(struct ip_sets *sets, struct nl *nl, struct err *err)
 	for (size_t i = 0; r == 0 && i < reader.n; i++) {
 		reader.set = get_set(sets, reader.names[i]);
 		reader.set->differs = true;
-		r = list(nl, reader.names[i], &members, err);
+		r = list(nl, reader.names[i], 0, &members, err);
 	}
 	free(reader.names);
 	return r;
+}
+
+struct counter {
+	const struct ip_sets *sets;
+	size_t n_right;
+};
+
+static void forget_counts(void *ctx)
+{
+	struct counter *counter = ctx;
+
+	counter->n_right = 0;
+}
+
+/* What was sent has no member but those that are wanted and there. */
+static bool is_sent(const struct ip_set *set)
+{
+	return set->wanted && set->there && !set->differs;
+}
+
+static int see_count(const struct nlmsghdr *message, void *ctx)
+{
+	struct counter *counter = ctx;
+	const struct nlattr *tb[IPSET_ATTR_CMD_MAX + 1];
+	const struct nlattr *header[IPSET_ATTR_CREATE_MAX + 1];
+	const struct ip_set *set;
+	int r = nl_parse(message, sizeof(struct nfgenmsg), set_policy, ARRAY_SIZE(tb), tb);
+
+	if (r < 0 || !tb[IPSET_ATTR_SETNAME] || !tb[IPSET_ATTR_DATA])
+		return r;
+	set = find_set(counter->sets, mnl_attr_get_str(tb[IPSET_ATTR_SETNAME]));
+	if (!set || !is_sent(set))
+		return 0;
+	r = nl_parse_nested(tb[IPSET_ATTR_DATA], header_policy, ARRAY_SIZE(header), header);
+	if (r == 0 && header[IPSET_ATTR_ELEMENTS] &&
+	    ntohl(mnl_attr_get_u32(header[IPSET_ATTR_ELEMENTS])) == HASH_COUNT(set->members))
+		counter->n_right++;
+	return r;
+}
+
+bool ip_sets_differ(const struct ip_sets *sets, struct nl *nl)
+{
+	struct counter counter = {.sets = sets};
+	struct nl_visitor visitor = {
+		.restart = forget_counts, .message = see_count, .ctx = &counter};
+	const struct ip_set *set;
+	size_t n = 0;
+
+	for (set = sets->v; set; set = set->hh.next)
+		n += is_sent(set);
+	return list(nl, NULL, IPSET_FLAG_LIST_HEADER, &visitor, NULL) < 0 || counter.n_right != n;
 }
 
 bool ip_sets_are_there(const struct ip_sets *sets)

@@ -52,6 +52,11 @@ void ip_sets_clear(struct ip_sets *sets, const char *name);
 
 /* Reads back what is there of ours. */
 MUST_CHECK int ip_sets_read(struct ip_sets *sets, struct nl *nl, struct err *err);
+/*
+ * Has one of those that were sent another number of members than it should, or is it not there? True
+ * if that can't be said, too. The kernel announces no change; it tells the numbers without the members.
+ */
+bool ip_sets_differ(const struct ip_sets *sets, struct nl *nl);
 bool ip_sets_are_there(const struct ip_sets *sets);
 /* Makes what is wanted and not there. '*changed' is set where something was. */
 MUST_CHECK int ip_sets_fill(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err);

@@ -450,7 +450,8 @@ static bool check(void *ctx)
 {
 	struct policy_iptables *self = ctx;
 
-	if (!self->watched || !table_watch_look(self->watch))
+	if (!self->watched ||
+	    (!table_watch_look(self->watch) && !ip_sets_differ(self->sets, self->nl)))
 		return false;
 	self->stale = true;
 	self->tampered = true;

@@ -8,6 +8,7 @@
 
 #include "iptables/policy-iptables.h"
 
+#include <linux/netlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "iptables/ip-set.h"
 #include "netlink/test-lab.h"
 
 #define SAVE   "iptables-legacy-save | sed 's/\\[[0-9:]*\\]//;/^#/d'"
@@ -181,6 +183,32 @@ static void a_flush_is_seen(void **state)
 	driver = policy_driver_close(driver);
 }
 
+static void a_changed_set_is_seen(void **state)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct ip_set_member member = {.net = net("192.0.2.77/32")};
+	struct ip_sets *others = ip_sets_new();
+	struct told told;
+	struct policy_driver driver = started(&told);
+	bool changed = false;
+
+	(void)state;
+	assert_true(apply(&driver));
+	assert_false(driver.ops->check(driver.self));
+	assert_int_equal(nl_open(NETLINK_NETFILTER, -1, &nl, NULL), 0);
+	assert_int_equal(ip_sets_read(others, nl, NULL), 0);
+	ip_sets_hold(others, "cali40s:abc", IP_SET_NET, AF_INET);
+	ip_sets_add(others, "cali40s:abc", &member);
+	assert_int_equal(ip_sets_fill(others, nl, &changed, NULL), 0);
+	assert_true(changed);
+	assert_true(driver.ops->check(driver.self));
+	assert_true(apply(&driver));
+	assert_true(driver.ops->take_cut(driver.self));
+	assert_false(driver.ops->check(driver.self));
+	(void)ip_sets_free(others);
+	driver = policy_driver_close(driver);
+}
+
 static void writes_calicos_chains(void **state)
 {
 	struct told told;
@@ -335,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(writes_calicos_chains, teardown),
 		cmocka_unit_test_teardown(a_flush_is_seen, teardown),
+		cmocka_unit_test_teardown(a_changed_set_is_seen, teardown),
 		cmocka_unit_test_teardown(second_start_changes_nothing, teardown),
 		cmocka_unit_test_teardown(others_rules_stay, teardown),
 		cmocka_unit_test_teardown(what_is_changed_is_put_right, teardown),

@@ -11,6 +11,7 @@
 #include "agent/endpoint.h"
 #include "agent/flow-log.h"
 #include "agent/health-server.h"
+#include "agent/last-good.h"
 #include "agent/link-remover.h"
 #include "agent/metrics.h"
 #include "agent/object-cache.h"
@@ -43,6 +44,7 @@ struct agent {
 	struct tunnel_address_task *tunnel_task;
 	struct node_address_task *address_task;
 	struct outage *outage;
+	struct last_good *last_good;
 	struct node_status_reporter *status_reporter;
 	sd_event_source *replay_timer; /* DELs that korat-cni queued */
 
@@ -92,6 +94,26 @@ void pod_call_handle(struct cni_call *call, const struct cni_request *request, i
 MUST_CHECK int datastore_sync_new(struct agent *agent, struct datastore_sync **ret,
 				  struct err *err);
 struct datastore_sync *datastore_sync_free(struct datastore_sync *sync);
+
+/* Into both graphs. -EINVAL: it can't be understood; what was there before stays. */
+MUST_CHECK int agent_put_object(struct agent *agent, const struct object *object, struct err *err);
+/* Kinds that live in the graphs or the endpoint table are not cached. */
+bool agent_caches(enum kind kind);
+
+/* good-version.c */
+
+enum good_version {
+	GOOD_VERSION_NONE,     /* nothing of the object is in force */
+	GOOD_VERSION_IN_FORCE, /* the last good one */
+	GOOD_VERSION_CLOSED,   /* there is none: it denies whatever it may select */
+};
+/*
+ * The object can't be understood, for the reason 'why', and nothing of it is in force: puts in its
+ * place what there is, and says so. 'bad': the object, where it could be read. 'is_new': it was not
+ * there before, so nothing that it closed can be opened.
+ */
+enum good_version good_version_recall(struct agent *agent, const struct store_object *stored,
+				      const struct object *bad, bool is_new, const char *why);
 
 /* A call is done with the endpoint: what the datastore said of it meanwhile is taken in. */
 void agent_endpoint_idle(struct agent *agent, struct endpoint *endpoint);

@@ -204,6 +204,7 @@ static void write_metrics(void *ctx, struct buf *out)
 	_cleanup_free_ const struct node **nodes = NULL;
 	struct dataplane_stats stats;
 	struct policy_enforcer_stats policy;
+	struct last_good_stats good;
 	struct outage_stats outage;
 	struct flow_log_stats flows;
 	size_t n;
@@ -231,6 +232,8 @@ static void write_metrics(void *ctx, struct buf *out)
 	metrics->datastore_away = outage.on;
 	metrics->n_reserve = outage.n_free;
 	metrics->n_unwritten = outage.n_changes;
+	last_good_get_stats(agent->last_good, &good);
+	metrics->n_unsaved_good = good.n_unsaved;
 	policy_enforcer_get_stats(agent->policy, &policy);
 	metrics->n_policy_problems = policy.n_problems;
 	if (agent->bird) {
@@ -473,6 +476,8 @@ static int start_parts(struct agent *agent, struct err *err)
 	if (r == 0)
 		r = outage_new(agent, &agent->outage, err);
 	if (r == 0)
+		r = last_good_new(agent->event, agent->args.state_dir, &agent->last_good, err);
+	if (r == 0)
 		r = node_address_task_new(agent, &agent->address_task, err);
 	if (r == 0)
 		r = cni_server_new(agent->event, socket_path, pod_call_handle, agent, &agent->cni,
@@ -536,6 +541,7 @@ static void agent_deinit(struct agent *agent)
 	agent->tunnel_task = tunnel_address_task_free(agent->tunnel_task);
 	agent->address_task = node_address_task_free(agent->address_task);
 	agent->outage = outage_free(agent->outage);
+	agent->last_good = last_good_free(agent->last_good);
 	agent->status_reporter = node_status_reporter_free(agent->status_reporter);
 	agent->cni = cni_server_free(agent->cni);
 	agent->health = health_server_free(agent->health);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "agent/cluster-guid.h"
+#include "agent/last-good.h"
 #include "agent/privileges.h"
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -240,10 +241,12 @@ static void remove_iptables(struct cleanup *cleanup)
 
 /* --- Files ----------------------------------------------------------------------------------- */
 
-/* What binds this node to its cluster: its name, and addresses in reserve that are that one's. */
+/* What binds this node to its cluster: its name, addresses in reserve and objects of that one. */
 static void remove_files(struct cleanup *cleanup)
 {
-	static const char *const names[] = {CLUSTER_GUID_FILE, "korat-reserve.json"};
+	static const char *const names[] = {CLUSTER_GUID_FILE,	   "korat-reserve.json",
+					    LAST_GOOD_FILE,	   LAST_GOOD_FILE "-wal",
+					    LAST_GOOD_FILE "-shm", LAST_GOOD_FILE ".damaged"};
 	struct err err = ERR_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -3,7 +3,7 @@
 /*
  * From the datastore's watch into the agent: each event goes to the graph, the endpoints or the
  * cache. An object that can't be understood is reported once per write and changes nothing: the
- * last good version stays in force.
+ * last good version stays in force, that of a former agent too (last-good.h).
  *
  * After a resync the snapshot tells what is there; what was known before and is not in it is
  * removed when the snapshot is complete. So every object that was taken in is remembered by key
@@ -34,6 +34,8 @@ struct known_object {
 	size_t name_at;
 	uint64_t snapshot;
 	bool unreadable;
+	bool without; /* and no good version of it is known */
+	enum good_version in_force;
 	UT_hash_handle hh;
 };
 
@@ -46,6 +48,7 @@ struct datastore_sync {
 	char *own_prefix; /* of the names of this node's endpoints */
 	struct known_object *known;
 	uint64_t snapshot;
+	bool complete; /* the snapshot is: what comes now is a change */
 };
 
 /* --- What is known ----------------------------------------------------------------------------- */
@@ -78,17 +81,21 @@ static struct known_object *remember(struct datastore_sync *sync, const struct s
 	return known;
 }
 
-static void note_readable(struct datastore_sync *sync, struct known_object *known, bool readable)
+/* Counts what is wrong. */
+static void note_state(struct datastore_sync *sync, struct known_object *known, bool readable)
 {
-	if (known->unreadable == !readable)
-		return;
+	struct metrics *metrics = &sync->agent->metrics;
+	bool without = !readable && known->in_force != GOOD_VERSION_IN_FORCE;
+
+	metrics->n_unreadable += (uint64_t)!readable - (uint64_t)known->unreadable;
+	metrics->n_without_good += (uint64_t)without - (uint64_t)known->without;
 	known->unreadable = !readable;
-	sync->agent->metrics.n_unreadable += readable ? -1 : 1;
+	known->without = without;
 }
 
 static void forget(struct datastore_sync *sync, struct known_object *known)
 {
-	note_readable(sync, known, /* readable= */ true);
+	note_state(sync, known, /* readable= */ true);
 	HASH_DEL(sync->known, known);
 	free(known->key);
 	free(known);
@@ -205,12 +212,39 @@ void agent_endpoint_idle(struct agent *agent, struct endpoint *endpoint)
 	policy_enforcer_schedule(agent->policy);
 }
 
-/* Kinds that live in the graphs or the endpoint table are not cached. */
-static bool is_cached(enum kind kind)
+bool agent_caches(enum kind kind)
 {
 	return kind == KIND_BGP_CONFIGURATION || kind == KIND_BGP_PEER || kind == KIND_BGP_FILTER ||
 	       kind == KIND_FELIX_CONFIGURATION || kind == KIND_CLUSTER_INFORMATION ||
 	       kind == KIND_CALICO_NODE_STATUS;
+}
+
+int agent_put_object(struct agent *agent, const struct object *object, struct err *err)
+{
+	int r = calc_put(agent->calc, object, err);
+
+	return r == 0 ? policy_enforcer_put(agent->policy, object, err) : r;
+}
+
+/* The version before stays in force; where this agent knows none, a former one may have. */
+static void keep_good(struct datastore_sync *sync, struct known_object *known,
+		      const struct store_object *stored, const struct object *bad,
+		      const struct err *err)
+{
+	struct agent *agent = sync->agent;
+
+	if (known->in_force == GOOD_VERSION_NONE) {
+		known->in_force = good_version_recall(agent, stored, bad, sync->complete, err->msg);
+		return;
+	}
+	last_good_secure(agent->last_good, stored);
+	log_error(
+		known->in_force == GOOD_VERSION_CLOSED
+			? "a policy in the datastore still can't be understood; it denies whatever "
+			  "it may select"
+			: "an object in the datastore can't be understood; its last good version "
+			  "stays in force",
+		"name", stored->name, "error", err->msg);
 }
 
 static void take_in(struct datastore_sync *sync, struct known_object *known,
@@ -221,35 +255,35 @@ static void take_in(struct datastore_sync *sync, struct known_object *known,
 	struct err err = ERR_INIT;
 	int r = store_object_read(stored, &object, &err);
 
-	if (r == 0 && stored->kind == KIND_WORKLOAD_ENDPOINT) {
-		r = put_endpoint(agent, is_own_endpoint(sync, stored->name), object,
-				 stored->revision, &err);
-	} else if (r == 0) {
-		r = calc_put(agent->calc, object, &err);
-		if (r == 0)
-			r = policy_enforcer_put(agent->policy, object, &err);
-	}
-	note_readable(sync, known, r >= 0);
-	if (r < 0) {
-		log_error("an object in the datastore can't be understood; its last good version "
-			  "stays in force",
-			  "name", stored->name, "error", err.msg);
+	if (r == 0)
+		r = stored->kind == KIND_WORKLOAD_ENDPOINT
+			    ? put_endpoint(agent, is_own_endpoint(sync, stored->name), object,
+					   stored->revision, &err)
+			    : agent_put_object(agent, object, &err);
+	if (r < 0)
+		keep_good(sync, known, stored, object, &err);
+	else
+		known->in_force = GOOD_VERSION_IN_FORCE;
+	note_state(sync, known, r >= 0);
+	if (r < 0)
 		return;
-	}
-	if (is_cached(stored->kind))
+	last_good_put(agent->last_good, stored);
+	if (agent_caches(stored->kind))
 		agent_cache_put(agent, TAKE_PTR(object), stored->revision);
 }
 
-static void remove_object(struct agent *agent, enum kind kind, const char *namespace,
-			  const char *name, uint64_t revision)
+static void remove_object(struct agent *agent, const struct store_object *stored)
 {
+	enum kind kind = stored->kind;
+
+	last_good_remove(agent->last_good, stored);
 	if (kind == KIND_WORKLOAD_ENDPOINT) {
-		remove_endpoint(agent, namespace, name, revision);
-	} else if (is_cached(kind)) {
-		agent_cache_remove(agent, kind, name);
+		remove_endpoint(agent, stored->namespace, stored->name, stored->revision);
+	} else if (agent_caches(kind)) {
+		agent_cache_remove(agent, kind, stored->name);
 	} else {
-		calc_remove(agent->calc, kind, name);
-		policy_enforcer_remove(agent->policy, kind, namespace, name);
+		calc_remove(agent->calc, kind, stored->name);
+		policy_enforcer_remove(agent->policy, kind, stored->namespace, stored->name);
 	}
 }
 
@@ -267,9 +301,14 @@ static void sweep(struct datastore_sync *sync)
 			continue;
 		namespace = xstrndup(known->key + known->namespace_at,
 				     known->name_at - known->namespace_at - 1);
-		remove_object(sync->agent, known->kind, namespace, known->key + known->name_at, 0);
+		remove_object(sync->agent, &(struct store_object){
+						   .kind = known->kind,
+						   .namespace = namespace,
+						   .name = known->key + known->name_at,
+					   });
 		forget(sync, known);
 	}
+	last_good_sweep(sync->agent->last_good);
 }
 
 /*
@@ -314,8 +353,7 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 			return;
 		sync->agent->metrics.n_updates++;
 		forget(sync, known);
-		remove_object(sync->agent, stored->kind, stored->namespace, stored->name,
-			      stored->revision);
+		remove_object(sync->agent, stored);
 		return;
 	case STORE_EVENT_IN_SYNC:
 		why = why_unused(sync);
@@ -325,6 +363,7 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 					  "reason", why, "cluster", sync->agent->cluster_guid);
 			return;
 		}
+		sync->complete = true;
 		sweep(sync);
 		agent_objects_changed(sync->agent);
 		agent_in_sync(sync->agent);
@@ -333,6 +372,7 @@ static void take_event(struct datastore_sync *sync, const struct store_event *ev
 		log_warning_limited("the datastore's watch lost events; reading everything again");
 		sync->agent->metrics.n_resyncs++;
 		sync->snapshot++;
+		sync->complete = false;
 		return;
 	}
 }
@@ -393,6 +433,7 @@ static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	sync->snapshot++;
+	sync->complete = false;
 	sync->agent->metrics.n_resyncs++;
 	if (start_watch(sync, &err) < 0)
 		reopen_later(sync, &err);

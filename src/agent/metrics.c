@@ -202,6 +202,12 @@ static const struct {
 	 "Objects in the datastore that can't be understood; of each, the last good version is in "
 	 "force.",
 	 AT(n_unreadable)},
+	{"korat_objects_without_good_version", "gauge",
+	 "Those of them of which this node knows no good version: nothing of a new one is in force, "
+	 "a policy that was there before this agent denies whatever it may select.",
+	 AT(n_without_good)},
+	{"korat_unsaved_good_versions", "gauge",
+	 "Good versions of objects that are not on this node's disk yet.", AT(n_unsaved_good)},
 	{"korat_bird_reloads_total", "counter", "Configurations handed to BIRD.",
 	 AT(n_bird_reloads)},
 	{"korat_bgp_peers", "gauge", "BGP sessions of this node by state.", 0, write_bgp_peers},
@@ -244,7 +250,7 @@ void metrics_write_reference(struct buf *out)
 	buf_adds(
 		out,
 		"\nWhat to be woken for: `felix_resync_state < 3`, `korat_datastore_away == 1` for "
-		"minutes, `korat_policy_problems` and\n`korat_unreadable_objects` above 0, a growing\n`felix_int_dataplane_failures`, "
+		"minutes, `korat_policy_problems` and\n`korat_unreadable_objects` above 0, above all `korat_objects_without_good_version`; a growing\n`felix_int_dataplane_failures`, "
 		"`korat_cni_requests_total{result=\"failed\"}`, and sessions that are not\n"
 		"`established`.\n\n"
 		"Calico's that are not here measure what Korat does not have (programs it would run, "

@@ -41,6 +41,8 @@ struct metrics {
 	uint64_t n_unwritten;
 	uint64_t n_policy_problems;
 	uint64_t n_unreadable;
+	uint64_t n_without_good;
+	uint64_t n_unsaved_good;
 	uint64_t n_bgp_established;
 	uint64_t n_bgp_not_established;
 	uint64_t n_bird_reloads;

@@ -5,10 +5,17 @@ and must lose nothing, some may not and nothing of them may arrive.
 """
 
 import contextlib
+import os
+import re
+import sqlite3
+import subprocess
+import urllib.request
 
 from clusters import NFT, vxlan_cluster
 from families import family_pod, pool
-from lab import FLOW, probe, wait_for
+from lab import FLOW, etcd, probe, wait_for
+
+ETCDCTL = "/usr/bin/etcdctl"
 
 DENIED_PPS = 5000
 ALLOWED_PPS = 1000
@@ -64,6 +71,44 @@ def iptables_listing(node):
                    for program in ("iptables-legacy-save", "ip6tables-legacy-save"))
 
 
+def metric(node, name):
+    """One of the agent's metrics."""
+    def read():
+        with urllib.request.urlopen("http://127.0.0.1:9091/metrics", timeout=5) as answer:
+            return answer.read().decode("ascii")
+    return int(re.search(rf"^{name} (\d+)$", node.ns.run(read), re.M).group(1))
+
+
+def _write_file(lab, change, name, new_name):
+    with contextlib.closing(sqlite3.connect(lab.directory / "store.db", timeout=10)) as db, db:
+        (kind, namespace, text), = db.execute(
+            "SELECT kind, namespace, value FROM object WHERE kind LIKE 'networkpolic%' "
+            "AND name = ?", (name,))
+        db.execute("UPDATE meta SET revision = revision + 1")
+        db.execute("INSERT INTO object (kind, namespace, name, revision, value) "
+                   "SELECT ?, ?, ?, revision, ? FROM meta "
+                   "WHERE true ON CONFLICT DO UPDATE SET value = excluded.value, "
+                   "revision = excluded.revision", (kind, namespace, new_name, change(text)))
+
+
+def _etcdctl(lab, *args):
+    return lab.datastore_at.run(
+        subprocess.run, [ETCDCTL, "--endpoints", etcd.URL, *args], text=True, check=True,
+        capture_output=True, env={**os.environ, "ETCDCTL_API": "3"}).stdout
+
+
+def _write_etcd(lab, change, name, new_name):
+    keys = _etcdctl(lab, "get", "--prefix", "--keys-only", "/calico/").split()
+    key, = (key for key in keys if "/networkpolicies/" in key and key.endswith(name))
+    text = _etcdctl(lab, "get", "--print-value-only", key).rstrip("\n")
+    _etcdctl(lab, "put", "--", key.removesuffix(name) + new_name, change(text))
+
+
+def write_raw(lab, change, name="guard", new_name=None):
+    """Puts what change() makes of a NetworkPolicy's stored text, past all checks."""
+    (_write_etcd if lab.datastore_at else _write_file)(lab, change, name, new_name or name)
+
+
 class Shop:
     """On the first node: a shop, a friend of it, another friend, a stranger."""
 
@@ -80,6 +125,15 @@ class Shop:
         self.stranger = family_pod(lab, self.node, "stranger", namespace="strangers")
         lab.apply(guard())
         self._port = 20000
+
+    def reaches(self, source):
+        """By both families; asked again while they differ, as they do for a moment at a change."""
+        def ask():
+            found = {source.ns.run(probe.ping, address(self.shop, family), 0.1) is not None
+                     for family in FAMILIES}
+            return found if len(found) == 1 else None
+
+        return wait_for(ask, 10, "both families are judged alike").pop()
 
     def settle(self):
         """All that was written so far is in the kernel."""

@@ -135,13 +135,27 @@ static void put_failsafe(struct proto_port_list *list, const struct failsafe *fa
 	list->v->port = (struct opt_int){true, failsafe->port};
 }
 
-/* As enforce() says it to the kernel. */
-static struct object *settings_object(void)
+/* What a pod may send its own host, the same in each run of a seed. */
+static enum endpoint_to_host endpoint_to_host(const struct diff *diff)
 {
+	static const enum endpoint_to_host all[] = {ENDPOINT_TO_HOST_ACCEPT,
+						    ENDPOINT_TO_HOST_RETURN, ENDPOINT_TO_HOST_DROP};
+
+	return all[diff->seed % ARRAY_SIZE(all)];
+}
+
+/* As enforce() says it to the kernel. */
+static struct object *settings_object(const struct diff *diff)
+{
+	static const char *const actions[] = {
+		[ENDPOINT_TO_HOST_ACCEPT] = "Accept",
+		[ENDPOINT_TO_HOST_RETURN] = "Return",
+		[ENDPOINT_TO_HOST_DROP] = "Drop",
+	};
 	struct object *object = model_new(KIND_FELIX_CONFIGURATION, NULL, "default");
 	struct felix_configuration_spec *spec = &as_felix_configuration(object)->spec;
 
-	spec->default_endpoint_to_host_action = xstrdup("Accept");
+	spec->default_endpoint_to_host_action = xstrdup(actions[endpoint_to_host(diff)]);
 	put_failsafe(&spec->failsafe_inbound_host_ports, &failsafe_in);
 	put_failsafe(&spec->failsafe_outbound_host_ports, &failsafe_out);
 	return object;
@@ -155,7 +169,7 @@ static bool open_world(struct diff *diff, json_t *objects, struct err *err)
 
 	empty_world(diff);
 	put_both(diff, node_object());
-	put_both(diff, settings_object());
+	put_both(diff, settings_object(diff));
 	json_array_foreach(objects, i, json)
 	{
 		_cleanup_(model_freep) struct object *object = NULL;
@@ -320,7 +334,7 @@ static void enforce(struct diff *diff)
 {
 	static const char *const prefixes[] = {"cali"};
 	const struct policy_config config = {
-		.endpoint_to_host = ENDPOINT_TO_HOST_ACCEPT,
+		.endpoint_to_host = endpoint_to_host(diff),
 		.failsafes = {&failsafe_in, &failsafe_out},
 		.n_failsafes = {1, 1},
 		.log_prefix = "korat-test",

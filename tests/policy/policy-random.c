@@ -520,26 +520,36 @@ static json_t *random_policy(struct random *random, unsigned int i)
 	return new_object(kind, global ? NULL : PICK(random, namespaces), name, spec);
 }
 
-static void add_host_endpoint(struct random *random, json_t *objects)
+static void add_host_endpoint(struct random *random, const char *name, const char *interface,
+			      json_t *objects)
 {
-	json_t *object;
+	json_t *object =
+		new_object("HostEndpoint", NULL, name,
+			   json_pack("{s:s, s:s, s:[s, s]}", "node", CASE_NODE, "interfaceName",
+				     interface, "expectedIPs", "192.0.2.100", "2001:db8::64"));
 
-	if (random_percent(random, 55))
-		return;
-	object = new_object("HostEndpoint", NULL, "uplink",
-			    json_pack("{s:s, s:s, s:[s, s]}", "node", CASE_NODE, "interfaceName",
-				      random_percent(random, 75) ? "eth0" : "*", "expectedIPs",
-				      "192.0.2.100", "2001:db8::64"));
 	json_object_set_new(json_object_get(object, "metadata"), "labels", random_labels(random));
-	if (random_percent(random, 40)) {
+	if (random_percent(random, 40))
 		json_object_set_new(json_object_get(object, "spec"), "profiles",
 				    json_pack("[s]", "open"));
-		json_array_append_new(
-			objects, new_object("Profile", NULL, "open",
-					    json_pack("{s:[{s:s}], s:[{s:s}]}", "ingress", "action",
-						      "Allow", "egress", "action", "Allow")));
-	}
 	json_array_append_new(objects, object);
+}
+
+/* One for the uplink, one for all interfaces, both or none. */
+static void add_host_endpoints(struct random *random, json_t *objects)
+{
+	unsigned int dice = random_below(random, 100);
+
+	if (dice < 45)
+		return;
+	json_array_append_new(objects,
+			      new_object("Profile", NULL, "open",
+					 json_pack("{s:[{s:s}], s:[{s:s}]}", "ingress", "action",
+						   "Allow", "egress", "action", "Allow")));
+	if (dice < 85)
+		add_host_endpoint(random, "uplink", "eth0", objects);
+	if (dice >= 70)
+		add_host_endpoint(random, "all", "*", objects);
 }
 
 json_t *case_random_objects(struct random *random)
@@ -552,7 +562,7 @@ json_t *case_random_objects(struct random *random)
 	add_profiles(random, objects);
 	add_network_sets(random, objects);
 	add_tiers(random, objects);
-	add_host_endpoint(random, objects);
+	add_host_endpoints(random, objects);
 	for (unsigned int i = 0; i < n; i++) {
 		unsigned int dice = random_below(random, 100);
 

@@ -129,7 +129,7 @@ static bool interface_has(const struct policy_world *world, const char *node, co
 }
 
 /* The host endpoint of the interface by which a node is reached; see the header. */
-static const struct world_peer *host_endpoint_of(const struct journey *journey, const char *node)
+static const struct world_peer *host_endpoint_of(struct journey *journey, const char *node)
 {
 	const struct world_peer *wildcard = wildcard_of(journey->world, node);
 	const struct world_peer *only = NULL;
@@ -151,11 +151,19 @@ static const struct world_peer *host_endpoint_of(const struct journey *journey, 
 		only = &peers[i];
 		n_named++;
 	}
-	return wildcard ? wildcard : n_named == 1 ? only : NULL;
+	if (!wildcard && n_named == 1)
+		wildcard = only;
+	/* The endpoints that name an interface might have it all the same. */
+	if (n_named)
+		note(journey, node, VERDICT_NONE,
+		     "which interface of node %s it uses is not known: %s is taken; to ask for "
+		     "another, name it as hep/NAME",
+		     node, wildcard ? wildcard->text : "no host endpoint");
+	return wildcard;
 }
 
 /* The one that was asked for by its name, at its own node. */
-static const struct world_peer *end_endpoint(const struct journey *journey,
+static const struct world_peer *end_endpoint(struct journey *journey,
 					     const struct connection_end *end)
 {
 	return end->peer ? end->peer : host_endpoint_of(journey, end->node);

@@ -370,8 +370,10 @@ static int start_node(struct agent *agent, struct err *err)
 
 	do {
 		if (opened == 0 &&
-		    node_startup(store_worker_get_store(worker), &agent->args, err) == 0)
+		    node_startup(store_worker_get_store(worker), &agent->args, err) == 0) {
+			store_settle(store_worker_get_store(worker));
 			return 0;
+		}
 		r = pause_start(agent, err);
 		/* A file that was opened in a bad moment stays one that can only be read. */
 		if (r == 0)

@@ -216,6 +216,18 @@ static void run(struct worker_job *first, void *ctx)
 	}
 }
 
+/*
+ * The loop has the answers by now: a call of the CNI plugin doesn't wait until the change has come back
+ * as an event.
+ */
+static void settle(void *ctx)
+{
+	struct store_worker *worker = ctx;
+
+	if (worker->store)
+		store_settle(worker->store);
+}
+
 static void finished(struct worker_job *job)
 {
 	job_of(job)->done(job_of(job));
@@ -251,14 +263,16 @@ int store_worker_new(sd_event *event, const struct store_config *config, const c
 
 	worker->node_name = xstrdup(node_name);
 	worker->config = *config;
+	worker->config.settle_later = true;
+	r = store_open(&worker->config, &worker->store, err);
 	worker->config.must_exist = true;
-	r = store_open(config, &worker->store, err);
 	if (r != 0)
 		return r < 0 ? r : -EIO;
 	worker->writer = ipam_writer_new(worker->store, node_name);
 	r = worker_new(event, "store", worker, &worker->worker, err);
 	if (r < 0)
 		return r;
+	worker_set_after(worker->worker, settle);
 	*ret = TAKE_PTR(worker);
 	return 0;
 }

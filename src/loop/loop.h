@@ -36,6 +36,9 @@ MUST_CHECK int worker_new(sd_event *event, const char *name, void *ctx, struct w
 struct worker *worker_free(struct worker *worker);
 CLEANUP_FUNC(struct worker *, worker_free);
 
+/* Called on the thread, with 'ctx', each time when the loop has been told of finished jobs. */
+void worker_set_after(struct worker *worker, void (*after)(void *ctx));
+
 void worker_submit(struct worker *worker, struct worker_job *job);
 
 /*

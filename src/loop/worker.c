@@ -28,6 +28,7 @@ struct worker {
 	pthread_cond_t wake;
 	bool stopping;
 	void *ctx;
+	void (*after)(void *ctx);
 	struct job_queue todo;
 	struct job_queue taken; /* by the running job; finished after it */
 	struct job_queue finished;
@@ -96,6 +97,11 @@ static void *worker_main(void *arg)
 		while ((job = queue_pop(&worker->taken)))
 			queue_push(&worker->finished, job);
 		tell_loop(worker);
+		if (!worker->after)
+			continue;
+		(void)pthread_mutex_unlock(&worker->lock);
+		worker->after(worker->ctx);
+		(void)pthread_mutex_lock(&worker->lock);
 	}
 	(void)pthread_mutex_unlock(&worker->lock);
 	return NULL;
@@ -175,6 +181,11 @@ struct worker *worker_free(struct worker *worker)
 	(void)pthread_cond_destroy(&worker->wake);
 	free(worker);
 	return NULL;
+}
+
+void worker_set_after(struct worker *worker, void (*after)(void *ctx))
+{
+	worker->after = after;
 }
 
 void worker_submit(struct worker *worker, struct worker_job *job)

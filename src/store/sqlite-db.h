@@ -53,7 +53,8 @@ struct sqlite_db {
 	ino_t ino;
 	uint64_t busy_since_us;
 	uint32_t busy_random;
-	int wal_pages; /* in the journal after this connection's last commit */
+	bool unsettled; /* a commit nobody was told of (store_settle) */
+	int wal_pages;	/* in the journal after this connection's last commit */
 	sqlite3_stmt *statements[STATEMENT_COUNT_];
 };
 

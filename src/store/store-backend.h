@@ -24,6 +24,7 @@ struct store_backend {
 		    struct store_list *ret, struct err *err);
 	int (*commit)(struct store *store, const struct store_op *ops, size_t n,
 		      uint64_t *ret_revision, size_t *ret_failed, struct err *err);
+	void (*settle)(struct store *store); /* NULL: nothing to do */
 
 	int (*watch_open)(const struct store_config *config, uint64_t kinds, uint64_t revision,
 			  struct store_watch **ret, struct err *err);
@@ -34,6 +35,7 @@ struct store_backend {
 
 struct store {
 	const struct store_backend *backend;
+	bool settle_later;
 };
 
 struct store_watch {

@@ -327,11 +327,20 @@ static int sqlite_commit(struct store *store, const struct store_op *ops, size_t
 	r = sqlite_db_run(db, STATEMENT_COMMIT, err);
 	if (r < 0)
 		return r;
-	if (commit.wrote)
-		(void)utimensat(AT_FDCWD, db->path, NULL, 0);
-	sqlite_db_checkpoint(db);
+	db->unsettled |= commit.wrote;
 	*ret_revision = commit.meta.revision;
 	return 0;
+}
+
+static void sqlite_settle(struct store *store)
+{
+	struct sqlite_db *db = db_of(store);
+
+	if (!db->unsettled)
+		return;
+	db->unsettled = false;
+	(void)utimensat(AT_FDCWD, db->path, NULL, 0);
+	sqlite_db_checkpoint(db);
 }
 
 const struct store_backend store_backend_sqlite = {
@@ -342,6 +351,7 @@ const struct store_backend store_backend_sqlite = {
 	.get = sqlite_get,
 	.list = sqlite_list,
 	.commit = sqlite_commit,
+	.settle = sqlite_settle,
 	.watch_open = sqlite_watch_open,
 	.watch_close = sqlite_watch_close,
 	.watch_fd = sqlite_watch_fd,

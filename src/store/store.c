@@ -80,7 +80,11 @@ int store_open(const struct store_config *config, struct store **ret, struct err
 {
 	const struct store_backend *backend = backend_find(config, err);
 
-	return backend ? backend->open(config, ret, err) : -EINVAL;
+	int r = backend ? backend->open(config, ret, err) : -EINVAL;
+
+	if (r == 0)
+		(*ret)->settle_later = config->settle_later;
+	return r;
 }
 
 bool store_op_has_value(enum store_op_type type)
@@ -222,8 +226,17 @@ int store_commit(struct store *store, const struct store_op *ops, size_t n, uint
 		if (r < 0)
 			return r;
 	}
-	return store->backend->commit(store, ops, n, ret_revision ? ret_revision : &revision,
-				      ret_failed ? ret_failed : &failed, err);
+	r = store->backend->commit(store, ops, n, ret_revision ? ret_revision : &revision,
+				   ret_failed ? ret_failed : &failed, err);
+	if (r == 0 && !store->settle_later)
+		store_settle(store);
+	return r;
+}
+
+void store_settle(struct store *store)
+{
+	if (store->backend->settle)
+		store->backend->settle(store);
 }
 
 size_t store_transaction_max(const struct store *store)

@@ -40,6 +40,8 @@ struct store_config {
 	const char *path; /* sqlite: the file; its directory must exist */
 	/* Refuse a datastore that is not there, rather than begin an empty one (sqlite). */
 	bool must_exist;
+	/* The caller will call store_settle() after commits, when their answers are on their way. */
+	bool settle_later;
 	const char *etcd_endpoints;	/* etcdv3: addresses with commas between them */
 	const char *etcd_discovery_srv; /* refused, with what to do instead */
 	const char *etcd_ca_file;
@@ -137,6 +139,13 @@ struct store_op {
  */
 MUST_CHECK int store_commit(struct store *store, const struct store_op *ops, size_t n,
 			    uint64_t *ret_revision, size_t *ret_failed, struct err *err);
+
+/*
+ * What a commit leaves to do that its caller need not wait for: to wake the watches of the embedded
+ * datastore (which look by themselves each second, too) and to tidy its journal. store_commit() does it
+ * at its end unless the store was opened with 'settle_later'.
+ */
+void store_settle(struct store *store);
 
 /* How many operations one commit may have without the backend's administrator doing something. */
 size_t store_transaction_max(const struct store *store);

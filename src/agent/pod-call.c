@@ -82,6 +82,7 @@ static void end(struct pod_call *pod)
 		pod->prev->next = pod->next;
 	if (pod->next)
 		pod->next->prev = pod->prev;
+	pod_link_deinit(&pod->link);
 	free(pod->handle);
 	free(pod->namespace);
 	free(pod->name);

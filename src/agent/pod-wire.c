@@ -21,6 +21,8 @@ static struct pod_link link_of(const struct pod_call *pod)
 		.allow_ip_forwarding = request->allow_ip_forwarding,
 		.routes = request->routes,
 		.n_routes = request->n_routes,
+		.early_v4 = request->assign_v4,
+		.early_v6 = request->assign_v6,
 		.has_pod_mac = true,
 	};
 
@@ -28,7 +30,10 @@ static struct pod_link link_of(const struct pod_call *pod)
 	return link;
 }
 
-/* Run while the store worker is at it, whose answer is not taken before this returns. */
+/*
+ * Run while the store worker is at it, whose answer is not taken before this returns. The families
+ * are those that are asked for; where others come of it, the second half sees to them.
+ */
 void pod_wire_link(struct pod_call *pod)
 {
 	pod->link = link_of(pod);

@@ -295,34 +295,41 @@ static bool pod_route(const struct pod_link *link, uint8_t family, int ifindex, 
 	return i < MAX(link->n_routes, (size_t)1);
 }
 
-static int add_routes(struct visit *visit, uint8_t family, int ifindex, struct err *err)
+static int add_routes(const struct pod_link *link, uint8_t family, struct err *err)
 {
 	struct route route = {
 		.dst = cidr_host(&gateway_v4),
 		.protocol = RTPROT_BOOT,
 		.scope = RT_SCOPE_LINK,
-		.ifindex = ifindex,
+		.ifindex = link->pod_ifindex,
 	};
-	int r;
+	int r = 0;
 
-	if (!has_family(visit->link, family))
+	if (!has_family(link, family))
 		return 0;
-	if (family == AF_INET) {
-		r = route_replace(visit->nl, &route, err);
-		if (r < 0)
-			return r;
+	if (family == AF_INET)
+		r = route_replace(link->pod_nl, &route, err);
+	for (size_t i = 0; r == 0 && pod_route(link, family, link->pod_ifindex, i, &route); i++) {
+		if (route.dst.addr.family == family)
+			r = route_replace(link->pod_nl, &route, err);
 	}
-	for (size_t i = 0; pod_route(visit->link, family, ifindex, i, &route); i++) {
-		if (route.dst.addr.family != family)
-			continue;
-		r = route_replace(visit->nl, &route, err);
-		if (r < 0)
-			return r;
-	}
-	return set_forwarding(family, visit->link->allow_ip_forwarding, err);
+	return r;
 }
 
-static int configure_pod(struct visit *visit, struct err *err)
+static int pod_settings_write(struct visit *visit, bool v4, bool v6, struct err *err)
+{
+	const struct pod_link *link = visit->link;
+	int r = settings_write(pod_settings, ARRAY_SIZE(pod_settings), link->pod_ifname, v4, v6,
+			       err);
+
+	if (r == 0 && v4)
+		r = set_forwarding(AF_INET, link->allow_ip_forwarding, err);
+	if (r == 0 && v6)
+		r = set_forwarding(AF_INET6, link->allow_ip_forwarding, err);
+	return r;
+}
+
+static int prepare_pod(struct visit *visit, struct err *err)
 {
 	struct pod_link *link = visit->link;
 	struct link dev;
@@ -332,16 +339,12 @@ static int configure_pod(struct visit *visit, struct err *err)
 	if (r != 0)
 		return r < 0 ? r : err_set(err, -ENODEV, "%s vanished", link->pod_ifname);
 	memcpy(link->pod_mac, dev.mac, MAC_SIZE);
-	r = settings_write(pod_settings, ARRAY_SIZE(pod_settings), link->pod_ifname,
-			   has_family(link, AF_INET), has_family(link, AF_INET6), err);
+	link->pod_ifindex = dev.ifindex;
+	r = pod_settings_write(visit, link->early_v4, link->early_v6, err);
 	if (r == 0)
 		r = link_set_up(visit->nl, dev.ifindex, true, err);
-	for (unsigned int i = 0; r == 0 && i < link->n_addrs; i++)
-		r = addr_add(visit->nl, dev.ifindex, &link->addrs[i], err);
 	if (r == 0)
-		r = add_routes(visit, AF_INET, dev.ifindex, err);
-	if (r == 0)
-		r = add_routes(visit, AF_INET6, dev.ifindex, err);
+		link->pod_nl = TAKE_PTR(visit->nl);
 	return r;
 }
 
@@ -349,25 +352,59 @@ static int configure_pod(struct visit *visit, struct err *err)
  * Before the pod's end comes up, as only then the kernel gives the host's end its link-local
  * address. Where it is set up to give another one, the pod's gateway is added beside it.
  */
-static int configure_host(struct nl *host, struct pod_link *link, struct err *err)
+static int host_settings_write(struct nl *host, const struct pod_link *link, bool v4, bool v6,
+			       struct err *err)
 {
-	bool v6 = has_family(link, AF_INET6);
-	struct link dev;
-	int r;
+	int r = settings_write(host_settings, ARRAY_SIZE(host_settings), link->host_ifname, v4, v6,
+			       err);
 
-	r = link_get(host, link->host_ifname, &dev, err);
+	return r == 0 && v6 ? add_gateway(host, link->host_ifindex, err) : r;
+}
+
+static int prepare_host(struct nl *host, struct pod_link *link, struct err *err)
+{
+	struct link dev;
+	int r = link_get(host, link->host_ifname, &dev, err);
+
 	if (r != 0)
 		return r < 0 ? r : err_set(err, -ENODEV, "%s vanished", link->host_ifname);
-	if (memcmp(dev.mac, host_mac, MAC_SIZE) != 0)
-		return err_set(err, -EBUSY,
-			       "%s did not keep the MAC address ee:ee:ee:ee:ee:ee: does udev or "
-			       "NetworkManager manage cali interfaces on this node? Exempt them",
-			       link->host_ifname);
 	link->host_ifindex = dev.ifindex;
-	r = settings_write(host_settings, ARRAY_SIZE(host_settings), link->host_ifname,
-			   has_family(link, AF_INET), v6, err);
-	if (r == 0 && v6)
-		r = add_gateway(host, dev.ifindex, err);
+	return host_settings_write(host, link, link->early_v4, link->early_v6, err);
+}
+
+/* Families that nobody knew of when the pair was made. */
+static bool has_late(const struct pod_link *link, uint8_t family)
+{
+	return has_family(link, family) && !(family == AF_INET ? link->early_v4 : link->early_v6);
+}
+
+static int settle_late_pod(struct visit *visit, struct err *err)
+{
+	return pod_settings_write(visit, has_late(visit->link, AF_INET),
+				  has_late(visit->link, AF_INET6), err);
+}
+
+static int settle_late(struct nl *host, struct pod_link *link, struct err *err)
+{
+	_cleanup_(visit_deinit) struct visit visit = {
+		.link = link, .self = -1, .run = settle_late_pod};
+	int r;
+
+	if (!has_late(link, AF_INET) && !has_late(link, AF_INET6))
+		return 0;
+	r = visit_prepare(&visit, err);
+	if (r == 0)
+		r = host_settings_write(host, link, has_late(link, AF_INET),
+					has_late(link, AF_INET6), err);
+	return r == 0 ? visit_pod(&visit, err) : r;
+}
+
+static int add_addrs(const struct pod_link *link, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < link->n_addrs; i++)
+		r = addr_add(link->pod_nl, link->pod_ifindex, &link->addrs[i], err);
 	return r;
 }
 
@@ -386,6 +423,12 @@ static int wait_for_carrier(struct nl *host, const struct pod_link *link, struct
 
 		if (r != 0)
 			return r < 0 ? r : err_set(err, -ENODEV, "%s vanished", link->host_ifname);
+		if (memcmp(dev.mac, host_mac, MAC_SIZE) != 0)
+			return err_set(err, -EBUSY,
+				       "%s did not keep the MAC address ee:ee:ee:ee:ee:ee: does "
+				       "udev or NetworkManager manage cali interfaces on this "
+				       "node? Exempt them",
+				       link->host_ifname);
 		if (dev.operstate == IF_OPER_UP)
 			return 0;
 		(void)nanosleep(&pause, NULL);
@@ -447,10 +490,25 @@ static bool is_valid(const struct pod_link *link)
 	       link->netns_fd >= 0 && link->n_addrs <= ARRAY_SIZE(link->addrs);
 }
 
-int pod_link_create(struct nl *host, const struct pod_link *link, struct err *err)
+/* After a failure, for which 'err' is. */
+static int undo(struct nl *host, const struct pod_link *link, int r, struct err *err)
 {
-	struct pod_link copy = *link;
-	_cleanup_(visit_deinit) struct visit visit = {.link = &copy, .self = -1};
+	struct err reason = ERR_INIT;
+
+	if (link_delete(host, link->host_ifname, &reason) < 0)
+		log_error_limited("half a pod's wire stays", "interface", link->host_ifname,
+				  "error", reason.msg);
+	return err_prefix(err, r, "wiring %s", link->host_ifname);
+}
+
+void pod_link_deinit(struct pod_link *link)
+{
+	link->pod_nl = nl_close(link->pod_nl);
+}
+
+int pod_link_create(struct nl *host, struct pod_link *link, struct err *err)
+{
+	_cleanup_(visit_deinit) struct visit visit = {.link = link, .self = -1, .run = prepare_pod};
 	int r;
 
 	if (!is_valid(link))
@@ -458,38 +516,32 @@ int pod_link_create(struct nl *host, const struct pod_link *link, struct err *er
 	r = visit_prepare(&visit, err);
 	if (r == 0)
 		r = add_pair(host, link, err);
-	return r < 0 ? err_prefix(err, r, "veth %s", link->host_ifname) : 0;
+	if (r < 0)
+		return err_prefix(err, r, "veth %s", link->host_ifname);
+	r = prepare_host(host, link, err);
+	if (r == 0)
+		r = visit_pod(&visit, err);
+	return r < 0 ? undo(host, link, r, err) : 0;
 }
 
 int pod_link_configure(struct nl *host, struct pod_link *link, struct err *err)
 {
-	_cleanup_(visit_deinit) struct visit visit = {
-		.link = link, .self = -1, .run = configure_pod};
-	struct err undo = ERR_INIT;
 	int r;
 
 	if (!is_valid(link))
 		return err_set(err, -EINVAL, "wiring a pod: bad names, namespace or addresses");
-	r = visit_prepare(&visit, err);
+	assert(link->pod_nl);
+	r = settle_late(host, link, err);
 	if (r == 0)
-		r = configure_host(host, link, err);
+		r = add_addrs(link, err);
 	if (r == 0)
-		r = visit_pod(&visit, err);
+		r = add_routes(link, AF_INET, err);
+	if (r == 0)
+		r = add_routes(link, AF_INET6, err);
 	if (r == 0)
 		r = wait_for_carrier(host, link, err);
-	if (r == 0)
-		return 0;
-	if (link_delete(host, link->host_ifname, &undo) < 0)
-		log_error_limited("half a pod's wire stays", "interface", link->host_ifname,
-				  "error", undo.msg);
-	return err_prefix(err, r, "wiring %s", link->host_ifname);
-}
-
-int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err)
-{
-	int r = pod_link_create(host, link, err);
-
-	return r < 0 ? r : pod_link_configure(host, link, err);
+	pod_link_deinit(link);
+	return r < 0 ? undo(host, link, r, err) : 0;
 }
 
 int pod_link_detach(struct nl *host, const char *host_ifname, struct err *err)

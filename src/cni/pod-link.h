@@ -18,29 +18,29 @@ struct pod_link {
 	bool allow_ip_forwarding;
 	const struct cidr *routes; /* all by the gateway; none: the default ones */
 	size_t n_routes;
-	struct cidr addrs[8]; /* /32, /128 */
+	bool early_v4, early_v6; /* families known before the addresses are: set up by _create() */
+	struct cidr addrs[8];	 /* /32, /128 */
 	unsigned int n_addrs;
 	bool has_pod_mac;
-	uint8_t pod_mac[MAC_SIZE]; /* wanted if has_pod_mac; set by pod_link_attach() */
-	int host_ifindex;	   /* set by pod_link_attach() */
+	uint8_t pod_mac[MAC_SIZE]; /* wanted if has_pod_mac; set by pod_link_create() */
+	int host_ifindex;	   /* these are set by pod_link_create() */
+	int pod_ifindex;
+	struct nl *pod_nl; /* to the pod's namespace, until pod_link_configure() */
 };
 
 /*
- * The calling thread visits the pod's namespace; a failure to come back aborts. The pod's namespace
- * must not be the thread's own.
+ * In two steps: first the pair with its settings, which is most of the work and needs no address yet,
+ * so that it can be done while somebody else finds one; then addresses and routes. A family that is
+ * in 'addrs' and was not announced as early is set up by the second. A failure of either leaves
+ * nothing behind, and 'err' names the step. A stale host-side interface of the same name is
+ * deleted first.
  *
- * 0: both ends are up and configured. <0: nothing is left behind, 'err' names the step. Deletes a
- * stale host-side interface of the same name first.
+ * The calling thread visits the pod's namespace; a failure to come back aborts. The pod's namespace
+ * must not be the thread's own. pod_link_deinit() for a link that was created and never configured.
  */
-MUST_CHECK int pod_link_attach(struct nl *host, struct pod_link *link, struct err *err);
-
-/*
- * The same in two steps: first the pair, which is half of the work and needs no address yet, so
- * that it can be done while somebody else finds one; then all else. A failure of either leaves
- * nothing behind.
- */
-MUST_CHECK int pod_link_create(struct nl *host, const struct pod_link *link, struct err *err);
+MUST_CHECK int pod_link_create(struct nl *host, struct pod_link *link, struct err *err);
 MUST_CHECK int pod_link_configure(struct nl *host, struct pod_link *link, struct err *err);
+void pod_link_deinit(struct pod_link *link);
 
 /* Not there (host end, pod end or namespace) is 0. */
 MUST_CHECK int pod_link_detach(struct nl *host, const char *host_ifname, struct err *err);

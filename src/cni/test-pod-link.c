@@ -148,16 +148,23 @@ static void expect_sysctl(int ns, const struct fixture *f, const char *path, con
 
 /* --- What is made ------------------------------------------------------------------------- */
 
-static void test_attach(void **state)
+static int attach(struct nl *host, struct pod_link *link, struct err *err)
 {
-	struct fixture *f = *state;
+	int r = pod_link_create(host, link, err);
+
+	return r < 0 ? r : pod_link_configure(host, link, err);
+}
+
+static void expect_attached(struct fixture *f, bool early)
+{
 	struct pod_link link = make_link(f);
 	_cleanup_(nl_closep) struct nl *pod = open_pod(f->pod_fd);
 	struct err err = ERR_INIT;
 	struct link dev;
 
 	link.allow_ip_forwarding = true;
-	OK(pod_link_attach(f->host, &link, &err));
+	link.early_v4 = link.early_v6 = early;
+	OK(attach(f->host, &link, &err));
 	assert_int_equal(netns_same(f->host_fd, f->pod_fd), 0);
 	OK(link_get(f->host, "cali0123456789a", &dev, &err));
 	assert_int_equal(dev.ifindex, link.host_ifindex);
@@ -186,6 +193,31 @@ static void test_attach(void **state)
 	assert_int_equal(count_links(f->host), f->n_links);
 }
 
+static void test_attach(void **state)
+{
+	expect_attached(*state, /* early= */ true);
+}
+
+static void test_attach_late(void **state)
+{
+	expect_attached(*state, /* early= */ false);
+}
+
+/* Made, and then there is no address for it. */
+static void test_never_configured(void **state)
+{
+	struct fixture *f = *state;
+	struct pod_link link = make_link(f);
+	struct err err = ERR_INIT;
+
+	link.early_v4 = true;
+	OK(pod_link_create(f->host, &link, &err));
+	assert_non_null(link.pod_nl);
+	pod_link_deinit(&link);
+	pod_link_deinit(&link);
+	assert_null(link.pod_nl);
+}
+
 static void test_one_family(void **state)
 {
 	struct fixture *f = *state;
@@ -197,7 +229,7 @@ static void test_one_family(void **state)
 	link.n_addrs = 1;
 	link.has_pod_mac = true;
 	memcpy(link.pod_mac, "\x02\x00\x00\x00\x00\x07", MAC_SIZE);
-	OK(pod_link_attach(f->host, &link, &err));
+	OK(attach(f->host, &link, &err));
 	assert_memory_equal(link.pod_mac, "\x02\x00\x00\x00\x00\x07", MAC_SIZE);
 	expect_sysctl(f->pod_fd, f, "net/ipv4/ip_forward", "0");
 	OK(route_dump(pod, AF_INET, 0, &routes, &err));
@@ -286,7 +318,8 @@ static void test_traffic(void **state)
 	struct pod_link link = make_link(f);
 	struct err err = ERR_INIT;
 
-	OK(pod_link_attach(f->host, &link, &err));
+	link.early_v4 = link.early_v6 = true;
+	OK(attach(f->host, &link, &err));
 	expect_exchange(f, &link, "192.0.2.1", &link.addrs[0]);
 	expect_exchange(f, &link, "2001:db8::1", &link.addrs[1]);
 }
@@ -302,10 +335,10 @@ static void test_stale(void **state)
 	struct err err = ERR_INIT;
 	struct link dev;
 
-	OK(pod_link_attach(f->host, &link, &err));
-	OK(pod_link_attach(f->host, &link, &err)); /* the same pod: an ADD again */
+	OK(attach(f->host, &link, &err));
+	OK(attach(f->host, &link, &err)); /* the same pod: an ADD again */
 	again.netns_fd = second;
-	OK(pod_link_attach(f->host, &again, &err));
+	OK(attach(f->host, &again, &err));
 	assert_int_equal(link_get(old, "eth0", &dev, &err), LINK_E_NOT_FOUND);
 	assert_int_equal(count_links(f->host), f->n_links + 1);
 }
@@ -313,7 +346,7 @@ static void test_stale(void **state)
 static void expect_failure(const struct fixture *f, struct pod_link *link, const char *part)
 {
 	struct err err = ERR_INIT;
-	int r = pod_link_attach(f->host, link, &err);
+	int r = attach(f->host, link, &err);
 
 	if (r >= 0 || !strstr(err.msg, part))
 		fail_msg("got %d \"%s\", expected \"%s\"", r, err.msg, part);
@@ -403,7 +436,7 @@ static void test_host_repair(void **state)
 	struct if_addr_list addrs = {0};
 	struct err err = ERR_INIT;
 
-	OK(pod_link_attach(f->host, &link, &err));
+	OK(attach(f->host, &link, &err));
 	assert_true(host_right(f, &link));
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		OK(sysctl_write(changes[i].path, changes[i].value, &err));
@@ -441,7 +474,7 @@ static void test_check(void **state)
 	struct link dev;
 
 	expect_wrong(f, &link, "gone from the host");
-	OK(pod_link_attach(f->host, &link, &err));
+	OK(attach(f->host, &link, &err));
 	OK(pod_link_check(f->host, &link, &err));
 	other = link;
 	other.addrs[0] = cidr_of("10.42.0.6/32");
@@ -488,7 +521,7 @@ static void test_time(void **state)
 		link.host_ifname = name;
 		pods[i] = link.netns_fd = make_pod(f);
 		start = now_us();
-		OK(pod_link_attach(f->host, &link, &err));
+		OK(attach(f->host, &link, &err));
 		took = now_us() - start;
 		sum += took;
 		best = took < best ? took : best;
@@ -504,8 +537,10 @@ static void test_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_attach),   TEST(test_one_family),  TEST(test_traffic), TEST(test_stale),
-		TEST(test_failures), TEST(test_host_repair), TEST(test_check),	 TEST(test_time),
+		TEST(test_attach),     TEST(test_attach_late), TEST(test_never_configured),
+		TEST(test_one_family), TEST(test_traffic),     TEST(test_stale),
+		TEST(test_failures),   TEST(test_host_repair), TEST(test_check),
+		TEST(test_time),
 	};
 
 	if (geteuid() != 0)

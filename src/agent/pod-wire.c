@@ -6,8 +6,17 @@
  */
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/pod-call.h"
+
+static bool has_family(const struct endpoint *endpoint, uint8_t family)
+{
+	for (unsigned int i = 0; i < endpoint->n_addrs; i++)
+		if (endpoint->addrs[i].addr.family == family)
+			return true;
+	return false;
+}
 
 static struct pod_link link_of(const struct pod_call *pod)
 {
@@ -21,8 +30,8 @@ static struct pod_link link_of(const struct pod_call *pod)
 		.allow_ip_forwarding = request->allow_ip_forwarding,
 		.routes = request->routes,
 		.n_routes = request->n_routes,
-		.early_v4 = request->assign_v4,
-		.early_v6 = request->assign_v6,
+		.early_v4 = request->assign_v4 || has_family(pod->endpoint, AF_INET),
+		.early_v6 = request->assign_v6 || has_family(pod->endpoint, AF_INET6),
 		.has_pod_mac = true,
 	};
 
@@ -32,7 +41,7 @@ static struct pod_link link_of(const struct pod_call *pod)
 
 /*
  * Run while the store worker is at it, whose answer is not taken before this returns. The families
- * are those that are asked for; where others come of it, the second half sees to them.
+ * are those that are asked for or known; where others come of it, the second half sees to them.
  */
 void pod_wire_link(struct pod_call *pod)
 {

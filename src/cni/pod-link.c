@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <linux/if.h>
+#include <linux/if_addr.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netlink.h>
@@ -36,8 +37,9 @@
 #define LOG_MODULE  "cni"
 #define SYSCTL_PATH 128
 
-#define CARRIER_TRIES	 50
-#define CARRIER_PAUSE_NS 1000000
+#define READY_TRIES    500
+#define READY_PAUSE_NS 100000
+#define NOT_YET	       1
 
 static const uint8_t host_mac[MAC_SIZE] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
 
@@ -349,8 +351,9 @@ static int prepare_pod(struct visit *visit, struct err *err)
 }
 
 /*
- * Before the pod's end comes up, as only then the kernel gives the host's end its link-local
- * address. Where it is set up to give another one, the pod's gateway is added beside it.
+ * While it is down: what comes up with the kernel's own settings gives itself a link-local address at
+ * once and looks for duplicates for a second, in which it is no gateway. Where it is set up to give
+ * itself another one, the pod's gateway is added beside it.
  */
 static int host_settings_write(struct nl *host, const struct pod_link *link, bool v4, bool v6,
 			       struct err *err)
@@ -358,6 +361,8 @@ static int host_settings_write(struct nl *host, const struct pod_link *link, boo
 	int r = settings_write(host_settings, ARRAY_SIZE(host_settings), link->host_ifname, v4, v6,
 			       err);
 
+	if (r == 0)
+		r = link_set_up(host, link->host_ifindex, true, err);
 	return r == 0 && v6 ? add_gateway(host, link->host_ifindex, err) : r;
 }
 
@@ -384,6 +389,7 @@ static int settle_late_pod(struct visit *visit, struct err *err)
 				  has_late(visit->link, AF_INET6), err);
 }
 
+/* The host's end goes down for it: see host_settings_write(). */
 static int settle_late(struct nl *host, struct pod_link *link, struct err *err)
 {
 	_cleanup_(visit_deinit) struct visit visit = {
@@ -393,6 +399,8 @@ static int settle_late(struct nl *host, struct pod_link *link, struct err *err)
 	if (!has_late(link, AF_INET) && !has_late(link, AF_INET6))
 		return 0;
 	r = visit_prepare(&visit, err);
+	if (r == 0)
+		r = link_set_up(host, link->host_ifindex, false, err);
 	if (r == 0)
 		r = host_settings_write(host, link, has_late(link, AF_INET),
 					has_late(link, AF_INET6), err);
@@ -408,29 +416,70 @@ static int add_addrs(const struct pod_link *link, struct err *err)
 	return r;
 }
 
+/* 0: the host's end sends. NOT_YET. */
+static int host_is_ready(struct nl *host, const struct pod_link *link, struct err *err)
+{
+	struct link dev;
+	int r = link_get_index(host, link->host_ifindex, &dev, err);
+
+	if (r != 0)
+		return r < 0 ? r : err_set(err, -ENODEV, "%s vanished", link->host_ifname);
+	if (memcmp(dev.mac, host_mac, MAC_SIZE) != 0)
+		return err_set(err, -EBUSY,
+			       "%s did not keep the MAC address ee:ee:ee:ee:ee:ee: does udev or "
+			       "NetworkManager manage cali interfaces on this node? Exempt them",
+			       link->host_ifname);
+	return dev.operstate == IF_OPER_UP ? 0 : NOT_YET;
+}
+
+/*
+ * 0: the host answers for the pod's IPv6 gateway. NOT_YET: the address that the kernel gave to the
+ * host's end is looked at for duplicates first, though nothing is sent for that.
+ */
+static int gateway_is_ready(struct nl *host, const struct pod_link *link, struct err *err)
+{
+	_cleanup_(if_addr_list_deinit) struct if_addr_list list = {0};
+	int r;
+
+	if (!has_family(link, AF_INET6))
+		return 0;
+	r = addr_dump(host, AF_INET6, link->host_ifindex, &list, err);
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		if (ip_equal(&list.v[i].cidr.addr, &gateway_v6))
+			return list.v[i].flags & IFA_F_TENTATIVE ? NOT_YET : 0;
+	return r < 0 ? r : NOT_YET;
+}
+
+/* 0: the pod takes packets to all of its addresses. NOT_YET (ADDR_E_NOT_YET). */
+static int pod_is_ready(const struct pod_link *link, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < link->n_addrs; i++)
+		if (link->addrs[i].addr.family == AF_INET6)
+			r = addr_is_local(link->pod_nl, &link->addrs[i].addr, err);
+	return r;
+}
+
 /*
  * The host's end came up before there was a carrier, and drops what it is to send until a work queue
  * of the kernel has seen that there is one now. Asking for the link makes it look at once (6.8), or
- * says when it has: the first packet to a pod whose ADD has been answered is not lost.
+ * says when it has. Others make IPv6 addresses ready. So the first packet to or from a pod whose ADD
+ * has been answered is not lost, or a second late.
  */
-static int wait_for_carrier(struct nl *host, const struct pod_link *link, struct err *err)
+static int wait_until_ready(struct nl *host, const struct pod_link *link, struct err *err)
 {
-	const struct timespec pause = {.tv_nsec = CARRIER_PAUSE_NS};
+	const struct timespec pause = {.tv_nsec = READY_PAUSE_NS};
 
-	for (unsigned int i = 0; i < CARRIER_TRIES; i++) {
-		struct link dev;
-		int r = link_get_index(host, link->host_ifindex, &dev, err);
+	for (unsigned int i = 0; i < READY_TRIES; i++) {
+		int r = host_is_ready(host, link, err);
 
-		if (r != 0)
-			return r < 0 ? r : err_set(err, -ENODEV, "%s vanished", link->host_ifname);
-		if (memcmp(dev.mac, host_mac, MAC_SIZE) != 0)
-			return err_set(err, -EBUSY,
-				       "%s did not keep the MAC address ee:ee:ee:ee:ee:ee: does "
-				       "udev or NetworkManager manage cali interfaces on this "
-				       "node? Exempt them",
-				       link->host_ifname);
-		if (dev.operstate == IF_OPER_UP)
-			return 0;
+		if (r == 0)
+			r = gateway_is_ready(host, link, err);
+		if (r == 0)
+			r = pod_is_ready(link, err);
+		if (r <= 0)
+			return r;
 		(void)nanosleep(&pause, NULL);
 	}
 	/* The pod may have set its end down by now: not for us to say. */
@@ -539,7 +588,7 @@ int pod_link_configure(struct nl *host, struct pod_link *link, struct err *err)
 	if (r == 0)
 		r = add_routes(link, AF_INET6, err);
 	if (r == 0)
-		r = wait_for_carrier(host, link, err);
+		r = wait_until_ready(host, link, err);
 	pod_link_deinit(link);
 	return r < 0 ? undo(host, link, r, err) : 0;
 }

@@ -151,6 +151,44 @@ int addr_add(struct nl *nl, int ifindex, const struct cidr *cidr, struct err *er
 			  ifindex);
 }
 
+static void route_type_restart(void *ctx)
+{
+	*(uint8_t *)ctx = RTN_UNSPEC;
+}
+
+static int route_type(const struct nlmsghdr *message, void *ctx)
+{
+	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+	uint8_t *type = ctx;
+
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*header))
+		return -EBADMSG;
+	*type = header->rtm_type;
+	return 0;
+}
+
+int addr_is_local(struct nl *nl, const struct ip_addr *addr, struct err *err)
+{
+	uint8_t type = RTN_UNSPEC;
+	struct nl_visitor visitor = {
+		.restart = route_type_restart, .message = route_type, .ctx = &type};
+	struct rtmsg header = {.rtm_family = addr->family,
+			       .rtm_dst_len = (uint8_t)(ip_size(addr->family) * 8)};
+	struct nl_answer answer;
+	struct nl_request request;
+	struct nlmsghdr *message =
+		nl_request_init(&request, RTM_GETROUTE, 0, &header, sizeof(header));
+	int r;
+
+	nl_put_addr(message, RTA_DST, addr);
+	r = nl_query(nl, message, &visitor, &answer, err);
+	if (r < 0)
+		return err_prefix(err, r, "look for the route to %s", ip_format(addr).s);
+	return !answer.errnum && type == RTN_LOCAL ? 0 : ADDR_E_NOT_YET;
+}
+
 int addr_delete(struct nl *nl, int ifindex, const struct cidr *cidr, struct err *err)
 {
 	struct nl_answer answer;

@@ -316,8 +316,7 @@ static void put_veth_peer(struct nlmsghdr *message, const struct veth_config *co
 int link_add_veth(struct nl *nl, const struct veth_config *config, struct err *err)
 {
 	static const uint8_t no_mac[MAC_SIZE];
-	struct ifinfomsg header = {
-		.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
 	struct nl_request request;
 	struct nl_answer answer;
 	struct nlmsghdr *message = nl_request_init(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,

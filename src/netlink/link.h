@@ -58,7 +58,7 @@ struct veth_config {
 	bool has_pod_mac;
 	uint8_t pod_mac[MAC_SIZE];
 };
-/* Makes the pair, both ends with their names, MACs and MTU, host end up. LINK_E_EXISTS: a name is
+/* Makes the pair, both ends with their names, MACs and MTU, and down. LINK_E_EXISTS: a name is
  * taken. */
 MUST_CHECK int link_add_veth(struct nl *nl, const struct veth_config *config, struct err *err);
 

@@ -70,7 +70,7 @@ static void test_veth(void **state)
 	assert_int_equal(link_get(nl, "cali123", &link, &err), 0);
 	assert_string_equal(link.kind, "veth");
 	assert_int_equal(link.mtu, 1410);
-	assert_true(link.flags & IFF_UP);
+	assert_false(link.flags & IFF_UP);
 	assert_memory_equal(link.mac, config.host_mac, MAC_SIZE);
 	assert_true(lab_says("ip -d link show cali123", "numtxqueues 2"));
 	assert_true(lab_says("ip -d link show cali123", "ee:ee:ee:ee:ee:ee"));

@@ -15,7 +15,9 @@
 #include "iptables/policy-internal.h"
 
 #define PORT_SLOTS     15
-#define ICMP_ANY       255 /* to iptables: every type */
+#define WORDS_MAX      230  /* of a rule: the programs take 255, with the chain and the target */
+#define TEXTS_MAX      1024 /* rules that one becomes */
+#define ICMP_ANY       255  /* to iptables: every type */
 #define IPPROTO_ICMP_4 1
 #define IPPROTO_ICMP_6 58
 
@@ -118,18 +120,19 @@ static void append(struct ipt_rules *texts, const char *format, ...)
 		replace_str(&texts->v[i], xasprintf("%s %s", texts->v[i], text));
 }
 
-static void put_ports(struct ipt_rules *texts, const struct layout_match *match)
+static int put_ports(struct ipt_rules *texts, const struct layout_match *match)
 {
 	_cleanup_(ipt_rules_deinitp) struct ipt_rules lists = {.v = NULL};
 	const char *option = match->side == LAYOUT_SOURCE ? "sports" : "dports";
 
 	port_lists(match, &lists);
-	if (!match->negated) {
+	if (!match->negated && texts->n * lists.n > TEXTS_MAX)
+		return -EOPNOTSUPP;
+	if (!match->negated)
 		multiply(texts, &lists, option);
-		return;
-	}
-	for (size_t i = 0; i < lists.n; i++)
+	for (size_t i = 0; match->negated && i < lists.n; i++)
 		append(texts, "-m multiport ! --%s %s", option, lists.v[i]);
+	return 0;
 }
 
 /* --- The others --------------------------------------------------------------------------- */
@@ -205,6 +208,15 @@ static void put_set(struct policy_iptables *self, unsigned int f, struct ipt_pol
 	       ports ? "," : "", ports ? side : "");
 }
 
+static size_t n_words(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == ' ';
+	return n;
+}
+
 int ipt_matches(struct policy_iptables *self, unsigned int f, struct ipt_policy *policy,
 		const struct layout_rule *rule, struct ipt_rules *texts)
 {
@@ -234,7 +246,7 @@ int ipt_matches(struct policy_iptables *self, unsigned int f, struct ipt_policy 
 			put_nets(self, f, policy, texts, match, &used[match->side]);
 			break;
 		case LAYOUT_MATCH_PORTS:
-			put_ports(texts, match);
+			r = put_ports(texts, match);
 			break;
 		case LAYOUT_MATCH_SET:
 		case LAYOUT_MATCH_PORT_SET:
@@ -242,6 +254,9 @@ int ipt_matches(struct policy_iptables *self, unsigned int f, struct ipt_policy 
 			break;
 		}
 	}
+	/* All of them have as many words. */
+	if (r == 0 && texts->n && n_words(texts->v[0]) > WORDS_MAX)
+		r = -EOPNOTSUPP;
 	if (r < 0)
 		ipt_rules_deinit(texts);
 	return r;

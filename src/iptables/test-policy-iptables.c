@@ -314,6 +314,67 @@ static void what_cannot_be_said_denies(void **state)
 	driver = policy_driver_close(driver);
 }
 
+/* What the programs have no room for: a rule of many options, or thousands of rules for one. */
+static void what_is_too_long_denies(void **state)
+{
+	struct port_range ports[2000];
+	struct told told;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+		ports[i].first = ports[i].last = (uint16_t)(2 * i + 1);
+	for (int lists = 0; lists < 2; lists++) {
+		struct policy_driver driver = open_driver();
+
+		told_init(&told);
+		told.rule.destination.n_ports = 0;
+		if (lists) {
+			told.rule.source.ports = told.rule.destination.ports = ports;
+			told.rule.source.n_ports = ARRAY_SIZE(ports);
+			told.rule.destination.n_ports = ARRAY_SIZE(ports);
+		} else {
+			told.rule.destination.not_ports = ports;
+			told.rule.destination.n_not_ports = ARRAY_SIZE(ports);
+		}
+		driver.ops->update(driver.self, &told.update);
+		(void)apply(&driver);
+		assert_true(lab_says("iptables-legacy -S cali-pi-np/shop/db", " -j DROP"));
+		assert_null(
+			strstr(lab_output("iptables-legacy -S cali-pi-np/shop/db").s, "RETURN"));
+		driver = policy_driver_close(driver);
+	}
+}
+
+/* As many names of ports as a rule may have (RULE_NOT_PORT_NAMES_MAX), and what else it can have. */
+static void the_largest_rule_is_said(void **state)
+{
+	struct cidr nets[] = {net("10.0.0.0/8"), net("192.0.2.0/24")};
+	struct port_range ports[7]; /* an option's worth */
+	struct policy_set_id names[24];
+	struct policy_driver driver = open_driver();
+	struct told told;
+
+	(void)state;
+	told_init(&told);
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
+		ports[i] = (struct port_range){(uint16_t)(3 * i + 1), (uint16_t)(3 * i + 2)};
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		(void)snprintf(names[i].s, sizeof(names[i].s),
+			       "n:%02zu34567890123456789012345678901234567", i);
+	told.rule.not_protocol = 17;
+	told.rule.source.nets = told.rule.source.not_nets = nets;
+	told.rule.source.n_nets = told.rule.source.n_not_nets = ARRAY_SIZE(nets);
+	told.rule.source.ports = told.rule.source.not_ports = ports;
+	told.rule.source.n_ports = told.rule.source.n_not_ports = ARRAY_SIZE(ports);
+	told.rule.destination = told.rule.source;
+	told.rule.source.not_port_sets = names;
+	told.rule.source.n_not_port_sets = ARRAY_SIZE(names);
+	driver.ops->update(driver.self, &told.update);
+	assert_true(apply(&driver));
+	assert_null(strstr(lab_output("iptables-legacy -S cali-pi-np/shop/db").s, "DROP"));
+	driver = policy_driver_close(driver);
+}
+
 static void what_is_gone_leaves_nothing(void **state)
 {
 	static const char *const policies[] = {POLICY, "pro/kns.shop"};
@@ -368,6 +429,8 @@ int main(void)
 		cmocka_unit_test_teardown(others_rules_stay, teardown),
 		cmocka_unit_test_teardown(what_is_changed_is_put_right, teardown),
 		cmocka_unit_test_teardown(what_cannot_be_said_denies, teardown),
+		cmocka_unit_test_teardown(what_is_too_long_denies, teardown),
+		cmocka_unit_test_teardown(the_largest_rule_is_said, teardown),
 		cmocka_unit_test_teardown(what_is_gone_leaves_nothing, teardown),
 		cmocka_unit_test_teardown(refusal_is_told, teardown),
 	};

@@ -11,6 +11,9 @@
 #define RULES_MAX      1024 /* per direction of one policy */
 #define RULE_NETS_MAX  256
 #define RULE_PORTS_MAX 50
+/* Names of ports, each of which is a set: what one rule of a packet filter has room for. */
+#define RULE_NOT_PORT_NAMES_MAX	 24  /* notPorts, of both sides together */
+#define RULE_PORT_NAME_PAIRS_MAX 256 /* those of one side times those of the other */
 
 /* --- Rules, shared by all policies and profiles ---------------------------------------------- */
 
@@ -119,6 +122,9 @@ struct policy {
 	struct object object;
 	struct policy_spec spec;
 };
+
+/* -EINVAL: its sides have more names of ports than can be said; 'err' begins with the field. */
+MUST_CHECK int rule_check_port_names(const struct rule *rule, struct err *err);
 
 enum policy_direction {
 	POLICY_INGRESS = 1 << 0,

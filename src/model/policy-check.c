@@ -280,6 +280,38 @@ static int check_http(const struct rule_place *place, struct err *err)
 	return 0;
 }
 
+static size_t count_names(const struct int_or_string_list *ports)
+{
+	uint16_t first;
+	uint16_t last;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ports->n; i++)
+		n += ports->v[i].s && model_check_port(ports->v[i].s, &first, &last, NULL) == 1;
+	return n;
+}
+
+int rule_check_port_names(const struct rule *rule, struct err *err)
+{
+	size_t n_source = count_names(&rule->source.ports);
+	size_t n_destination = count_names(&rule->destination.ports);
+	size_t n_not =
+		count_names(&rule->source.not_ports) + count_names(&rule->destination.not_ports);
+
+	if (n_not > RULE_NOT_PORT_NAMES_MAX)
+		return err_set(err, -EINVAL,
+			       "notPorts: source and destination have at most %d names together, "
+			       "not %zu",
+			       RULE_NOT_PORT_NAMES_MAX, n_not);
+	/* Neither factor passes MODEL_LIST_MAX, so they can't overflow. */
+	if (n_source * n_destination > RULE_PORT_NAME_PAIRS_MAX)
+		return err_set(err, -EINVAL,
+			       "ports: %zu names of the source with %zu of the destination make "
+			       "more than %d pairs; make more rules",
+			       n_source, n_destination, RULE_PORT_NAME_PAIRS_MAX);
+	return 0;
+}
+
 static int check_rule(const struct rule_place *place, struct err *err)
 {
 	struct rule_place source = side_of(place, "source");
@@ -296,7 +328,10 @@ static int check_rule(const struct rule_place *place, struct err *err)
 		r = check_side(&source, &place->rule->source, err);
 	if (r == 0)
 		r = check_side(&destination, &place->rule->destination, err);
-	return r;
+	if (r < 0)
+		return r;
+	r = rule_check_port_names(place->rule, err);
+	return r < 0 ? err_prefix(err, r, "%s", path_of(place, NULL).s) : 0;
 }
 
 int rules_validate(const struct rule_list *ingress, const struct rule_list *egress, struct err *err)

@@ -279,6 +279,18 @@ static void test_limits(void **state)
 	}
 }
 
+static void test_port_names(void **state)
+{
+	static const char head[] = "{\"egress\":[{\"action\":\"Deny\",\"protocol\":\"TCP\","
+				   "\"source\":{\"notPorts\":[";
+	_cleanup_free_ char *full = many(head, "\"a\"", RULE_NOT_PORT_NAMES_MAX, "]}}]}");
+	_cleanup_free_ char *over = many(head, "\"a\"", RULE_NOT_PORT_NAMES_MAX + 1, "]}}]}");
+	const struct rule_case cases[] = {{full, NULL}, {over, "spec.egress[0]: notPorts"}};
+
+	(void)state;
+	check_cases("gnp", "a", cases, ARRAY_SIZE(cases));
+}
+
 static void test_directions(void **state)
 {
 	static const struct {
@@ -412,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_host_endpoints),
 		cmocka_unit_test(test_staged_kubernetes),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_port_names),
 		cmocka_unit_test(test_directions),
 		cmocka_unit_test(test_default_tier),
 		cmocka_unit_test(test_round_trip),

@@ -433,6 +433,8 @@ static int compile_rule(struct place *place, const struct rule *in, struct compi
 {
 	int r = compile_packet(in, out, err);
 
+	if (r == 0)
+		r = rule_check_port_names(in, err);
 	if (r < 0)
 		return r;
 	place->protocol = out->protocol == POLICY_ANY ? 0 : (uint8_t)out->protocol;

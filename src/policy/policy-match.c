@@ -158,6 +158,7 @@ static bool icmp_unreadable(const struct match *match, const struct icmp_match *
 static bool is_unreadable(const struct match *match)
 {
 	const struct rule *rule = match->rule;
+	struct err err = ERR_INIT;
 
 	if (rule->action == RULE_ACTION_UNSET)
 		return !failed(match, "it has no action");
@@ -171,6 +172,8 @@ static bool is_unreadable(const struct match *match)
 		return !failed(match, "a service can't be the destination of an ingress rule");
 	if (match->direction == POLICY_EGRESS && rule->source.services)
 		return !failed(match, "a service can't be the source of an egress rule");
+	if (rule_check_port_names(rule, &err) < 0)
+		return !failed(match, "%s", err.msg);
 	return icmp_unreadable(match, rule->icmp) || icmp_unreadable(match, rule->not_icmp) ||
 	       side_unreadable(match, "source", &rule->source) ||
 	       side_unreadable(match, "destination", &rule->destination);

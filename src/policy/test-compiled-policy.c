@@ -189,6 +189,43 @@ static void test_ports(void **state)
 	check_rules("GlobalNetworkPolicy", NULL, "ingress", cases, ARRAY_SIZE(cases));
 }
 
+/* '..."ports":["a0","a1",...]' of 'n' names. */
+static char *names_of(const char *field, size_t n)
+{
+	struct buf text = BUF_INIT;
+
+	buf_addf(&text, "'%s':[", field);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&text, "%s'a%zu'", i ? "," : "", i);
+	buf_addc(&text, ']');
+	return buf_take(&text);
+}
+
+static void check_names(const char *field, size_t n_source, size_t n_destination, bool fits)
+{
+	_cleanup_free_ char *source = names_of(field, n_source);
+	_cleanup_free_ char *destination = names_of(field, n_destination);
+	_cleanup_free_ char *spec =
+		xasprintf("{'ingress':[{'action':'Allow','protocol':'TCP','source':{%s},"
+			  "'destination':{%s}}]}",
+			  source, destination);
+	_cleanup_(compiled_policy_freep) struct compiled_policy *policy =
+		compile("GlobalNetworkPolicy", NULL, "p", spec);
+
+	assert_int_equal(policy->rules[POLICY_WAY_INGRESS].v[0].unreadable, !fits);
+}
+
+/* More than a filter has room for would keep all other policies out, too. */
+static void test_port_names(void **state)
+{
+	(void)state;
+	check_names("notPorts", RULE_NOT_PORT_NAMES_MAX - 1, 1, true);
+	check_names("notPorts", RULE_NOT_PORT_NAMES_MAX, 1, false);
+	check_names("ports", RULE_PORT_NAME_PAIRS_MAX / 2, 2, true);
+	check_names("ports", RULE_PORT_NAME_PAIRS_MAX / 2 + 1, 2, false);
+	check_names("ports", 2 * RULE_PORT_NAME_PAIRS_MAX, 0, true);
+}
+
 #define HAS_NS "has(projectcalico.org/namespace)"
 #define IN_NS  "projectcalico.org/namespace == \"ns\""
 
@@ -495,17 +532,12 @@ static void test_equal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_packets),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_global_peers),
-		cmocka_unit_test(test_namespaced_peers),
-		cmocka_unit_test(test_services),
-		cmocka_unit_test(test_policies),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_hostile_namespace),
-		cmocka_unit_test(test_sets),
-		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_packets),	     cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_ports),	     cmocka_unit_test(test_port_names),
+		cmocka_unit_test(test_global_peers), cmocka_unit_test(test_namespaced_peers),
+		cmocka_unit_test(test_services),     cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_refused),	     cmocka_unit_test(test_hostile_namespace),
+		cmocka_unit_test(test_sets),	     cmocka_unit_test(test_equal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "policy/policy-connection.h"
 
 #define OBJECT_OF(kind, meta, spec)                                                                \
@@ -877,6 +878,31 @@ static void test_rule_reasons(void **state)
 	}
 }
 
+/* A rule with more names of ports than a filter has room for denies, here too. */
+static void test_port_names(void **state)
+{
+	static const struct row row = {
+		.from = "pod/shop/a", .to = "pod/shop/b", .port = "tcp/80", .where = INGRESS};
+
+	(void)state;
+	for (size_t n = RULE_NOT_PORT_NAMES_MAX; n <= RULE_NOT_PORT_NAMES_MAX + 1; n++) {
+		_cleanup_(policy_world_freep) struct policy_world *world = policy_world_new();
+		_cleanup_free_ char *reason = NULL;
+		_cleanup_buf_ struct buf names = BUF_INIT;
+		_cleanup_free_ char *text = NULL;
+
+		put_yaml(world, base_world);
+		for (size_t i = 0; i < n; i++)
+			buf_addf(&names, "%sp%zu", i ? ", " : "", i);
+		text = xasprintf(NP("p", "ingress: [{action: Allow, protocol: TCP, "
+					 "destination: {notPorts: [%s]}}]"),
+				 buf_str(&names));
+		put_yaml(world, text);
+		assert_int_equal(judge(world, &row, &reason),
+				 n == RULE_NOT_PORT_NAMES_MAX ? VERDICT_ALLOW : VERDICT_DENY);
+	}
+}
+
 /* Who is not there is answered with who is. */
 static void test_ends(void **state)
 {
@@ -916,6 +942,7 @@ int main(void)
 		cmocka_unit_test(test_rows),	     cmocka_unit_test(test_any_order),
 		cmocka_unit_test(test_last_good),    cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_rule_reasons), cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_port_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

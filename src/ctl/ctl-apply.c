@@ -126,7 +126,7 @@ static void check_items(struct writer *writer)
 		struct err err = ERR_INIT;
 
 		if (model_validate(writer->items->v[i].object, &err) < 0) {
-			(void)err_prefix(&err, -EINVAL, "%s", writer->items->v[i].source);
+			(void)ctl_item_error(&writer->items->v[i], -EINVAL, &err);
 			error_add(writer, err.msg);
 		}
 	}

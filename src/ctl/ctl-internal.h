@@ -49,6 +49,11 @@ void ctl_item_deinit(struct ctl_item *item);
 void ctl_items_deinit(struct ctl_items *items);
 CLEANUP_DEINIT(struct ctl_items, ctl_items_deinit);
 void ctl_items_add(struct ctl_items *items, struct object *given, const char *source);
+/*
+ * Puts the item's file before a message of model_validate(), and the line of the field that the
+ * message names, or of the nearest one around it. Returns 'code'.
+ */
+int ctl_item_error(const struct ctl_item *item, int code, struct err *err);
 /* The kind's name if all items are of one kind, else NULL. */
 const char *ctl_items_single_kind(const struct ctl_items *items);
 

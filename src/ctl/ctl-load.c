@@ -41,6 +41,40 @@ void ctl_items_add(struct ctl_items *items, struct object *given, const char *so
 	item->source = xstrdup(source);
 }
 
+#define PATH_MAX_ 16 /* keys and indexes of a field's path */
+
+/* The line of "spec.ingress[0].source: ..." as far as the file goes along with it. */
+static int line_of_field(const struct ctl_item *item, const char *field)
+{
+	_cleanup_free_ char *text = xstrdup(field);
+	const char *path[PATH_MAX_ + 1] = {NULL};
+	char *rest = NULL;
+	int line = model_line_of(item->lines, path);
+	size_t n = 0;
+
+	for (char *step = strtok_r(text, ".[]: ", &rest); step && n < PATH_MAX_;
+	     step = strtok_r(NULL, ".[]: ", &rest)) {
+		int further;
+
+		path[n++] = step;
+		path[n] = NULL;
+		further = model_line_of(item->lines, path);
+		if (!further)
+			break;
+		line = further;
+	}
+	return line;
+}
+
+int ctl_item_error(const struct ctl_item *item, int code, struct err *err)
+{
+	const char *field = strstr(err->msg, ": ");
+	int line = item->lines ? line_of_field(item, field ? field + 2 : "") : 0;
+
+	return line ? err_prefix(err, code, "%s:%d", item->source, line)
+		    : err_prefix(err, code, "%s", item->source);
+}
+
 const char *ctl_items_single_kind(const struct ctl_items *items)
 {
 	for (size_t i = 1; i < items->n; i++)

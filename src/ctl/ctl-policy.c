@@ -74,7 +74,7 @@ int ctl_policies_apply(struct policy_world *world, const struct ctl_items *items
 		if (r == 0)
 			r = policy_world_put(world, item->object, err);
 		if (r < 0)
-			return err_prefix(err, r, "%s", item->source);
+			return ctl_item_error(item, r, err);
 	}
 	return 0;
 }

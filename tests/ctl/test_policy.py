@@ -149,7 +149,7 @@ def test_files_must_be_valid(ctl, files):
     (files / "policy.yaml").write_text(POLICY.replace("app == 'db'", "app =="))
     result = explain(ctl, files, QUESTION)
     assert result.code == 1
-    assert "policy.yaml: NetworkPolicy/shop/db: spec.selector" in result.err
+    assert "policy.yaml:5: NetworkPolicy/shop/db: spec.selector" in result.err
 
 
 def test_policies_that_do_not_apply_are_counted(ctl, files):

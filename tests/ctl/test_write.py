@@ -256,6 +256,30 @@ def test_unknown_field_and_kind_name_the_place(ctl):
     assert "IPPol" in said.err
 
 
+def test_what_is_not_valid_names_the_line(ctl):
+    path = ctl.file("policies.yaml", """apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: good, namespace: shop}
+spec: {selector: all()}
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: bad, namespace: shop}
+spec:
+  ingress:
+  - action: Allow
+  - action: Allow
+    source:
+      selector: has(x
+""")
+    place = f"{path}:14: NetworkPolicy/shop/bad: spec.ingress[1].source.selector"
+    for verb in ("validate", "apply"):
+        assert place in ctl.bad(verb, "-f", path).err
+    # What is missing has no line: that of the rule it is missing in.
+    path.write_text(path.read_text().replace("  - action: Allow\n    source", "  - source"))
+    assert f"{path}:12: " in ctl.bad("validate", "-f", path).err
+
+
 SAMPLE_FILES = sorted(p for p in SAMPLES.glob("*.yaml") if "aliases" not in p.name)
 
 

@@ -522,11 +522,10 @@ static int load(struct last_good *last_good, struct err *err)
 	return r;
 }
 
-/* What time or a person may mend, and is no damage. */
-static bool may_pass(int r)
+/* All else is what time or a person may mend: a file that can't be reached now is not put aside. */
+static bool is_damage(int r)
 {
-	return r == -EBUSY || r == -EACCES || r == -EPERM || r == -EROFS || r == -ENOSPC ||
-	       r == -ENOENT;
+	return r == -EINVAL || r == -EUCLEAN || r == -EBADMSG || r == -EFBIG;
 }
 
 static void put_aside(const struct last_good *last_good)
@@ -554,7 +553,7 @@ static void begin(struct last_good *last_good)
 	log_error("the last good versions of objects, kept on this node, can't be read; of what is "
 		  "bad now none is known",
 		  "path", last_good->path, "error", err.msg);
-	if (may_pass(r))
+	if (!is_damage(r))
 		return;
 	put_aside(last_good);
 	if (load(last_good, &err) < 0)

@@ -120,7 +120,7 @@ def test_taken_away(clean_machine):
                     start = _wreck(place, command)
                     becomes_same(whole, lambda: ruleset(place.node), 15, "the rules are back")
                     waited = _waited(place.node) - waited
-                    time.sleep(0.7)
+                    time.sleep(1.5)
             finally:
                 report = old.finish(stop=True)
             # While the kernel takes a table away, a packet may still see a rule of it but no
@@ -132,8 +132,8 @@ def test_taken_away(clean_machine):
             last = max((span[1] for span in spans), default=start)
             assert first >= start
             windows[command] = (last - first) / 1e6 - waited
-            # It would have 700 more by now.
-            assert report["received"] < (last - first) / 1e6 + 300, \
+            # It would have 1500 more by now. It is cut behind the repair, which does not wait for it.
+            assert report["received"] < (last - first) / 1e6 + 800, \
                 (command, "a connection of the window goes on", report)
     print("open for so many ms:", windows)
     assert max(windows.values()) < 50, windows

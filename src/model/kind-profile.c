@@ -59,7 +59,8 @@ static int profile_validate(const struct object *object, struct err *err)
 
 	if (r == 0)
 		r = check_actions(&spec->egress, "egress", err);
-	return r < 0 ? r : rules_validate(&spec->ingress, &spec->egress, err);
+	return r < 0 ? r
+		     : rules_validate(&spec->ingress, &spec->egress, /* namespaced= */ false, err);
 }
 
 static const struct kind_column profile_columns[] = {

@@ -26,6 +26,7 @@ struct rule_place {
 	size_t index;
 	const struct rule *rule;
 	const char *side; /* "source", "destination" */
+	bool namespaced;  /* it is of a policy that has a namespace */
 };
 
 static struct rule_place side_of(const struct rule_place *place, const char *side)
@@ -181,6 +182,12 @@ static int check_services(const struct rule_place *place, const struct entity_ru
 			"%s: allowed only in the source of ingress rules and the destination of "
 			"egress rules",
 			path_of(place, "services").s);
+	if (!side->services->name || !*side->services->name)
+		return err_set(err, -EINVAL, "%s.name: must be there",
+			       path_of(place, "services").s);
+	if (!place->namespaced && (!side->services->namespace || !*side->services->namespace))
+		return err_set(err, -EINVAL, "%s.namespace: must be there, as the policy has none",
+			       path_of(place, "services").s);
 	if (side->ports.n || side->not_ports.n || side->nets.n || side->not_nets.n ||
 	    (side->selector && *side->selector) || (side->not_selector && *side->not_selector) ||
 	    (side->namespace_selector && *side->namespace_selector) || side->service_accounts)
@@ -334,7 +341,8 @@ static int check_rule(const struct rule_place *place, struct err *err)
 	return r < 0 ? err_prefix(err, r, "%s", path_of(place, NULL).s) : 0;
 }
 
-int rules_validate(const struct rule_list *ingress, const struct rule_list *egress, struct err *err)
+int rules_validate(const struct rule_list *ingress, const struct rule_list *egress, bool namespaced,
+		   struct err *err)
 {
 	const struct {
 		const char *name;
@@ -343,8 +351,10 @@ int rules_validate(const struct rule_list *ingress, const struct rule_list *egre
 
 	for (size_t k = 0; k < ARRAY_SIZE(lists); k++) {
 		for (size_t i = 0; i < lists[k].rules->n; i++) {
-			struct rule_place place = {
-				.list = lists[k].name, .index = i, .rule = &lists[k].rules->v[i]};
+			struct rule_place place = {.list = lists[k].name,
+						   .index = i,
+						   .rule = &lists[k].rules->v[i],
+						   .namespaced = namespaced};
 			int r = check_rule(&place, err);
 
 			if (r < 0)

@@ -9,11 +9,12 @@
 extern const struct struct_desc rule_desc;
 
 /*
- * Both directions of a policy or profile, as "spec.ingress" and "spec.egress".
+ * Both directions of a policy or profile, as "spec.ingress" and "spec.egress". Services of one
+ * that is not namespaced need a namespace.
  * -EINVAL: 'err' names the field and what is allowed there.
  */
 MUST_CHECK int rules_validate(const struct rule_list *ingress, const struct rule_list *egress,
-			      struct err *err);
+			      bool namespaced, struct err *err);
 
 /* A selector where global() has no meaning; NULL is fine. 'field' is its path. */
 MUST_CHECK int selector_validate_plain(const char *selector, const char *field, struct err *err);

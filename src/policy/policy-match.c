@@ -155,6 +155,17 @@ static bool icmp_unreadable(const struct match *match, const struct icmp_match *
 	return false;
 }
 
+static bool service_unreadable(const struct match *match, const struct service_match *service)
+{
+	if (!service)
+		return false;
+	if (!is_given(service->name))
+		return !failed(match, "services needs a name");
+	if (!is_given(service->namespace) && !match->namespace)
+		return !failed(match, "services needs a namespace, as the policy has none");
+	return false;
+}
+
 static bool is_unreadable(const struct match *match)
 {
 	const struct rule *rule = match->rule;
@@ -174,6 +185,9 @@ static bool is_unreadable(const struct match *match)
 		return !failed(match, "a service can't be the source of an egress rule");
 	if (rule_check_port_names(rule, &err) < 0)
 		return !failed(match, "%s", err.msg);
+	if (service_unreadable(match, rule->source.services) ||
+	    service_unreadable(match, rule->destination.services))
+		return true;
 	return icmp_unreadable(match, rule->icmp) || icmp_unreadable(match, rule->not_icmp) ||
 	       side_unreadable(match, "source", &rule->source) ||
 	       side_unreadable(match, "destination", &rule->destination);
@@ -448,9 +462,7 @@ static bool match_service(const struct match *match, const struct side *side)
 
 	if (!service)
 		return true;
-	namespace = is_given(service->namespace) ? service->namespace
-		    : match->namespace		 ? match->namespace
-						 : "";
+	namespace = is_given(service->namespace) ? service->namespace : match->namespace;
 	/* Who calls a service's endpoint back, or is one that calls, uses any port. */
 	if (!policy_world_serves(match->world, namespace, service->name, &member,
 				 match->direction == POLICY_INGRESS))

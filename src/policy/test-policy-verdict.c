@@ -475,6 +475,10 @@ static const struct row rows[] = {
 	{"services: no endpoint of it",
 	 SLICE NP("p", "egress: [{action: Allow, destination: {services: {name: sql}}}]"),
 	 "pod/shop/a", "pod/shop/b", "tcp/5432", EGRESS, D},
+	{"services: of no namespace, in a global policy: it can't be understood and denies",
+	 SLICE GNP("p", "egress: [{action: Allow, destination: {services: {name: sql}}}, "
+			"{action: Allow}]"),
+	 "pod/shop/a", "pod/bank/c", "tcp/5432", EGRESS, D},
 	{"services: of another namespace, by its name",
 	 SLICE GNP(
 		 "p",

@@ -105,6 +105,8 @@ static int add_port(struct probe *probe, unsigned int i, int far_fd, struct err 
 	memcpy(config.pod_mac, port->far_mac, MAC_SIZE);
 	r = link_add_veth(probe->node, &config, err);
 	if (r == 0)
+		r = link_set_up(probe->node, (int)if_nametoindex(name), true, err);
+	if (r == 0)
 		r = link_get(probe->far, far_name, &link, err);
 	if (r != 0)
 		return r < 0 ? r : err_set(err, -ENODEV, "%s is not there", far_name);

@@ -311,8 +311,7 @@ static int policy_validate(const struct object *object, struct err *err)
 	if (r == 0)
 		r = check_staged(spec, err);
 	if (r == 0)
-		r = rules_validate(&spec->ingress, &spec->egress,
-				   object->desc->namespaced, err);
+		r = rules_validate(&spec->ingress, &spec->egress, object->desc->namespaced, err);
 	return r;
 }
 

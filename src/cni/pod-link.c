@@ -363,7 +363,10 @@ static int host_settings_write(struct nl *host, const struct pod_link *link, boo
 
 	if (r == 0)
 		r = link_set_up(host, link->host_ifindex, true, err);
-	return r == 0 && v6 ? add_gateway(host, link->host_ifindex, err) : r;
+	/* Also where only IPv4 is late: what goes down loses its IPv6 addresses. */
+	if (r == 0 && (v6 || link->early_v6))
+		r = add_gateway(host, link->host_ifindex, err);
+	return r;
 }
 
 static int prepare_host(struct nl *host, struct pod_link *link, struct err *err)

@@ -79,6 +79,7 @@ static void tell_loop(struct worker *worker)
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
+	void (*after)(void *ctx);
 	struct worker_job *job;
 
 	(void)pthread_mutex_lock(&worker->lock);
@@ -97,10 +98,11 @@ static void *worker_main(void *arg)
 		while ((job = queue_pop(&worker->taken)))
 			queue_push(&worker->finished, job);
 		tell_loop(worker);
-		if (!worker->after)
+		after = worker->after;
+		if (!after)
 			continue;
 		(void)pthread_mutex_unlock(&worker->lock);
-		worker->after(worker->ctx);
+		after(worker->ctx);
 		(void)pthread_mutex_lock(&worker->lock);
 	}
 	(void)pthread_mutex_unlock(&worker->lock);
@@ -185,7 +187,9 @@ struct worker *worker_free(struct worker *worker)
 
 void worker_set_after(struct worker *worker, void (*after)(void *ctx))
 {
+	(void)pthread_mutex_lock(&worker->lock);
 	worker->after = after;
+	(void)pthread_mutex_unlock(&worker->lock);
 }
 
 void worker_submit(struct worker *worker, struct worker_job *job)

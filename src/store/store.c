@@ -79,7 +79,6 @@ static const struct store_backend *backend_find(const struct store_config *confi
 int store_open(const struct store_config *config, struct store **ret, struct err *err)
 {
 	const struct store_backend *backend = backend_find(config, err);
-
 	int r = backend ? backend->open(config, ret, err) : -EINVAL;
 
 	if (r == 0)

@@ -3,23 +3,17 @@
 A Linux kernel as a process, for what this machine's own kernel lacks (IPIP): Debian's user-mode
 Linux boots this machine's file system and runs one program as root. Its /run is a tmpfs of its own;
 nothing else is written to unless the program does so.
-
-Used as a program it is the other side: PID 1 inside, which prepares the system, runs the command
-and says on the console how it ended.
 """
 
 import ctypes
 import os
 import pathlib
-import re
-import secrets
 import shlex
-import signal
 import struct
 import subprocess
-import sys
 import tempfile
-import threading
+
+from . import guest
 
 PROGRAM = "/usr/bin/linux.uml"
 MODULES = pathlib.Path("/usr/lib/uml/modules")
@@ -31,9 +25,6 @@ WANTED = ["ipv6", "bridge", "veth", "vxlan", "ipip", "af_packet", "nf_conntrack_
           "xt_tcpudp", "xt_MASQUERADE", "xt_LOG", "xt_NFLOG", "ipt_REJECT", "ip6t_REJECT",
           "ip_set_hash_net", "ip_set_hash_ipport", "ip_set_hash_netiface"]
 MEMORY = "768M"
-SYS_FINIT_MODULE = 313
-LINUX_REBOOT_CMD_POWER_OFF = 0x4321FEDC
-
 
 MOUNTS = """
 mount -t proc proc /proc
@@ -42,8 +33,6 @@ mount -t tmpfs tmpfs /run
 cd /
 """
 
-
-# --- Outside ------------------------------------------------------------------------------------
 
 # This kernel's buffer for extended registers is smaller than what a processor with AMX has, and the
 # host refuses a partial one. Told that there is no such request, it saves the older set: x87 and SSE.
@@ -94,17 +83,14 @@ def run(command, timeout, output=None, env=None):
     Boots, runs the command inside and passes on what it prints, line by line, to output (a
     function of bytes). Gives the command's exit code; -1 if the kernel ended without one.
     """
-    token = secrets.token_hex(8)
-    me = pathlib.Path(__file__).resolve()
-    words = ["/usr/bin/python3", "-B", str(me), token, *map(str, command)]
+    visit = guest.Visit(command, MODULES, WANTED)
     large = _large_registers()
     exports = "".join(f"export {key}={shlex.quote(value)}\n"
                       for key, value in ((WITHOUT_AVX if large else {}) | (env or {})).items())
-    code = -1
     mark = os.environ.get("KORAT_LAB_MARK", "")
     with tempfile.TemporaryDirectory(prefix=f"korat-uml-{mark}") as directory:
         script = pathlib.Path(directory, "init")
-        script.write_text(f"#!/bin/sh\n{MOUNTS}{exports}exec {shlex.join(words)}\n",
+        script.write_text(f"#!/bin/sh\n{MOUNTS}{exports}exec {shlex.join(visit.words)}\n",
                           encoding="utf-8")
         script.chmod(0o755)
         kernel = subprocess.Popen(
@@ -115,91 +101,4 @@ def run(command, timeout, output=None, env=None):
             start_new_session=True, preexec_fn=_refuse_getregset if large else None,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": directory, "TMPDIR": "/dev/shm"},
         )
-        alarm = _Alarm(kernel, timeout)
-        try:
-            started = False
-            for line in kernel.stdout:
-                if token.encode() in line:
-                    words = line.split()
-                    if words[-1] == b"start":
-                        started = True
-                        continue
-                    code = int(words[-1])
-                    break
-                if output and (started or os.environ.get("KORAT_UML_BOOT")):
-                    output(line.replace(b"\r\n", b"\n"))
-        finally:
-            alarm.cancel()
-            _kill_group(kernel)
-    return code
-
-
-class _Alarm:
-    """Ends the kernel when it takes too long."""
-
-    def __init__(self, kernel, timeout):
-        self._timer = threading.Timer(timeout, _kill_group, [kernel])
-        self._timer.daemon = True
-        self._timer.start()
-
-    def cancel(self):
-        """The kernel ended by itself."""
-        self._timer.cancel()
-
-
-def _kill_group(kernel):
-    try:
-        os.killpg(kernel.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    kernel.wait()
-
-
-# --- Inside, as PID 1 ---------------------------------------------------------------------------
-
-
-def _load_modules(libc):
-    directory = MODULES / os.uname().release
-    depends, paths = {}, {}
-    for line in (directory / "modules.dep").read_text(encoding="ascii").splitlines():
-        path, rest = line.split(":")
-        depends[path] = rest.split()
-        paths[re.sub(r"\.ko.*", "", pathlib.Path(path).name).replace("-", "_")] = path
-    loaded = set()
-
-    def load(path):
-        if path in loaded:
-            return
-        loaded.add(path)
-        for other in reversed(depends.get(path, [])):
-            load(other)
-        with open(directory / path, "rb") as module:
-            libc.syscall(SYS_FINIT_MODULE, module.fileno(), b"", 0)
-
-    for name in WANTED:
-        if name in paths:
-            load(paths[name])
-
-
-def _init(token, command):
-    libc = ctypes.CDLL(None, use_errno=True)
-    os.makedirs("/run/tmp")
-    _load_modules(libc)
-    subprocess.run(["/usr/sbin/ip", "link", "set", "lo", "up"], check=False)
-    env = {**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": "/run/tmp",
-           "HOME": "/run/tmp"}
-    print(token, "start", flush=True)
-    child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL)
-    # PID 1 reaps whatever is orphaned, until its own child has ended.
-    code = None
-    while code is None:
-        pid, status = os.wait()
-        if pid == child.pid:
-            code = os.waitstatus_to_exitcode(status)
-    print(token, code, flush=True)
-    os.sync()
-    libc.reboot(LINUX_REBOOT_CMD_POWER_OFF)
-
-
-if __name__ == "__main__":
-    _init(sys.argv[1], sys.argv[2:])
+        return visit.listen(kernel, timeout, output)

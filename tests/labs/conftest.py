@@ -61,7 +61,8 @@ def _ours():
             if entry.isdigit():
                 command = pathlib.Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ")
                 if f"/run/korat-lab/{MARK}".encode() in command or \
-                        f"korat-uml-{MARK}".encode() in command:
+                        f"korat-uml-{MARK}".encode() in command or \
+                        f"korat-qemu-{MARK}".encode() in command:
                     processes.add((entry, command))
     return {"namespaces": _names("/run/netns", f"lab-{MARK}"),
             "directories": _names("/run/korat-lab", MARK), "mounts": mounts, "links": links,

@@ -49,10 +49,10 @@ class Prober:
         if self.process.stdout.readline() != "ready\n":
             raise LabError(f"the prober of {pod.name} does not start")
 
-    def ask(self, questions):
+    def ask(self, questions, milliseconds):
         """Begins; answers() gives a bool for each."""
         lines = [f"{protocol} {address} {port}" for protocol, address, port in questions]
-        self.process.stdin.write("\n".join([*lines, f"go {ASK_MS}", ""]))
+        self.process.stdin.write("\n".join([*lines, f"go {milliseconds}", ""]))
         self.process.stdin.flush()
 
     def answers(self):
@@ -68,12 +68,14 @@ class Prober:
 class Nine:
     """The nine pods in a lab, with what is to be known of them in the datastore."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, sources=None, ask_ms=ASK_MS, settle_s=SETTLE_S):
+        """sources: the pods that ask, all if None."""
         self.lab = lab
+        self.ask_ms, self.settle_s = ask_ms, settle_s
         self.pods = {}
         for name in PODS:
             namespace, letter = name.split("/")
-            node = lab.nodes["abc".index(letter)]
+            node = lab.nodes["abc".index(letter) % len(lab.nodes)]
             pod = lab.new_pod(node, namespace + letter, namespace)
             conf = cni.pod_conf(node.name)
             conf["ipam"].update(assign_ipv4="true", assign_ipv6="true")
@@ -85,6 +87,7 @@ class Nine:
                       for name, pod in self.pods.items()} for v6 in (False, True)]
         self.world = World(*by_family)
         self.probers = {name: Prober(pod) for name, pod in self.pods.items()}
+        self.sources = sources or list(self.probers)
         self.endpoints = {
             name: lab.get("workloadendpoint", f"{pod.node.name}-k8s-{pod.name}-eth0",
                           name.split("/")[0]) for name, pod in self.pods.items()}
@@ -144,15 +147,17 @@ class Nine:
     def ask(self):
         """{family: {(from, to, port): bool}} of what really answers."""
         asked = {}
-        for source, prober in self.probers.items():
+        for source in self.sources:
             asked[source] = [(family, target, port) for family in (4, 6) for target in PODS
                              if target != source for port in ASKED]
-            prober.ask([(port.split("/")[1],
-                         (self.world.ip4 if family == 4 else self.world.ip6)[target],
-                         port.split("/")[0]) for family, target, port in asked[source]])
+            questions = [(port.split("/")[1],
+                          (self.world.ip4 if family == 4 else self.world.ip6)[target],
+                          port.split("/")[0]) for family, target, port in asked[source]]
+            self.probers[source].ask(questions, self.ask_ms)
         found = {4: {}, 6: {}}
-        for source, prober in self.probers.items():
-            for (family, target, port), answer in zip(asked[source], prober.answers()):
+        for source in self.sources:
+            for (family, target, port), answer in zip(asked[source],
+                                                      self.probers[source].answers()):
                 found[family][source, target, port] = answer
         return found
 
@@ -168,7 +173,7 @@ class Nine:
         """Asks until it is as it should be; gives what is still wrong when it never is."""
         objects = state.objects()
         expected = {family: policy_cases.matrix(objects, family) for family in (4, 6)}
-        deadline = time.monotonic() + SETTLE_S
+        deadline = time.monotonic() + self.settle_s
         time.sleep(MARGIN)
         while (wrong := self.wrong(expected)) and time.monotonic() < deadline:
             time.sleep(0.1)

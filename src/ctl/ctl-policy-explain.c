@@ -252,7 +252,7 @@ int ctl_run_policy_explain(struct ctl *ctl, struct err *err)
 	if (r == 0)
 		r = ctl_question_ends(policies.world, &question, &from, &to, err);
 	if (r == 0)
-		r = connection_port_parse(question.port, &to, &packet, err);
+		r = connection_port_parse(policies.world, question.port, &to, &packet, err);
 	if (r < 0)
 		return r;
 	if (connection_verdict(policies.world, &from, &to, &packet, &trace) == VERDICT_DENY)

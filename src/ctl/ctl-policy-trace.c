@@ -411,10 +411,8 @@ static void print_sum(const struct tracer *tracer)
 static bool are_addresses(const struct ctl_question *question, struct connection_end *from,
 			  struct connection_end *to)
 {
-	const char *a = question->from + (strncmp(question->from, "ip/", 3) == 0 ? 3 : 0);
-	const char *b = question->to + (strncmp(question->to, "ip/", 3) == 0 ? 3 : 0);
-
-	return ip_parse(a, &from->addr, NULL) == 0 && ip_parse(b, &to->addr, NULL) == 0 &&
+	return connection_address_parse(question->from, &from->addr) == 0 &&
+	       connection_address_parse(question->to, &to->addr) == 0 &&
 	       from->addr.family == to->addr.family;
 }
 
@@ -433,7 +431,7 @@ static int find_flow(struct ctl *ctl, const struct ctl_question *question, struc
 			r = ctl_question_ends(policies.world, question, &from, &to, err);
 	}
 	if (r == 0 && question->port)
-		r = connection_port_parse(question->port, &to, &packet, err);
+		r = connection_port_parse(policies.world, question->port, &to, &packet, err);
 	if (r < 0)
 		return r;
 	*ret = (struct trace_flow){

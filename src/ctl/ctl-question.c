@@ -30,7 +30,10 @@ static char *trimmed(const char *text, size_t len)
 static const char *find_colon(const char *text)
 {
 	const char *address = text + (strncmp(text, "ip/", 3) == 0 ? 3 : 0);
+	const char *bracket = *address == '[' ? strchr(address, ']') : NULL;
 
+	if (bracket)
+		return bracket[1] == ':' ? bracket + 1 : NULL;
 	return ip_parse(address, &(struct ip_addr){0}, NULL) == 0 ? NULL : strrchr(text, ':');
 }
 

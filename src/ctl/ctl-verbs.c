@@ -273,8 +273,8 @@ const struct ctl_verb ctl_verbs[] = {
 			 CTL_FLAG(FLAG_ALL) | CTL_FLAG(FLAG_SOURCE_PORT) | CTL_FLAG(FLAG_NAMESPACE),
 		.doc = "Explain which policy lets a connection pass, or does not, and why",
 		.more = "An end is pod/NAMESPACE/NAME, hep/NAME, node/NAME, networkset/NAMESPACE/NAME,\n"
-			"globalnetworkset/NAME or ip/ADDRESS. What is spoken is tcp/PORT, udp/PORT,\n"
-			"sctp/PORT, icmp, icmp/TYPE/CODE, icmpv6 or a protocol's number; a port may be\n"
+			"globalnetworkset/NAME or ip/ADDRESS, as ip/[fd00::1]. What is spoken is tcp/PORT,\n"
+			"udp/PORT, sctp/PORT, icmp, icmp/TYPE/CODE, icmpv6 or a protocol's number; a port may be\n"
 			"the name of one that TO has. Every tier, policy and rule that is looked at is\n"
 			"shown, at both ends and on the hosts between, with what decided it. --from\n"
 			"takes files, and may be given several times; no datastore is asked then. Of\n"

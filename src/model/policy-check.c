@@ -125,25 +125,28 @@ static int check_namespace_selector(const char *selector, const char *field, str
 	return 0;
 }
 
+/* A name may stand without a protocol: then it is one of TCP. */
 static int check_ports(const struct rule_place *place, const char *field,
 		       const struct int_or_string_list *ports, struct err *err)
 {
 	uint8_t protocol = protocol_number(&place->rule->protocol);
+	bool has_ports =
+		protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP;
 	uint16_t first;
 	uint16_t last;
 
-	if (ports->n > 0 && protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP &&
-	    protocol != PROTOCOL_SCTP)
-		return err_set(
-			err, -EINVAL,
-			"%s: ports need the rule's protocol to be TCP, UDP or SCTP; it is %s",
-			path_of(place, field).s,
-			place->rule->protocol.s ? place->rule->protocol.s : "absent");
 	for (size_t i = 0; i < ports->n; i++) {
 		int r = model_check_port(ports->v[i].s ? ports->v[i].s : "", &first, &last, err);
 
 		if (r < 0)
 			return err_prefix(err, r, "%s[%zu]", path_of(place, field).s, i);
+		if (!has_ports && (r == 0 || place->rule->protocol.s))
+			return err_set(
+				err, -EINVAL,
+				"%s: ports need the rule's protocol to be TCP, UDP or SCTP; it is "
+				"%s (without one a name of a port is of TCP)",
+				path_of(place, field).s,
+				place->rule->protocol.s ? place->rule->protocol.s : "absent");
 	}
 	return 0;
 }
@@ -274,6 +277,9 @@ static int check_http(const struct rule_place *place, struct err *err)
 
 	if (!http)
 		return 0;
+	if (strcmp(place->list, "egress") == 0)
+		return err_set(err, -EINVAL, "%s: not allowed in egress rules",
+			       path_of(place, "http").s);
 	if (place->rule->action != RULE_ACTION_ALLOW)
 		return err_set(err, -EINVAL, "%s: allowed only with action Allow",
 			       path_of(place, "http").s);

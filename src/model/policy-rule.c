@@ -92,7 +92,8 @@ static const struct field_desc entity_rule_fields[] = {
 	 .check = CHECK_PORT,
 	 .offset = offsetof(struct entity_rule, ports),
 	 .max = RULE_PORTS_MAX,
-	 .doc = "Ports: numbers, ranges as \"8000:8100\", or names."},
+	 .doc = "Ports: numbers, ranges as \"8000:8100\", or names; in a rule without a protocol "
+		"only names, of TCP."},
 	{.name = "notNets",
 	 .type = FIELD_STRING,
 	 .flags = FIELD_LIST,
@@ -202,6 +203,6 @@ static const struct field_desc rule_fields[] = {
 	 .type = FIELD_OBJECT,
 	 .offset = offsetof(struct rule, http),
 	 .sub = &http_match_desc,
-	 .doc = "HTTP requests; only with action Allow and protocol TCP."},
+	 .doc = "HTTP requests; only of ingress rules with action Allow and protocol TCP."},
 };
 const struct struct_desc rule_desc = STRUCT_DESC(rule, rule_fields);

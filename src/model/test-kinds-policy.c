@@ -63,6 +63,11 @@ static void test_rules(void **state)
 		{"{}", "ingress[0].action"},
 		{"{'action':'Allow','destination':{'ports':[80]}}", "protocol"},
 		{"{'action':'Allow','protocol':'ICMP','destination':{'ports':['http']}}", "ports"},
+		{"{'action':'Allow','destination':{'ports':['http','sql']}}", NULL},
+		{"{'action':'Allow','source':{'notPorts':['http']}}", NULL},
+		{"{'action':'Allow','destination':{'ports':['http',80]}}", "protocol"},
+		{"{'action':'Allow','notProtocol':'UDP','source':{'notPorts':['1:2']}}",
+		 "notPorts"},
 		{"{'action':'Allow','protocol':'UDPLite','source':{'notPorts':[1]}}", "notPorts"},
 		{"{'action':'Allow','protocol':'TCP','source':{'ports':[0]}}", "ports[0]"},
 		{"{'action':'Allow','protocol':'TCP','source':{'ports':['2:1']}}", "ports[0]"},
@@ -121,6 +126,8 @@ static void test_policies(void **state)
 {
 	static const struct rule_case global[] = {
 		{"{}", NULL},
+		{"{\"egress\":[{\"action\":\"Allow\",\"http\":{\"methods\":[\"GET\"]}}]}",
+		 "spec.egress[0].http: not allowed in egress rules"},
 		{"{\"selector\":\"global()\"}", "spec.selector"},
 		{"{\"namespaceSelector\":\"global()\"}", "spec.namespaceSelector"},
 		{"{\"serviceAccountSelector\":\"a ==\"}", "spec.serviceAccountSelector"},

@@ -180,14 +180,13 @@ struct port_target {
 	size_t *n_sets;
 };
 
+/* Without a protocol a name is one of TCP, and a number is of none. */
 static int compile_ports(const struct place *place, const struct int_or_string_list *ports,
 			 const struct selector *peers, const char *field,
 			 const struct port_target *to, struct err *err)
 {
-	if (ports->n > 0 && place->protocol != IPPROTO_TCP && place->protocol != IPPROTO_UDP &&
-	    place->protocol != IPPROTO_SCTP)
-		return err_set(err, -EINVAL,
-			       "%s: ports need the rule's protocol to be TCP, UDP or SCTP", field);
+	uint8_t protocol = place->protocol ? place->protocol : IPPROTO_TCP;
+
 	for (size_t i = 0; i < ports->n; i++) {
 		const char *text = ports->v[i].s ? ports->v[i].s : "";
 		struct port_range range = {0};
@@ -195,11 +194,17 @@ static int compile_ports(const struct place *place, const struct int_or_string_l
 
 		if (r < 0)
 			return err_prefix(err, r, "%s[%zu]", field, i);
+		if ((r == 0 && !place->protocol) ||
+		    (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP &&
+		     protocol != IPPROTO_SCTP))
+			return err_set(err, -EINVAL,
+				       "%s: ports need the rule's protocol to be TCP, UDP or SCTP",
+				       field);
 		if (r == 0)
 			*ARRAY_ADD(*to->ranges, *to->n_ranges) = range;
 		else
 			*ARRAY_ADD(*to->sets, *to->n_sets) =
-				port_set(place->policy, peers, place->protocol, text);
+				port_set(place->policy, peers, protocol, text);
 	}
 	return 0;
 }

@@ -275,10 +275,20 @@ static int find_named(struct policy_world *world, const char *text, size_t row, 
 	return 0;
 }
 
+int connection_address_parse(const char *text, struct ip_addr *ret)
+{
+	const char *address = strncmp(text, "ip/", 3) == 0 ? text + 3 : text;
+	size_t len = strlen(address);
+	_cleanup_free_ char *inner = NULL;
+
+	if (len > 2 && address[0] == '[' && address[len - 1] == ']')
+		inner = xstrndup(address + 1, len - 2);
+	return ip_parse(inner ? inner : address, ret, NULL);
+}
+
 int connection_end_find(struct policy_world *world, const char *text, uint8_t family,
 			struct connection_end *ret, struct err *err)
 {
-	const char *addr_text = strncmp(text, "ip/", 3) == 0 ? text + 3 : text;
 	struct ip_addr addr;
 
 	for (size_t i = 0; i < ARRAY_SIZE(end_kinds); i++) {
@@ -287,7 +297,7 @@ int connection_end_find(struct policy_world *world, const char *text, uint8_t fa
 		if (strncmp(text, end_kinds[i].prefix, len) == 0)
 			return find_named(world, text, i, text + len, family, ret, err);
 	}
-	if (ip_parse(addr_text, &addr, NULL) < 0)
+	if (connection_address_parse(text, &addr) < 0)
 		return err_set(err, -EINVAL,
 			       "\"%.200s\" is no end of a connection; expected pod/NAMESPACE/NAME, "
 			       "hep/NAME, node/NAME, networkset/NAMESPACE/NAME, "
@@ -319,8 +329,45 @@ static int parse_icmp(const char *rest, struct packet *ret, struct err *err)
 	return 0;
 }
 
-static int parse_port(const char *text, const struct connection_end *to, struct packet *ret,
-		      struct err *err)
+/* Is the name looked for a port of this endpoint? The others go to 'names'. */
+static bool find_port(const struct world_peer *peer, const char *text, struct packet *ret,
+		      struct buf *names)
+{
+	for (size_t i = 0; i < peer->n_ports; i++) {
+		const struct world_port *named = &peer->ports[i];
+
+		if (named->protocol != ret->protocol)
+			continue;
+		if (strcmp(named->name, text) == 0) {
+			ret->destination_port = named->port;
+			return true;
+		}
+		buf_addf(names, "%s%s", names->size ? ", " : "", named->name);
+	}
+	return false;
+}
+
+/* A host that is not asked for by one of its endpoints has the ports of all of them. */
+static bool is_port_of(struct policy_world *world, const struct connection_end *to,
+		       const char *text, struct packet *ret, struct buf *names)
+{
+	const struct world_peer *peers;
+	size_t n;
+
+	if (to->peer)
+		return find_port(to->peer, text, ret, names);
+	if (to->type != END_HOST)
+		return false;
+	peers = policy_world_peers(world, &n);
+	for (size_t i = 0; i < n; i++)
+		if (peers[i].type == WORLD_HOST && strcmp(peers[i].node, to->node) == 0 &&
+		    find_port(&peers[i], text, ret, names))
+			return true;
+	return false;
+}
+
+static int parse_port(struct policy_world *world, const char *text, const struct connection_end *to,
+		      struct packet *ret, struct err *err)
 {
 	_cleanup_buf_ struct buf names = BUF_INIT;
 	uint64_t port;
@@ -329,17 +376,8 @@ static int parse_port(const char *text, const struct connection_end *to, struct 
 		ret->destination_port = (uint16_t)port;
 		return 0;
 	}
-	for (size_t i = 0; to->peer && i < to->peer->n_ports; i++) {
-		const struct world_port *named = &to->peer->ports[i];
-
-		if (named->protocol != ret->protocol)
-			continue;
-		if (strcmp(named->name, text) == 0) {
-			ret->destination_port = named->port;
-			return 0;
-		}
-		buf_addf(&names, "%s%s", names.size ? ", " : "", named->name);
-	}
+	if (is_port_of(world, to, text, ret, &names))
+		return 0;
 	return err_set(err, -ENOENT,
 		       "\"%.40s\" is neither a port (1 to 65535) nor the name of one; named %s "
 		       "ports there are: %s",
@@ -347,8 +385,8 @@ static int parse_port(const char *text, const struct connection_end *to, struct 
 		       names.size ? buf_str(&names) : "none");
 }
 
-int connection_port_parse(const char *text, const struct connection_end *to, struct packet *ret,
-			  struct err *err)
+int connection_port_parse(struct policy_world *world, const char *text,
+			  const struct connection_end *to, struct packet *ret, struct err *err)
 {
 	size_t len = strcspn(text, "/");
 	const char *rest = text[len] ? text + len + 1 : NULL;
@@ -366,7 +404,7 @@ int connection_port_parse(const char *text, const struct connection_end *to, str
 		packet.icmp_type = packet.protocol == PROTOCOL_ICMP ? ICMP_ECHO : ICMPV6_ECHO;
 		r = rest ? parse_icmp(rest, &packet, err) : 0;
 	} else if (protocol_has_ports(packet.protocol)) {
-		r = rest ? parse_port(rest, to, &packet, err)
+		r = rest ? parse_port(world, rest, to, &packet, err)
 			 : err_set(err, -EINVAL, "%s: a port is missing, as in %s/443", text, name);
 	} else if (rest) {
 		r = err_set(err, -EINVAL, "%s: %s has no ports", text, name);

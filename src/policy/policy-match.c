@@ -131,13 +131,17 @@ static bool side_unreadable(const struct match *match, const char *side,
 			if (cidr_parse(nets[k]->v[i], &cidr, NULL) < 0)
 				return !failed(match, "%s: %s is no prefix", side, nets[k]->v[i]);
 	for (size_t k = 0; k < ARRAY_SIZE(ports); k++) {
-		if (ports[k]->n && !protocol_has_ports(protocol))
-			return !failed(match, "%s: ports need the protocol TCP, UDP or SCTP", side);
-		for (size_t i = 0; i < ports[k]->n; i++)
-			if (!ports[k]->v[i].s ||
-			    model_check_port(ports[k]->v[i].s, &port, &port, NULL) < 0)
-				return !failed(match, "%s: %s is no port", side,
-					       ports[k]->v[i].s ? ports[k]->v[i].s : "nothing");
+		for (size_t i = 0; i < ports[k]->n; i++) {
+			const char *text = ports[k]->v[i].s ? ports[k]->v[i].s : "";
+			int r = model_check_port(text, &port, &port, NULL);
+
+			if (r < 0)
+				return !failed(match, "%s: \"%s\" is no port", side, text);
+			if (!protocol_has_ports(protocol) && (r == 0 || match->rule->protocol.s))
+				return !failed(match,
+					       "%s: ports need the protocol TCP, UDP or SCTP",
+					       side);
+		}
 	}
 	return false;
 }
@@ -400,12 +404,17 @@ static bool match_not_whom(const struct match *match, const struct side *side)
 /* --- Ports -------------------------------------------------------------------------------------
  */
 
-/* A name is a port of those that have it, and whom the rule is about and does not exclude. */
+/*
+ * A name is a port of those that have it, and whom the rule is about and does not exclude. If the
+ * rule names no protocol, it is one of TCP.
+ */
 static bool is_named_port(const struct match *match, const struct side *side, const char *name)
 {
 	size_t n;
 	const struct world_peer *peers = policy_world_peers(match->world, &n);
 
+	if (!match->rule->protocol.s && match->packet->protocol != PROTOCOL_TCP)
+		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!world_peer_holds(&peers[i], side->addr) ||
 		    (says_whom(match, side->entity) &&

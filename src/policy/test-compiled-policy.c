@@ -175,6 +175,12 @@ static void test_ports(void **state)
 		{"{'action':'Allow','protocol':'TCP','destination':{'notPorts':['a'],"
 		 "'selector':'has(x)'}}",
 		 "allow protocol 6; to in {has(x)} not-ports {port a/6 of has(x)}"},
+		{"{'action':'Allow','destination':{'ports':['http']}}",
+		 "allow; to ports {port http/6 of all()}"},
+		{"{'action':'Allow','source':{'notPorts':['http']}}",
+		 "allow; from not-ports {port http/6 of all()}"},
+		{"{'action':'Allow','destination':{'ports':['http',80]}}",
+		 "unreadable: ingress[0].destination: ports"},
 		{"{'action':'Allow','destination':{'ports':[80]}}",
 		 "unreadable: ingress[0].destination: ports"},
 		{"{'action':'Allow','protocol':'ICMP','destination':{'notPorts':['a']}}",

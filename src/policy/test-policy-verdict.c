@@ -259,6 +259,15 @@ static const struct row rows[] = {
 	{"ports: a name counts only for its protocol",
 	 NP("p", "ingress: [{action: Allow, protocol: TCP, destination: {ports: [dns]}}]"),
 	 "pod/shop/a", "pod/shop/b", "tcp/53", INGRESS, D},
+	{"ports: a name without a protocol is one of TCP",
+	 NP("p", "ingress: [{action: Allow, destination: {ports: [http]}}]"), "pod/shop/a",
+	 "pod/shop/b", "tcp/8080", INGRESS, A},
+	{"ports: a name without a protocol is none of UDP",
+	 NP("p", "ingress: [{action: Allow, destination: {ports: [dns, http]}}]"), "pod/shop/a",
+	 "pod/shop/b", "udp/53", INGRESS, D},
+	{"ports: a name without a protocol excludes only of TCP",
+	 NP("p", "ingress: [{action: Allow, destination: {notPorts: [dns]}}]"), "pod/shop/a",
+	 "pod/shop/b", "udp/53", INGRESS, A},
 	{"ports: who has no port of this name does not match",
 	 NP("p", "egress: [{action: Allow, protocol: TCP, destination: {ports: [http]}}]"),
 	 "pod/shop/a", "pod/bank/c", "tcp/8080", EGRESS, D},
@@ -716,7 +725,7 @@ static enum verdict judge(struct policy_world *world, const struct row *row, cha
 	struct err err = ERR_INIT;
 
 	find_ends(world, row, &from, &to);
-	if (connection_port_parse(row->port, &to, &packet, &err) < 0)
+	if (connection_port_parse(world, row->port, &to, &packet, &err) < 0)
 		fail_msg("%s", err.msg);
 	packet.source = from.addr;
 	packet.destination = to.addr;

@@ -96,6 +96,32 @@ def test_addresses_are_who_has_them(ctl, files):
         "outside (2001:db8::1) -> pod/shop/db (fd00::1 on node2), UDP port 53")
 
 
+HOST = """apiVersion: projectcalico.org/v3
+kind: Node
+metadata: {name: node2}
+spec: {bgp: {ipv4Address: 192.168.0.2/24}}
+---
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: node2-eth0}
+spec: {node: node2, interfaceName: eth0, expectedIPs: [192.168.0.2],
+  ports: [{name: ssh, protocol: TCP, port: 22}]}
+"""
+
+
+def test_ports_of_nodes_have_names_and_addresses_brackets(ctl, files):
+    (files / "host.yaml").write_text(HOST)
+    by_name = explain(ctl, files, "pod/shop/web -> node/node2:tcp/ssh")
+    assert (by_name.code, by_name.err) == (0, "")  # a failsafe port
+    assert "node/node2 (192.168.0.2 on node2), TCP port 22" in by_name.lines()[0]
+    assert "named TCP ports there are: ssh" in explain(
+        ctl, files, "pod/shop/web -> node/node2:tcp/http").err
+    plain = explain(ctl, files, "2001:db8::1 -> fd00::1:udp/53")
+    for words in (["[2001:db8::1] -> [fd00::1]:udp/53"], ["ip/[2001:db8::1]", "ip/[fd00::1]:udp/53"]):
+        assert explain(ctl, files, *words).out == plain.out
+    assert "[fd00::1]: what is spoken is missing" in explain(ctl, files, "fd00::2", "[fd00::1]").err
+
+
 def test_json_says_the_same(ctl, files):
     result = explain(ctl, files, QUESTION, "-o", "json")
     assert result.code == 2

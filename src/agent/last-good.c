@@ -23,6 +23,7 @@
 
 #include <uthash.h>
 
+#include "agent/sealed-text.h"
 #include "base/alloc.h"
 #include "base/hash-table.h"
 #include "loop/loop.h"
@@ -117,7 +118,7 @@ static bool is_kept(const struct store_object *stored)
 	return last_good_keeps(stored->kind) && *stored->name &&
 	       strlen(stored->name) <= STORE_NAME_MAX &&
 	       (!stored->namespace || strlen(stored->namespace) <= STORE_NAME_MAX) &&
-	       stored->size <= STORE_VALUE_MAX;
+	       stored->size <= STORE_VALUE_MAX - SEALED_TEXT_EXTRA;
 }
 
 /* --- What is kept ------------------------------------------------------------------------------ */
@@ -223,8 +224,8 @@ static void add_change(struct last_good *last_good, const char *key,
 		change->object.name = xstrdup(stored->name);
 		HASH_ADD_KEYPTR(hh, last_good->waiting, change->key, strlen(change->key), change);
 	}
-	replace_str(&change->object.value, text ? xstrndup(text, size) : NULL);
-	change->object.size = text ? strlen(change->object.value) : 0;
+	replace_str(&change->object.value, text ? sealed_text_new(stored, text, size) : NULL);
+	change->object.size = text ? size + SEALED_TEXT_EXTRA : 0;
 	arm(last_good, HASH_COUNT(last_good->waiting) < GATHER_MAX ? GATHER_US : 0);
 }
 
@@ -433,6 +434,10 @@ int last_good_get(struct last_good *last_good, const struct store_object *stored
 					 stored->name, ret, err)
 			     : STORE_E_NOT_FOUND;
 	(void)pthread_mutex_unlock(&last_good->lock);
+	if (r == 0 && !sealed_text_open(ret)) {
+		store_object_deinit(ret);
+		return err_set(err, -EBADMSG, "it has come to harm on the disk");
+	}
 	return r > 0 ? LAST_GOOD_E_NONE : r;
 }
 
@@ -479,20 +484,33 @@ void last_good_get_stats(const struct last_good *last_good, struct last_good_sta
 
 /* --- Life -------------------------------------------------------------------------------------- */
 
+/* A row that has come to harm goes: of what it stood for no good version is known. */
+static void load_row(struct last_good *last_good, struct store_object *row)
+{
+	bool sound = sealed_text_open(row);
+	_cleanup_free_ char *key = NULL;
+
+	if (!is_kept(row))
+		return;
+	key = make_key(row);
+	if (sound) {
+		(void)keep(last_good, key, row->value, row->size);
+		find_kept(last_good, key)->seen = false;
+		return;
+	}
+	log_error("the good version of an object that was kept on this node has come to harm on "
+		  "its disk; none is known now",
+		  "name", row->name);
+	add_change(last_good, key, row, NULL, 0);
+}
+
 static int load_kind(struct last_good *last_good, enum kind kind, struct err *err)
 {
 	_cleanup_(store_list_deinitp) struct store_list list = {.n = 0};
 	int r = store_list(last_good->store, kind, NULL, &list, err);
 
-	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		_cleanup_free_ char *key = NULL;
-
-		if (!is_kept(&list.v[i]) || !list.v[i].value)
-			continue;
-		key = make_key(&list.v[i]);
-		(void)keep(last_good, key, list.v[i].value, list.v[i].size);
-		find_kept(last_good, key)->seen = false;
-	}
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		load_row(last_good, &list.v[i]);
 	return r;
 }
 
@@ -517,6 +535,7 @@ static int load(struct last_good *last_good, struct err *err)
 	}
 	if (r < 0) {
 		last_good->store = store_close(last_good->store);
+		drop_changes(&last_good->waiting);
 		forget_all(last_good);
 	}
 	return r;
@@ -578,6 +597,8 @@ int last_good_new(sd_event *event, const char *state_dir, struct last_good **ret
 		r = sd_event_source_set_enabled(last_good->timer, SD_EVENT_OFF);
 	if (r < 0)
 		return err_errno(err, r, "can't set a timer");
+	if (last_good->waiting)
+		arm(last_good, GATHER_US);
 	*ret = TAKE_PTR(last_good);
 	return 0;
 }

@@ -162,12 +162,89 @@ static void test_damage(void **state)
 	open_it(bench);
 }
 
+/* Where the text is in the file; -1: nowhere. */
+static ssize_t find_in_file(int fd, const char *text)
+{
+	uint8_t bytes[1 << 16];
+	ssize_t size = pread(fd, bytes, sizeof(bytes), 0);
+	const uint8_t *at = size > 0 ? memmem(bytes, (size_t)size, text, strlen(text)) : NULL;
+
+	return at ? at - bytes : -1;
+}
+
+static void flip(struct bench *bench, const char *text, ssize_t offset)
+{
+	int fd = open(bench->path, O_RDWR | O_CLOEXEC);
+	ssize_t at;
+	uint8_t byte;
+
+	assert_true(fd >= 0);
+	at = find_in_file(fd, text);
+	assert_true(at >= 0);
+	assert_int_equal(pread(fd, &byte, 1, at + offset), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, at + offset), 1);
+	(void)close(fd);
+}
+
+/* One bit of a text, of what is behind it: no good version, and the rest is as it was. */
+static void test_flipped_bit(void **state)
+{
+	struct bench *bench = *state;
+	struct store_object one = policy("one", TEXT);
+	struct store_object two = policy("two", "{\"version\":\"two\"}");
+
+	for (ssize_t i = 0; i < (ssize_t)strlen(TEXT) + 1 + 64; i++) {
+		last_good_put(bench->good, &one);
+		last_good_put(bench->good, &two);
+		bench->good = last_good_free(bench->good);
+		flip(bench, TEXT, i);
+		open_it(bench);
+		assert_int_equal(get(bench, "one", NULL), LAST_GOOD_E_NONE);
+		assert_int_equal(get(bench, "two", two.value), 0);
+	}
+	assert_int_equal(n_unsaved(bench), 1); /* the damaged row goes */
+	open_it(bench);
+	assert_int_equal(n_unsaved(bench), 0);
+}
+
+/* That there never was a good version must be known for sure: who does not know it, closes. */
+static void test_flipped_never(void **state)
+{
+	struct bench *bench = *state;
+	struct store_object never = policy("never", NULL);
+
+	last_good_note_never(bench->good, &never);
+	bench->good = last_good_free(bench->good);
+	flip(bench, "{}\n", 0);
+	open_it(bench);
+	assert_int_equal(get(bench, "never", NULL), LAST_GOOD_E_NONE);
+}
+
+/* A text under another one's name is damage too. */
+static void test_changed_name(void **state)
+{
+	struct bench *bench = *state;
+	struct store_object one = policy("first", TEXT);
+
+	last_good_put(bench->good, &one);
+	bench->good = last_good_free(bench->good);
+	flip(bench, TEXT, -2);	 /* "firsu": before the text is the revision, a byte */
+	flip(bench, "first", 4); /* and the same in the index */
+	open_it(bench);
+	assert_int_equal(get(bench, "first", NULL), LAST_GOOD_E_NONE);
+	assert_int_equal(get(bench, "firsu", NULL), LAST_GOOD_E_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thread, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flipped_bit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flipped_never, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changed_name, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

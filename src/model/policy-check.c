@@ -257,17 +257,29 @@ static int check_icmp(const struct rule_place *place, const char *field,
 static int check_version(const struct rule_place *place, struct err *err)
 {
 	const struct opt_int *version = &place->rule->ip_version;
-	uint8_t protocol = protocol_number(&place->rule->protocol);
+	const struct {
+		const char *field;
+		const struct int_or_string *protocol;
+	} fields[] = {
+		{"protocol", &place->rule->protocol},
+		{"notProtocol", &place->rule->not_protocol},
+	};
 
 	if (!version->set)
 		return 0;
 	if (version->v != 4 && version->v != 6)
 		return err_set(err, -EINVAL, "%s: %" PRId64 " is not an IP version; write 4 or 6",
 			       path_of(place, "ipVersion").s, version->v);
-	if ((protocol == PROTOCOL_ICMP && version->v != 4) ||
-	    (protocol == PROTOCOL_ICMPV6 && version->v != 6))
-		return err_set(err, -EINVAL, "%s: %s is not a protocol of IP version %" PRId64,
-			       path_of(place, "protocol").s, place->rule->protocol.s, version->v);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		uint8_t protocol = protocol_number(fields[i].protocol);
+
+		if ((protocol == PROTOCOL_ICMP && version->v != 4) ||
+		    (protocol == PROTOCOL_ICMPV6 && version->v != 6))
+			return err_set(err, -EINVAL,
+				       "%s: %s is not a protocol of IP version %" PRId64,
+				       path_of(place, fields[i].field).s, fields[i].protocol->s,
+				       version->v);
+	}
 	return 0;
 }
 

@@ -24,6 +24,8 @@
 #define PROTOCOL_ICMPV6 58
 #define PROTOCOL_SCTP	132
 
+#define ICMP_TYPE_MAX 254 /* of the API; 255 is nobody's */
+
 static const struct {
 	uint8_t number;
 	const char *name;
@@ -150,12 +152,16 @@ static bool icmp_unreadable(const struct match *match, const struct icmp_match *
 {
 	uint8_t protocol = protocol_number(&match->rule->protocol);
 
-	if (!icmp || (!icmp->type.set && !icmp->code.set))
+	if (!icmp)
 		return false;
 	if (protocol != PROTOCOL_ICMP && protocol != PROTOCOL_ICMPV6)
 		return !failed(match, "icmp needs the protocol ICMP or ICMPv6");
-	if (!icmp->type.set)
+	if (icmp->code.set && !icmp->type.set)
 		return !failed(match, "an ICMP code needs a type");
+	if (icmp->type.set && (icmp->type.v < 0 || icmp->type.v > ICMP_TYPE_MAX))
+		return !failed(match, "%" PRId64 " is no ICMP type", icmp->type.v);
+	if (icmp->code.set && (icmp->code.v < 0 || icmp->code.v > UINT8_MAX))
+		return !failed(match, "%" PRId64 " is no ICMP code", icmp->code.v);
 	return false;
 }
 

@@ -17,6 +17,9 @@
 #define CASE_WORKLOADS 8
 #define CASE_OUTSIDES  6
 
+/* The annotation of an object that model_validate() may refuse. */
+#define CASE_UNCHECKED "unchecked"
+
 enum place {
 	PLACE_WORKLOAD, /* 'index' of CASE_WORKLOADS */
 	PLACE_OUTSIDE,	/* 'index' of CASE_OUTSIDES, behind eth0 */
@@ -54,7 +57,7 @@ const char *case_namespace(unsigned int workload);
 /* "cali0" ... */
 void case_interface(unsigned int workload, char ret[16]);
 
-/* Gives a new array of objects, all of which model_validate() accepts. */
+/* Gives a new array of objects, all of which model_validate() accepts but those CASE_UNCHECKED. */
 json_t *case_random_objects(struct random *random);
 json_t *case_random_kubernetes_policy(struct random *random, unsigned int i);
 json_t *case_random_cluster_policy(struct random *random, unsigned int i);

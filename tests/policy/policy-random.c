@@ -490,6 +490,63 @@ static void add_stage(struct random *random, json_t *spec)
 	}
 }
 
+/* What the API refuses and no dataplane can match; a program may write it past all checks. */
+static void spoil_rule(struct random *random, json_t *rule)
+{
+	static const char *const fields[] = {
+		"\"protocol\": \"TCP\", \"icmp\": {}",
+		"\"protocol\": 17, \"notICMP\": {}",
+		"\"icmp\": {}",
+		"\"notICMP\": {}",
+		"\"icmp\": {\"type\": 8}",
+		"\"protocol\": \"TCP\", \"notICMP\": {\"type\": 8}",
+		"\"protocol\": \"ICMP\", \"icmp\": {\"code\": 1}",
+		"\"protocol\": \"ICMPv6\", \"notICMP\": {\"code\": 1}",
+		"\"protocol\": \"ICMP\", \"icmp\": {\"type\": 255}",
+		"\"protocol\": \"ICMP\", \"icmp\": {\"type\": 8, \"code\": 256}",
+		"\"protocol\": \"ICMP\", \"notICMP\": {\"type\": -1}",
+		"\"protocol\": \"IGMP\"",
+		"\"notProtocol\": \"0\"",
+		"\"protocol\": 256",
+		"\"ipVersion\": 5",
+		"\"ipVersion\": 6, \"protocol\": \"ICMP\"",
+		"\"ipVersion\": 6, \"notProtocol\": \"ICMP\"",
+		"\"source\": {\"nets\": [\"10.10.0.0/40\"]}",
+		"\"destination\": {\"notNets\": [\"here\"]}",
+		"\"destination\": {\"ports\": [80]}",
+		"\"protocol\": \"ICMP\", \"source\": {\"notPorts\": [80]}",
+		"\"protocol\": \"TCP\", \"destination\": {\"ports\": [\"81:80\"]}",
+		"\"protocol\": \"TCP\", \"destination\": {\"ports\": [\"a b\"]}",
+		"\"source\": {\"selector\": \"app in (\"}",
+		"\"destination\": {\"notSelector\": \"((\"}",
+		"\"source\": {\"namespaceSelector\": \"has(\"}",
+	};
+	_cleanup_free_ char *text = xasprintf("{%s}", PICK(random, fields));
+	json_t *bad = json_loads(text, 0, NULL);
+
+	for (const char *const *i = (const char *const[]){"protocol", "notProtocol", "icmp",
+							  "notICMP", "ipVersion", NULL};
+	     *i; i++)
+		json_object_del(rule, *i);
+	json_object_update(rule, bad);
+	json_decref(bad);
+}
+
+/* Such a policy is marked, since all others must be valid. */
+static void spoil_some(struct random *random, json_t *object)
+{
+	static const char *const directions[] = {"ingress", "egress"};
+	json_t *rules = json_object_get(json_object_get(object, "spec"), PICK(random, directions));
+
+	if (!json_array_size(rules) || !random_percent(random, 8))
+		return;
+	spoil_rule(
+		random,
+		json_array_get(rules, random_below(random, (unsigned int)json_array_size(rules))));
+	json_object_set_new(json_object_get(object, "metadata"), "annotations",
+			    json_pack("{s:s}", CASE_UNCHECKED, ""));
+}
+
 static json_t *random_policy(struct random *random, unsigned int i)
 {
 	bool global = random_percent(random, 50);
@@ -499,6 +556,7 @@ static json_t *random_policy(struct random *random, unsigned int i)
 				  : (staged ? "StagedNetworkPolicy" : "NetworkPolicy");
 	_cleanup_free_ char *name = xasprintf("%s.policy%u", tier, i);
 	json_t *spec = json_object();
+	json_t *object;
 
 	json_object_set_new(spec, "tier", json_string(tier));
 	if (random_percent(random, 80))
@@ -517,7 +575,9 @@ static json_t *random_policy(struct random *random, unsigned int i)
 	add_types(random, spec);
 	if (global)
 		add_stage(random, spec);
-	return new_object(kind, global ? NULL : PICK(random, namespaces), name, spec);
+	object = new_object(kind, global ? NULL : PICK(random, namespaces), name, spec);
+	spoil_some(random, object);
+	return object;
 }
 
 static void add_host_endpoint(struct random *random, const char *name, const char *interface,

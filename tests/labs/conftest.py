@@ -22,11 +22,35 @@ os.environ["KORAT_LAB_MARK"] = MARK
 LAB_LINK = re.compile(r"cali|vxlan\.calico|tunl0|port\d|fabric")
 
 
+# Labs run side by side; those of one file, which may share a cluster, one after the other. Files
+# whose tests share none are spread, and what takes longest begins first.
+SPREAD = ["test_qemu_stock", "test_policy_matrix", "test_agent_memory", "test_outage",
+          "test_uml_ipip", "test_iptables"]
+
+# What these measure would be spoilt by labs beside them.
+ALONE = ["test_policy_window", "test_restart", "test_repair"]
+
+
+def pytest_configure(config):
+    """The marks of ours."""
+    config.addinivalue_line("markers", "alone: not beside other labs")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Labs need root."""
-    if os.geteuid() != 0:
-        for item in items:
+    """Labs need root; who runs them side by side is told what belongs together."""
+    def place(item):
+        name = item.path.stem
+        return SPREAD.index(name) if name in SPREAD else len(SPREAD)
+
+    for item in items:
+        if os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="a lab needs root"))
+        if item.path.stem in ALONE:
+            item.add_marker(pytest.mark.alone)
+        together = item.nodeid if item.path.stem in SPREAD else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

@@ -567,6 +567,9 @@ static void begin(struct last_good *last_good)
 	struct err err = ERR_INIT;
 	int r = load(last_good, &err);
 
+	/* One failed read of the disk is damage to SQLite, too: it is asked again. */
+	if (r < 0 && is_damage(r))
+		r = load(last_good, &err);
 	if (r == 0)
 		return;
 	log_error("the last good versions of objects, kept on this node, can't be read; of what is "

@@ -41,7 +41,6 @@ busybox mount -t devtmpfs dev /new/dev
 busybox mkdir -p /new/dev/shm
 busybox mount -t tmpfs tmpfs /new/dev/shm
 busybox mount -t tmpfs tmpfs /new/run
-busybox mount -t tmpfs tmpfs /new/tmp
 {exports}
 exec busybox switch_root /new {words}
 """

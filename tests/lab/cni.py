@@ -46,14 +46,18 @@ class Answer:
         return json.loads(self.text) if self.text.strip() else None
 
 
-def pod_conf(nodename, pools=None):
-    """What libcni injects into the calico plugin's entry, and the pools a test asks for."""
+def pod_conf(nodename, pools=None, families="4", pools6=None):
+    """What libcni injects into the calico plugin's entry, the pools and families a test asks for."""
     conf = json.loads(json.dumps(CONFLIST["plugins"][0]))
     conf["name"] = CONFLIST["name"]
     conf["cniVersion"] = CONFLIST["cniVersion"]
     conf["nodename"] = nodename
     if pools:
         conf["ipam"]["ipv4_pools"] = list(pools)
+    if pools6:
+        conf["ipam"]["ipv6_pools"] = list(pools6)
+    if families != "4":
+        conf["ipam"].update({f"assign_ipv{one}": str(one in families).lower() for one in "46"})
     return conf
 
 

@@ -50,44 +50,47 @@ def wait_for(condition, timeout, what, interval=0.05):
 class Pod:
     """A namespace that a node's CNI plugin has wired, or is about to."""
 
-    def __init__(self, node, name, namespace):
+    def __init__(self, node, name, namespace, families="4"):
         self.node = node
         self.name = name
         self.namespace = namespace
         self.container = f"{node.lab.id}{name}".ljust(16, "0")
         self.ns = netns.Netns(f"{node.lab.prefix}{name}")
+        self.families = families
         self.result = None
-        self.pools = None
+        self.pools = {}
 
-    def add(self, pools=None, **options):
+    def add(self, pools=None, pools6=None, **options):
         """
         CNI ADD; the result is kept. Raises LabError with the plugin's words. As a runtime would, it
         tries again for a while when the agent has not read the datastore yet.
         """
-        self.pools = pools
+        self.pools = {"pools": pools, "pools6": pools6}
         deadline = time.monotonic() + 10
-        answer = self.try_add(pools, **options)
+        answer = self.try_add(**self.pools, **options)
         while "has not read the datastore yet" in answer.text and time.monotonic() < deadline:
             time.sleep(0.05)
-            answer = self.try_add(pools, **options)
+            answer = self.try_add(**self.pools, **options)
         if answer.code:
             raise LabError(f"ADD of pod {self.name} on {self.node.name}: {answer.text}")
         self.result = answer.json
         return self.result
 
-    def try_add(self, pools=None, **options):
+    def conf(self, **pools):
+        """The plugin's configuration for the pod."""
+        return cni.pod_conf(self.node.name, families=self.families, **pools)
+
+    def try_add(self, pools=None, pools6=None, **options):
         """CNI ADD; gives the plugin's answer whatever it is."""
-        return cni.call(self, "ADD", cni.pod_conf(self.node.name, pools), **options)
+        return cni.call(self, "ADD", self.conf(pools=pools, pools6=pools6), **options)
 
     def try_del(self, **options):
         """CNI DEL; gives the plugin's answer whatever it is."""
-        return cni.call(self, "DEL", cni.pod_conf(self.node.name, self.pools), **options)
+        return cni.call(self, "DEL", self.conf(**self.pools), **options)
 
     def check(self):
         """CNI CHECK with the result of ADD."""
-        conf = cni.pod_conf(self.node.name, self.pools)
-        conf["prevResult"] = self.result
-        return cni.call(self, "CHECK", conf)
+        return cni.call(self, "CHECK", {**self.conf(**self.pools), "prevResult": self.result})
 
     @property
     def addresses(self):
@@ -96,8 +99,12 @@ class Pod:
 
     @property
     def address(self):
-        """The pod's first IPv4 address."""
-        return next(address for address in self.addresses if ":" not in address)
+        """The pod's first IPv4 address; of a pod without, its first IPv6 address."""
+        return min(self.addresses, key=lambda address: ":" in address)
+
+    def of_family(self, family):
+        """The pod's first address of a family, 4 or 6; None if it has none."""
+        return next((one for one in self.addresses if (":" in one) == (family == 6)), None)
 
     @property
     def host_interface(self):
@@ -314,20 +321,20 @@ class Lab:
         self.apply({"apiVersion": "v1", "kind": "Namespace",
                     "metadata": {"name": name, "labels": labels or {}}})
 
-    def new_pod(self, node, name, namespace="default"):
+    def new_pod(self, node, name, namespace="default", families="4"):
         """A pod's namespace, not wired yet."""
         self.open_namespace(namespace)
         if not any(pod.ns.name == f"{self.prefix}{name}" for pod in self.pods):
             netns.ip_batch([f"netns add {self.prefix}{name}"])
-        pod = Pod(node, name, namespace)
+        pod = Pod(node, name, namespace, families)
         netns.ip_batch(["link set lo up"], pod.ns.name)
         self.pods.append(pod)
         return pod
 
-    def pod(self, node, name, pools=None, namespace="default"):
+    def pod(self, node, name, pools=None, namespace="default", families="4", pools6=None):
         """A pod, wired by the node's CNI plugin."""
-        pod = self.new_pod(node, name, namespace)
-        pod.add(pools)
+        pod = self.new_pod(node, name, namespace, families)
+        pod.add(pools, pools6)
         return pod
 
     def drop_pod(self, pod):

@@ -121,9 +121,10 @@ class Greeter:
 
 
 class Reach:
-    """What one pod saw of another."""
+    """What one pod saw of another, by one of its addresses."""
 
-    def __init__(self, ping_ms, tcp, expected_source):
+    def __init__(self, address, ping_ms, tcp, expected_source):
+        self.address = address
         self.ping_ms = ping_ms
         self.tcp = tcp
         self.source_kept = bool(tcp) and tcp[1] == expected_source
@@ -134,19 +135,27 @@ class Reach:
         return self.ping_ms is not None and self.tcp is not None and self.source_kept
 
     def __repr__(self):
-        return f"ping={self.ping_ms} tcp={self.tcp} source_kept={self.source_kept}"
+        return f"{self.address}: ping={self.ping_ms} tcp={self.tcp} source_kept={self.source_kept}"
 
 
 def _reach_all(pod, targets):
-    def one(target):
-        address = target.address
-        return Reach(ping(address, count=3), tcp_name(address), pod.address)
+    """By every address that is of a family of the pod's own; of those that of the worst."""
+    own = {family_of(address): address for address in pod.addresses}
 
-    return {target.name: one(target) for target in targets}
+    def one(target):
+        return [Reach(address, ping(address, count=3), tcp_name(address), own[family_of(address)])
+                for address in target.addresses if family_of(address) in own]
+
+    seen = {target.name: one(target) for target in targets}
+    return {name: min(all_of, key=lambda reach: reach.good) for name, all_of in seen.items()
+            if all_of}
 
 
 def matrix(pods):
-    """{(from, to): Reach} of every ordered pair; the pods probe side by side."""
+    """
+    {(from, to): Reach} of every ordered pair that has a family in common, by all of those families;
+    the pods probe side by side.
+    """
     with Greeter(pods):
         futures = {
             pod: pod.ns.submit(_reach_all, pod, [other for other in pods if other is not pod])

@@ -19,6 +19,15 @@ DIRECT_POOL = {
     "spec": {"cidr": "10.43.0.0/16", "ipipMode": "Never", "vxlanMode": "Never",
              "natOutgoing": False},
 }
+DIRECT_POOL6 = {**DIRECT_POOL, "metadata": {"name": "direct6"},
+                "spec": {**DIRECT_POOL["spec"], "cidr": "fd43::/112"}}
+
+# What a cluster of VXLAN has for IPv6.
+SIX = {"IP6": "autodetect", "CALICO_IPV6POOL_CIDR": "fd42::/112", "CALICO_IPV6POOL_VXLAN": "Always",
+       "CALICO_IPV6POOL_NAT_OUTGOING": "true"}
+# The pods there are, by the families they have.
+KINDS = {"four": "4", "six": "6", "both": "46"}
+TUNNELS = {4: "vxlan.calico", 6: "vxlan-v6.calico"}
 
 
 @contextlib.contextmanager
@@ -40,8 +49,22 @@ def vxlan_cluster(n_nodes=3, **environment):
                    **environment)
 
 
+def dual_cluster(n_nodes=3, **environment):
+    """A VXLAN cluster of both families."""
+    return vxlan_cluster(n_nodes, **{**SIX, **environment})
+
+
+def one_of_each(lab, node, name="p", **pools):
+    """On a node, a pod of IPv4, one of IPv6 and one of both: {"four": pod, "six": pod, "both": pod}."""
+    return {kind: lab.pod(node, f"{name}{node.number}-{kind}", families=families, **pools)
+            for kind, families in KINDS.items()}
+
+
 def reach_all(lab, seconds=30):
-    """Every pod pings and connects to every other, within the time it takes to settle."""
+    """
+    Every pod pings and connects to every address of every other that is of a family of its own,
+    within the time it takes to settle.
+    """
     last = {}
 
     def good():
@@ -56,10 +79,11 @@ def reach_all(lab, seconds=30):
         raise LabError(f"{error}; not so: {bad}") from None
 
 
-def way(source, target):
+def way(source, target, family=4):
     """The device by which a packet between two pods leaves the node it starts on."""
     answer = source.node.route_gets(
-        [f"{target.address} from {source.address} iif {source.host_interface}"])[0]
+        [f"{target.of_family(family)} from {source.of_family(family)} "
+         f"iif {source.host_interface}"])[0]
     return re.search(r"\bdev (\S+)", answer).group(1)
 
 
@@ -91,24 +115,33 @@ def ruleset(node, *families):
 
 def meshed(lab):
     """Are all ends of all BGP sessions established?"""
-    wanted = len(lab.nodes) - 1
+    wanted = (len(lab.nodes) - 1) * (2 if "IP6" in lab.agent_environment else 1)
     return all(sum(one.established for one in bird.sessions(node.bird_socket())) >= wanted
                for node in lab.nodes)
 
 
 def kernel_state(node):
-    """What the agent keeps in the kernel, for comparing before and after."""
+    """What the agent keeps in the kernel, of both families, for comparing before and after."""
+    def routes(family):
+        # Each link has a link-local network, which comes some time after it.
+        return sorted(re.sub(r" (expires|age) \S+", "", line).strip()
+                      for line in node.ns.ip(f"-{family}", "route").splitlines()
+                      if not line.startswith("fe80::/64 "))
+
     return {
-        "routes": sorted(re.sub(r" (expires|age) \S+", "", line).strip()
-                         for line in node.ns.ip("route").splitlines()),
+        "routes": routes(4),
+        "IPv6 routes": routes(6),
         "neighbours": sorted(line for line in node.ns.ip("neigh", "show", "nud", "permanent")
                              .splitlines()),
-        "forwarding": sorted(line for line in node.ns.output(
-            ["/usr/sbin/bridge", "fdb", "show", "dev", "vxlan.calico"], check=False).splitlines()),
+        "forwarding": [sorted(node.ns.output(["/usr/sbin/bridge", "fdb", "show", "dev", device],
+                                             check=False).splitlines())
+                       for device in TUNNELS.values()],
         "links": sorted(link["ifname"] for link in node.links()),
+        # Of link-local ones those the agent gives: pods' gateways.
         "addresses": sorted(f"{link['ifname']} {info['local']}/{info['prefixlen']}"
-                            for link in json.loads(node.ns.ip("-j", "-4", "addr"))
-                            for info in link.get("addr_info", [])),
+                            for link in json.loads(node.ns.ip("-j", "addr"))
+                            for info in link.get("addr_info", [])
+                            if info["scope"] != "link" or link["ifname"].startswith("cali")),
     }
 
 

@@ -8,7 +8,7 @@ import select
 import socket
 import time
 
-from lab import Lab, LabError, cni, probe, wait_for
+from lab import Lab, LabError, probe, wait_for
 
 IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 23, 2
 
@@ -40,14 +40,7 @@ def prepared(n_nodes, prepare=None, **environment):
 
 def family_pod(lab, node, name, v4=True, v6=True, namespace="default"):
     """A pod with addresses of the families asked for."""
-    pod = lab.new_pod(node, name, namespace)
-    conf = cni.pod_conf(node.name)
-    conf["ipam"].update(assign_ipv4=str(v4).lower(), assign_ipv6=str(v6).lower())
-    answer = cni.call(pod, "ADD", conf)
-    if answer.code:
-        raise LabError(f"ADD of pod {name} on {node.name}: {answer.text}")
-    pod.result = answer.json
-    return pod
+    return lab.pod(node, name, namespace=namespace, families="4" * v4 + "6" * v6)
 
 
 def silent_pairs(pods):

@@ -10,28 +10,33 @@ import time
 
 import pytest
 
-from clusters import (DIRECT_POOL, assert_same, deleted_routes, kernel_state, kernel_states, meshed,
-                      reach_all, settle, settled_states, vxlan_cluster, watched_routes)
+from clusters import (DIRECT_POOL, DIRECT_POOL6, SIX, assert_same, deleted_routes, dual_cluster,
+                      kernel_state, kernel_states, meshed, one_of_each, reach_all, settle,
+                      settled_states, watched_routes)
 from lab import FLOW, Lab, LabError, etcd, probe, wait_for
 
 PPS = 2000
+POOLS = {"tunnelled": {"pools": ["default-ipv4-ippool"], "pools6": ["default-ipv6-ippool"]},
+         "direct": {"pools": ["direct"], "pools6": ["direct6"]}}
 
 
-def _two_flows(lab, seconds):
-    """One over VXLAN, one over the fabric."""
-    lab.apply(DIRECT_POOL)
-    pods = {(pool, node.number): lab.pod(node, f"{pool[-1]}{node.number}", pools=[pool])
-            for node in lab.nodes for pool in ("default-ipv4-ippool", "direct")}
+def _flows(lab, seconds):
+    """Over VXLAN and over the fabric: of IPv4 pods, of IPv6 pods, of pods of both."""
+    lab.apply(DIRECT_POOL, DIRECT_POOL6)
+    pods = {(way, node.number): one_of_each(lab, node, way, **pools)
+            for node in lab.nodes for way, pools in POOLS.items()}
     reach_all(lab)
     wait_for(lambda: meshed(lab), 40, "BGP is meshed")
-    return [probe.Flow(FLOW, pods[pool, 1], pods[pool, 2], PPS, seconds)
-            for pool in ("default-ipv4-ippool", "direct")]
+    ends = [(pods[way, 1][kind], pods[way, 2][kind], family) for way in POOLS
+            for kind, family in (("four", 4), ("six", 6), ("both", 4), ("both", 6))]
+    return [probe.Flow(FLOW, source, target, PPS // 2, seconds, 9000 + family,
+                       target.of_family(family)) for source, target, family in ends]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_agents_end_and_come_back_without_loss(clean_machine, number):
-    with vxlan_cluster(2) as lab:
-        flows = _two_flows(lab, 60)
+    with dual_cluster(2) as lab:
+        flows = _flows(lab, 60)
         before = settled_states(lab)
         try:
             for node in lab.nodes:
@@ -45,7 +50,7 @@ def test_agents_end_and_come_back_without_loss(clean_machine, number):
         finally:
             reports = [flow.finish(stop=True) for flow in flows]
         for report in reports:
-            assert report["sent"] > PPS * 4
+            assert report["sent"] > PPS * 2
             assert report["lost"] == 0, report
         assert_same(before, kernel_states(lab), "by a restart of the agents")
         reach_all(lab, 5)
@@ -53,8 +58,8 @@ def test_agents_end_and_come_back_without_loss(clean_machine, number):
 
 def test_killed_again_and_again(clean_machine):
     """At any moment of its start an agent may die."""
-    with vxlan_cluster(2) as lab:
-        flows = _two_flows(lab, 60)
+    with dual_cluster(2) as lab:
+        flows = _flows(lab, 60)
         before = settled_states(lab)
         node = lab.nodes[0]
         try:
@@ -73,26 +78,33 @@ def test_killed_again_and_again(clean_machine):
 
 def test_pod_deleted_while_agent_is_away(clean_machine):
     """The queued DEL is carried out at the next start; its address is free, its routes are gone."""
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         node = lab.nodes[0]
-        pod, other = lab.pod(node, "gone"), lab.pod(node, "stays")
-        address = pod.address
+        gone, stay = (one_of_each(lab, node, name).values() for name in ("gone", "stays"))
         node.kill_agent()
-        assert pod.try_del().code == 0
+        for pod in gone:
+            assert pod.try_del().code == 0
+            lab.pods.remove(pod)
         node.start_agent()
-        wait_for(lambda: address not in node.ns.ip("route"), 10, "the route is gone")
-        wait_for(lambda: not node.links("dev", pod.host_interface), 10, "the interface is gone")
-        wait_for(lambda: [item["spec"]["pod"] for item in
-                          lab.get("workloadendpoints", namespace="default")] == ["stays"],
-                 10, "the endpoint is gone")
-        assert node.ns.run(probe.ping, other.address) is not None
+        for pod in gone:
+            wait_for(lambda pod=pod: not set(pod.addresses) &
+                     {route["dst"] for family in (4, 6) for route in node.routes(family=family)},
+                     10, "the routes are gone")
+            wait_for(lambda pod=pod: not node.links("dev", pod.host_interface), 10,
+                     "the interface is gone")
+        wait_for(lambda: sorted(item["spec"]["pod"] for item in
+                                lab.get("workloadendpoints", namespace="default")) ==
+                 sorted(pod.name for pod in stay), 10, "the endpoints are gone")
+        wait_for(lambda: "found 0 problems" in lab.ctl("ipam", "check"), 10,
+                 "their addresses are free")
+        reach_all(lab, 5)
 
 
 def test_store_away_pods_keep_talking(clean_machine):
     """With the datastore gone, what runs goes on, and the agent lives."""
-    with vxlan_cluster(2) as lab:
+    with dual_cluster(2) as lab:
         for node in lab.nodes:
-            lab.pod(node, f"p{node.number}")
+            one_of_each(lab, node)
         reach_all(lab)
         store = lab.directory / "store.db"
         hidden = lab.directory / "hidden.db"
@@ -108,7 +120,7 @@ def test_store_away_pods_keep_talking(clean_machine):
 
 
 def test_unreachable_store_at_start_is_said(clean_machine):
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         node = lab.nodes[0]
         node.kill_agent()
         lab.agent_environment["KORAT_SQLITE_FILE"] = "/nonexistent/dir/store.db"
@@ -122,13 +134,13 @@ def test_unreachable_store_at_start_is_said(clean_machine):
 def test_half_a_snapshot_deletes_nothing(clean_machine):
     """etcd tells one kind after the other: routes are written before the pods are known."""
     environment = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_VXLAN": "Always",
-                   "CALICO_IPV4POOL_IPIP": "Never"}
+                   "CALICO_IPV4POOL_IPIP": "Never", **SIX}
     with Lab(1, environment) as lab:
         etcd.start(lab)
         lab.start()
         node = lab.nodes[0]
-        lab.pod(node, "a")
-        lab.pod(node, "b")
+        one_of_each(lab, node, "a")
+        one_of_each(lab, node, "b")
         settle(lab)
         before = kernel_state(node)
         for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
@@ -162,10 +174,10 @@ def _other_cluster(path):
 
 def test_node_stays_with_its_cluster(clean_machine):
     """No datastore is begun anew in the place of one that is away, and no other one is believed."""
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         node = lab.nodes[0]
-        lab.pod(node, "a")
-        lab.pod(node, "b")
+        one_of_each(lab, node, "a")
+        one_of_each(lab, node, "b")
         reach_all(lab)
         wait_for(lambda: any(item["metadata"]["name"] == "korat-reserve-node1"
                              for item in lab.get("ipamhandles")), 10, "it has a reserve")

@@ -45,8 +45,8 @@ def cluster(n_nodes=3, **environment):
 
 def vxlan_cluster(n_nodes=3, **environment):
     """A cluster whose default pool is VXLAN Always."""
-    return cluster(n_nodes, CALICO_IPV4POOL_VXLAN="Always", CALICO_IPV4POOL_IPIP="Never",
-                   **environment)
+    return cluster(n_nodes, **{"CALICO_IPV4POOL_VXLAN": "Always", "CALICO_IPV4POOL_IPIP": "Never",
+                               **environment})
 
 
 def dual_cluster(n_nodes=3, **environment):

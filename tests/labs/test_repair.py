@@ -14,13 +14,12 @@ import urllib.request
 
 import pytest
 
-from clusters import assert_same, becomes_same, ruleset, settle, vxlan_cluster
-from families import family_pod, pool, reach_all_families
-from lab import cni, netns, wait_for
+from clusters import (DIRECT_POOL, DIRECT_POOL6, TUNNELS as DEVICES, assert_same, becomes_same,
+                      dual_cluster, one_of_each, reach_all, ruleset, settle)
+from lab import netns, wait_for
 
 BRIDGE = "/usr/sbin/bridge"
 NFT = "/usr/sbin/nft"
-DEVICES = {4: "vxlan.calico", 6: "vxlan-v6.calico"}
 # Of a pod's interface on the host, with what somebody might write.
 POD_SETTINGS = {
     "net/ipv4/conf/{}/route_localnet": 0, "net/ipv4/neigh/{}/proxy_delay": 80,
@@ -106,7 +105,7 @@ def _family_damages(pod, version):
         return node.ns.ip(f"-{version}", *args)
 
     def own():
-        return next(one for one in pod.addresses if (":" in one) == (version == 6))
+        return pod.of_family(version)
 
     def remote():
         return _route(node, version, "dev", device, "proto", "80").split()[0]
@@ -168,6 +167,8 @@ def _other_damages(pod):
     }
 
 
+# What a pod has of each of its families.
+OF_A_POD = ["pod route", "pod route replaced", "pod neighbour", "pod neighbour replaced"]
 FAMILY_NAMES = list(_family_damages(type("", (), {"node": None})(), 4))
 OTHER_NAMES = ["pod interface down", "pod interface MAC", "pod interface MTU", "pod gateway",
                *POD_SETTINGS, *NODE_SETTINGS]
@@ -204,16 +205,15 @@ def _foreign_state(node):
 
 @pytest.fixture(scope="module", name="pod")
 def _pod():
-    with vxlan_cluster(2, IP6="autodetect", CALICO_IPV6POOL_CIDR="fd42::/112",
-                       CALICO_IPV6POOL_VXLAN="Always", CALICO_IPV6POOL_NAT_OUTGOING="true") as lab:
-        pods = []
+    """That of both families; pods of one family are beside it."""
+    with dual_cluster(2) as lab:
         for node in lab.nodes:
-            wait_for(lambda n=node: {"vxlan.calico", "vxlan-v6.calico"}
-                     <= {link["ifname"] for link in n.links()}, 20, "both tunnel devices are there")
-            pods.append(family_pod(lab, node, f"p{node.number}"))
-        reach_all_families(pods)
+            wait_for(lambda n=node: set(DEVICES.values()) <= {link["ifname"] for link in n.links()},
+                     20, "both tunnel devices are there")
+            one_of_each(lab, node)
+        reach_all(lab)
         settle(lab)
-        yield pods[0]
+        yield lab.pods[2]
 
 
 @pytest.fixture(scope="module", name="foreign")
@@ -257,25 +257,33 @@ def test_other_damage_is_repaired(pod, what):
     _damage(pod, what, _other_damages(pod)[what])
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_pod_of_one_family_is_repaired(pod, version):
+    one, = (one for one in pod.node.lab.pods if one.node is pod.node and
+            one.families == str(version))
+    for what in OF_A_POD:
+        _damage(one, what, _family_damages(one, version)[what])
+    # Of the other family it needs nothing.
+    other = ("net/ipv6", "pod gateway") if version == 4 else "net/ipv4"
+    for what, how in _other_damages(one).items():
+        if what not in NODE_SETTINGS and not what.startswith(other):
+            _damage(one, what, how)
+
+
 def test_repairs_are_quick():
     assert not took or statistics.median(took) < 1, sorted(took)
 
 
 def test_pods_talk_afterwards(pod):
-    reach_all_families(pod.node.lab.pods, 5)
+    reach_all(pod.node.lab, 5)
 
 
 def test_routes_of_bird_are_repaired(pod):
     """The agent hears of it and tells BIRD, which would look only every ten seconds."""
     lab = pod.node.lab
-    lab.apply(pool("direct", "10.43.0.0/16"), pool("direct6", "fd43::/112"))
-    pods = []
-    for node in lab.nodes:
-        one = lab.new_pod(node, f"direct{node.number}")
-        conf = cni.pod_conf(node.name)
-        conf["ipam"].update(assign_ipv6="true", ipv4_pools=["direct"], ipv6_pools=["direct6"])
-        one.result = cni.call(one, "ADD", conf).json
-        pods.append(one)
+    lab.apply(DIRECT_POOL, DIRECT_POOL6)
+    pods = [one for node in lab.nodes for one in
+            one_of_each(lab, node, "direct", pools=["direct"], pools6=["direct6"]).values()]
 
     def routes():
         return [_lines(pod.node.ns.ip(f"-{version}", "route", "show", "proto", "bird"))
@@ -285,14 +293,14 @@ def test_routes_of_bird_are_repaired(pod):
         # Those of the blocks; the first pod's own address may be told before them.
         wait_for(lambda: [len(lines) for lines in routes()] == [1, 1] and "/" in routes()[0][0]
                  and "/" in routes()[1][0].split(" via")[0], 60, "BIRD has the blocks' routes")
-        reach_all_families(pods, 30)
+        reach_all(lab, 30)
         for _ in range(2):
             for version in (4, 6):
                 before = routes()
                 pod.node.ns.ip(f"-{version}", "route", "flush", "proto", "bird")
                 wait_for(lambda before=before: routes() == before, SECONDS,
                          "BIRD's routes are there", 0.01)
-        reach_all_families(pods, 1)
+        reach_all(lab, 1)
     finally:
         for one in pods:
             lab.drop_pod(one)
@@ -326,7 +334,7 @@ def test_what_was_not_heard_is_found(pod):
     metrics = node.ns.run(lambda: urllib.request.urlopen("http://127.0.0.1:9091/metrics")
                           .read().decode())
     assert re.search(r"^korat_dataplane_overruns_total\S* [1-9]", metrics, re.M)
-    reach_all_families(node.lab.pods, 10)
+    reach_all(node.lab, 10)
 
 
 @pytest.mark.parametrize("what", ["all routes", "tunnel address", "neighbour", "NAT table"])
@@ -343,7 +351,7 @@ def test_what_is_foreign_stays_at_a_restart(pod, foreign):
     node.start_agent()
     _wait(pod, before, "all", 20)
     assert_same(foreign, _foreign_state(node))
-    reach_all_families(node.lab.pods, 10)
+    reach_all(node.lab, 10)
 
 
 def test_damage_while_the_agent_is_away_is_repaired_at_its_start(pod):

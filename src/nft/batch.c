@@ -139,6 +139,14 @@ void nft_batch_add_table(struct nft_batch *batch)
 	close_message(batch, message);
 }
 
+void nft_batch_wake_table(struct nft_batch *batch)
+{
+	struct nlmsghdr *message = open_message(batch, NFT_MSG_NEWTABLE, 0);
+
+	put_u32(message, NFTA_TABLE_FLAGS, 0);
+	close_message(batch, message);
+}
+
 void nft_batch_delete_table(struct nft_batch *batch)
 {
 	close_message(batch, open_message(batch, NFT_MSG_DELTABLE, 0));
@@ -246,6 +254,14 @@ void nft_batch_add_set(struct nft_batch *batch, const char *name, const struct n
 		put_byte_order(message);
 	if (schema->counters)
 		put_counter(message);
+	close_message(batch, message);
+}
+
+void nft_batch_flush_set(struct nft_batch *batch, const char *name)
+{
+	struct nlmsghdr *message = open_message(batch, NFT_MSG_DELSETELEM, 0);
+
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, name);
 	close_message(batch, message);
 }
 

@@ -19,8 +19,12 @@ size_t nft_batch_size(const struct nft_batch *batch); /* changes */
 
 /* Adding a table, a chain or a set that is there already is no error. */
 void nft_batch_add_table(struct nft_batch *batch);
+/* The table is there and dormant: none of its chains sees a packet. */
+void nft_batch_wake_table(struct nft_batch *batch);
 void nft_batch_delete_table(struct nft_batch *batch);
 void nft_batch_add_set(struct nft_batch *batch, const char *name, const struct nft_schema *schema);
+/* Deletes all members of the set, whatever they are. */
+void nft_batch_flush_set(struct nft_batch *batch, const char *name);
 void nft_batch_delete_set(struct nft_batch *batch, const char *name);
 void nft_batch_add_chain(struct nft_batch *batch, const char *name, const struct nft_base *base);
 void nft_batch_delete_chain(struct nft_batch *batch, const char *name);

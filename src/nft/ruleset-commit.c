@@ -79,6 +79,8 @@ static void sort_intervals(const struct nft_set *set)
 
 static void delete_members(struct nft_batch *batch, const struct nft_set *set)
 {
+	if (set->remake)
+		nft_batch_flush_set(batch, set->name);
 	for (size_t i = 0; i < set->n_dirty; i++)
 		if (set->dirty[i]->known && !set->dirty[i]->wanted)
 			put_member(batch, set, set->dirty[i], nft_batch_delete_element);
@@ -289,13 +291,44 @@ static bool is_empty(const struct nft_ruleset *ruleset)
 	return true;
 }
 
-/* The table of before and ours have something of one name that can't become the other. */
+static void delete_known(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	struct nft_chain *chain;
+	struct nft_chain *next_chain;
+	struct nft_set *set;
+	struct nft_set *next_set;
+
+	HASH_ITER(hh, ruleset->chains, chain, next_chain)
+	if (chain->known)
+		nft_batch_flush_chain(batch, chain->name);
+	HASH_ITER(hh, ruleset->sets, set, next_set)
+	if (set->known)
+		nft_batch_delete_set(batch, set->name);
+	HASH_ITER(hh, ruleset->chains, chain, next_chain)
+	if (chain->known)
+		nft_batch_delete_chain(batch, chain->name);
+}
+
+/*
+ * The table of before and ours have something of one name that can't become the other. What nobody
+ * spoke of yet stays where it is.
+ */
 static void start_anew(struct nft_ruleset *ruleset, struct nft_batch *batch)
 {
-	nft_batch_add_table(batch);
-	nft_batch_delete_table(batch);
+	bool stays = ruleset->has_untold;
+	bool dormant = stays && ruleset->dormant;
+
+	if (stays) {
+		delete_known(ruleset, batch);
+	} else {
+		nft_batch_add_table(batch);
+		nft_batch_delete_table(batch);
+	}
 	nft_ruleset_forget(ruleset);
 	nft_ruleset_list_all(ruleset);
+	ruleset->has_table = stays;
+	ruleset->has_untold = stays;
+	ruleset->dormant = dormant;
 }
 
 static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
@@ -318,6 +351,8 @@ static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct 
 	} else {
 		if (!ruleset->has_table)
 			nft_batch_add_table(batch);
+		else if (ruleset->dormant)
+			nft_batch_wake_table(batch);
 		ruleset->has_table = true;
 		put_sets(ruleset, batch);
 		put_chains(ruleset, batch);
@@ -338,7 +373,7 @@ static bool is_open(const struct nft_ruleset *ruleset)
 	struct nft_chain *next;
 
 	HASH_ITER(hh, ruleset->chains, chain, next)
-	if (chain->refs && chain->is_base && !chain->known &&
+	if (chain->refs && chain->is_base && (!chain->known || ruleset->dormant) &&
 	    strcmp(chain->base.type, "filter") == 0)
 		return true;
 	return false;

@@ -22,6 +22,7 @@ struct nft_set {
 	unsigned int refs;
 	enum nft_part part;
 	bool known;
+	bool remake; /* the kernel's has members that can't be told one by one */
 	bool listed;
 	struct nft_member *members; /* hash by id */
 	size_t n_wanted;
@@ -51,6 +52,7 @@ struct nft_ruleset {
 	bool valid;
 	bool was_open;
 	bool has_table;	      /* the kernel has it */
+	bool dormant;	      /* none of its chains sees a packet */
 	bool has_untold;      /* and in it, something of a part that nobody spoke of yet */
 	bool remake;	      /* something in the kernel's can't be changed into ours */
 	struct nft_set *sets; /* hash by name */
@@ -71,6 +73,8 @@ struct nft_chain *nft_chain_make(struct nft_ruleset *ruleset, const char *name,
 /* The kernel's member: known, and wanted or not as before. */
 void nft_set_learn(struct nft_ruleset *ruleset, struct nft_set *set,
 		   const struct nft_element *element);
+/* None of its members is known any more. */
+void nft_set_forget_members(struct nft_set *set);
 /* The kernel's chain has the wanted rules now. */
 void nft_chain_note_known(struct nft_chain *chain);
 /* What the kernel was thought to hold is forgotten. */
@@ -119,6 +123,7 @@ struct nft_border {
 struct nft_reading {
 	uint8_t family;
 	bool has_table;
+	bool dormant;
 	struct nft_read_chain *chains;
 	size_t n_chains;
 	size_t at; /* the chain of the last rule */

@@ -22,6 +22,7 @@
 #define NFT_TYPE(message) ((NFNL_SUBSYS_NFTABLES << 8) | (message))
 #define UNKNOWN_RULE	  0
 
+#define TABLE_ATTRS   (NFTA_TABLE_FLAGS + 1)
 #define CHAIN_ATTRS   (NFTA_CHAIN_TYPE + 1)
 #define HOOK_ATTRS    (NFTA_HOOK_PRIORITY + 1)
 #define RULE_ATTRS    (NFTA_RULE_USERDATA + 1)
@@ -33,6 +34,10 @@
 #define DATA_ATTRS    (NFTA_DATA_VERDICT + 1)
 #define VERDICT_ATTRS (NFTA_VERDICT_CHAIN + 1)
 
+static const uint8_t table_policy[TABLE_ATTRS] = {
+	[NFTA_TABLE_NAME] = NL_ATTR_STRING,
+	[NFTA_TABLE_FLAGS] = NL_ATTR_U32,
+};
 static const uint8_t chain_policy[CHAIN_ATTRS] = {
 	[NFTA_CHAIN_TABLE] = NL_ATTR_STRING, [NFTA_CHAIN_NAME] = NL_ATTR_STRING,
 	[NFTA_CHAIN_HOOK] = NL_ATTR_NESTED,  [NFTA_CHAIN_POLICY] = NL_ATTR_U32,
@@ -112,6 +117,17 @@ void nft_reading_deinit(struct nft_reading *reading)
 	forget_objects(reading);
 	free(reading->borders);
 	free(reading->counts);
+}
+
+static int table_message(struct nft_reading *reading, const struct nlmsghdr *message)
+{
+	const struct nlattr *tb[TABLE_ATTRS];
+	int r = nl_parse(message, sizeof(struct nfgenmsg), table_policy, TABLE_ATTRS, tb);
+
+	reading->has_table = true;
+	if (r == 0)
+		reading->dormant = u32_of(tb[NFTA_TABLE_FLAGS]) & NFT_TABLE_F_DORMANT;
+	return r;
 }
 
 static int chain_message(struct nft_reading *reading, const struct nlmsghdr *message)
@@ -284,6 +300,10 @@ static int element_attr(struct nft_reading *reading, const struct nlattr *attr)
 	struct nft_element element = {.chain = NULL};
 	int r = nl_parse_nested(attr, element_policy, ELEMENT_ATTRS, tb);
 
+	if (r == 0 && !tb[NFTA_SET_ELEM_KEY]) { /* nft's "*" */
+		reading->set->remake = true;
+		return 0;
+	}
 	if (r == 0)
 		r = take_key(tb[NFTA_SET_ELEM_KEY], reading->set->key_size, element.key);
 	if (r == 0 && schema->ranges)
@@ -340,7 +360,14 @@ static void step_back(uint8_t *key, size_t size)
 			return;
 }
 
-/* Borders to intervals. What is no pair can't be taken back one by one: the table is made anew. */
+static void forget_borders(struct nft_reading *reading)
+{
+	free(reading->borders);
+	reading->borders = NULL;
+	reading->n_borders = 0;
+}
+
+/* Borders to intervals. What is no pair can't be taken back one by one: all members go, and come anew. */
 void nft_reading_end_set(struct nft_reading *reading)
 {
 	size_t size = reading->set->key_size;
@@ -354,7 +381,7 @@ void nft_reading_end_set(struct nft_reading *reading)
 		bool last = i + 1 == reading->n_borders;
 
 		if (border->is_end || (!last && !border[1].is_end)) {
-			reading->ruleset->remake = true;
+			reading->set->remake = true;
 			continue;
 		}
 		memcpy(element.key, border->key, size);
@@ -366,17 +393,14 @@ void nft_reading_end_set(struct nft_reading *reading)
 		}
 		nft_set_learn(reading->ruleset, reading->set, &element);
 	}
-	free(reading->borders);
-	reading->borders = NULL;
-	reading->n_borders = 0;
+	forget_borders(reading);
 }
 
 int nft_reading_message(struct nft_reading *reading, const struct nlmsghdr *message)
 {
 	switch (message->nlmsg_type) {
 	case NFT_TYPE(NFT_MSG_NEWTABLE):
-		reading->has_table = true;
-		return 0;
+		return table_message(reading, message);
 	case NFT_TYPE(NFT_MSG_NEWCHAIN):
 		return chain_message(reading, message);
 	case NFT_TYPE(NFT_MSG_NEWRULE):
@@ -433,6 +457,7 @@ static void restart_table(void *ctx)
 	struct nft_reading *reading = ctx;
 
 	reading->has_table = false;
+	reading->dormant = false;
 }
 
 static void restart_chains(void *ctx)
@@ -470,6 +495,8 @@ static void restart_elements(void *ctx)
 
 	HASH_ITER(hh, reading->set->members, member, next)
 	member->known = false;
+	reading->set->remake = false;
+	forget_borders(reading);
 }
 
 static void restart_counts(void *ctx)
@@ -558,6 +585,8 @@ static int learn_set(struct nft_reading *reading, const struct nft_read_set *rea
 	r = ask(reading, nl, &members, set->name, err);
 	if (r == 0)
 		nft_reading_end_set(reading);
+	if (r == 0 && set->remake)
+		nft_set_forget_members(set);
 	return r;
 }
 
@@ -578,6 +607,7 @@ int nft_ruleset_read(struct nft_ruleset *ruleset, struct nl *nl, struct err *err
 			break;
 	}
 	ruleset->has_table = reading.has_table;
+	ruleset->dormant = reading.dormant;
 	for (size_t i = 0; r == 0 && i < reading.n_chains; i++)
 		learn_chain(ruleset, &reading.chains[i]);
 	for (size_t i = 0; r == 0 && i < reading.n_sets; i++)

@@ -272,6 +272,15 @@ void nft_set_learn(struct nft_ruleset *ruleset, struct nft_set *set,
 		list_member(ruleset, set, member);
 }
 
+void nft_set_forget_members(struct nft_set *set)
+{
+	struct nft_member *member;
+	struct nft_member *next;
+
+	HASH_ITER(hh, set->members, member, next)
+	member->known = false;
+}
+
 static void free_set(struct nft_ruleset *ruleset, struct nft_set *set)
 {
 	struct nft_member *member;
@@ -480,6 +489,7 @@ static void settle_set(struct nft_ruleset *ruleset, struct nft_set *set)
 {
 	set->listed = false;
 	set->known = set->refs;
+	set->remake = false;
 	for (size_t i = 0; i < set->n_dirty; i++) {
 		struct nft_member *member = set->dirty[i];
 
@@ -525,6 +535,7 @@ void nft_ruleset_settle(struct nft_ruleset *ruleset)
 		settle_chain(ruleset, ruleset->dirty_chains[i]);
 	clear_lists(ruleset);
 	ruleset->remake = false;
+	ruleset->dormant = false;
 }
 
 /* A set that nobody wants is freed; of another, the wanted members are to be sent. */
@@ -534,6 +545,7 @@ static void forget_set(struct nft_ruleset *ruleset, struct nft_set *set)
 	struct nft_member *next;
 
 	set->known = false;
+	set->remake = false;
 	set->listed = false;
 	free(set->dirty);
 	set->dirty = NULL;
@@ -575,6 +587,7 @@ void nft_ruleset_forget(struct nft_ruleset *ruleset)
 	struct nft_chain *next_chain;
 
 	ruleset->has_table = false;
+	ruleset->dormant = false;
 	ruleset->has_untold = false;
 	ruleset->remake = false;
 	clear_lists(ruleset);

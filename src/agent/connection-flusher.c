@@ -68,6 +68,13 @@ static bool list_has(const struct addr_list *list, const struct ip_addr *addr)
 	return false;
 }
 
+/* Several pods that went may have had one address; it is there once. */
+static void list_add(struct addr_list *list, const struct ip_addr *addr)
+{
+	if (!list_has(list, addr))
+		*ARRAY_ADD(list->v, list->n) = *addr;
+}
+
 static void arm(struct connection_flusher *flusher, uint64_t after_us)
 {
 	if (!flusher->timer)
@@ -110,7 +117,7 @@ static void done(struct worker_job *job)
 		log_error_limited("can't end the connections of deleted pods, trying again",
 				  "error", flusher->err.msg);
 		for (size_t i = 0; i < flusher->handed.n; i++)
-			*ARRAY_ADD(flusher->waiting.v, flusher->waiting.n) = flusher->handed.v[i];
+			list_add(&flusher->waiting, &flusher->handed.v[i]);
 	}
 	list_clear(&flusher->handed);
 	flusher->handed_over = false;
@@ -141,7 +148,7 @@ void connection_flusher_add(struct connection_flusher *flusher, const struct ip_
 	if (n && !flusher->waiting.n && !flusher->handed_over)
 		arm(flusher, GATHER_US);
 	for (size_t i = 0; i < n; i++)
-		*ARRAY_ADD(flusher->waiting.v, flusher->waiting.n) = addrs[i];
+		list_add(&flusher->waiting, &addrs[i]);
 }
 
 static void flush_now(const struct ip_addr *addrs, size_t n)

@@ -122,6 +122,28 @@ static void test_settle(void **state)
 	wait_count(*state, 0);
 }
 
+/* Two pods that are gone had the address, as one that is moved. */
+static void test_told_twice(void **state)
+{
+	_cleanup_(connection_flusher_freep) struct connection_flusher *flusher =
+		open_flusher(*state);
+	struct ip_addr gone[] = {own(1), own(1)};
+	uint64_t end;
+
+	talk(1, 3);
+	connection_flusher_add(flusher, gone, 2);
+	connection_flusher_add(flusher, gone, 1);
+	connection_flusher_settle(flusher, &gone[0]);
+	assert_int_equal(count(), 0);
+	talk(1, 3); /* the address's next pod */
+	end = loop_now() + 300000;
+	while (loop_now() < end)
+		assert_true(sd_event_run(*state, 10000) >= 0);
+	assert_int_equal(count(), 1);
+	connection_flusher_add(flusher, gone, 1);
+	wait_count(*state, 0);
+}
+
 /* Whatever the thread is at, what comes after settle stays. */
 static void test_settle_any_time(void **state)
 {
@@ -161,9 +183,8 @@ static void test_closed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gathered),
-		cmocka_unit_test(test_settle),
-		cmocka_unit_test(test_settle_any_time),
+		cmocka_unit_test(test_gathered),   cmocka_unit_test(test_settle),
+		cmocka_unit_test(test_told_twice), cmocka_unit_test(test_settle_any_time),
 		cmocka_unit_test(test_closed),
 	};
 

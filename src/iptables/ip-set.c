@@ -690,20 +690,23 @@ int ip_sets_shrink(struct ip_sets *sets, struct nl *nl, bool *changed, struct er
 	struct sender sender = {.nl = nl, .batch = nl_batch_new(), .changed = changed};
 	struct ip_set *set;
 	struct ip_set *next;
-	int failed = 0;
+	int outcome = 0;
 
 	HASH_ITER(hh, sets->v, set, next)
 	{
 		struct err reason = ERR_INIT;
+		bool wanted = set->wanted;
 		int r = 0;
 
 		sender.set = set;
 		if (set->differs)
 			r = shrink(&sender, sets, set, &reason);
 		/* What can't go does no harm to the others. */
-		if (r < 0 && failed == 0)
-			failed = err_set(err, r, "%s", reason.msg);
+		if (r < 0 && outcome >= 0) {
+			(void)err_set(err, r, "%s", reason.msg);
+			outcome = wanted ? r : IP_SETS_E_LEFT;
+		}
 	}
 	(void)nl_batch_free(sender.batch);
-	return failed;
+	return outcome;
 }

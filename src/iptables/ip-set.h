@@ -60,5 +60,9 @@ bool ip_sets_differ(const struct ip_sets *sets, struct nl *nl);
 bool ip_sets_are_there(const struct ip_sets *sets);
 /* Makes what is wanted and not there. '*changed' is set where something was. */
 MUST_CHECK int ip_sets_fill(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err);
-/* Takes away what is there and not wanted. */
+/*
+ * Takes away what is there and not wanted. IP_SETS_E_LEFT: but for a set that somebody else's rule
+ * speaks of, as 'err' says; the next time tries it again.
+ */
+enum ip_sets_outcome { IP_SETS_E_LEFT = 1 };
 MUST_CHECK int ip_sets_shrink(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err);

@@ -395,6 +395,18 @@ static void note_tampered(struct policy_iptables *self, bool was_stale)
 	self->told = false;
 }
 
+static int shrink_sets(struct policy_iptables *self, struct err *err)
+{
+	struct err reason = ERR_INIT;
+	int r = ip_sets_shrink(self->sets, self->nl, &self->changed, &reason);
+
+	if (r < 0)
+		return err_set(err, r, "%s", reason.msg);
+	if (r == IP_SETS_E_LEFT)
+		log_warning_limited("a set of before can't go", "error", reason.msg);
+	return 0;
+}
+
 static int apply(void *ctx, struct err *err)
 {
 	struct policy_iptables *self = ctx;
@@ -421,7 +433,7 @@ static int apply(void *ctx, struct err *err)
 	self->watched = true;
 	/* What is not told yet may still speak of them. */
 	if (self->enforces && self->nat.told)
-		r = ip_sets_shrink(self->sets, self->nl, &self->changed, err);
+		r = shrink_sets(self, err);
 	note_tampered(self, was_stale);
 	return r;
 }
@@ -579,5 +591,5 @@ int policy_iptables_remove(bool *found, struct err *err)
 	if (r == 0)
 		r = ip_sets_shrink(sets, nl, &changed, err);
 	(void)ip_sets_free(sets);
-	return r;
+	return r == IP_SETS_E_LEFT ? -EBUSY : r;
 }

@@ -399,6 +399,39 @@ static void what_is_gone_leaves_nothing(void **state)
 	driver = policy_driver_close(driver);
 }
 
+/* What can't go as somebody else's rule speaks of it is no reason to refuse what is in force. */
+static void a_set_in_use_stays(void **state)
+{
+	static const char *const policies[] = {POLICY};
+	static const struct policy_set_id sets[] = {{SET_ID}};
+	const struct policy_update gone = {.policies_gone = policies,
+					   .n_policies_gone = 1,
+					   .sets_gone = sets,
+					   .n_sets_gone = 1};
+	struct told told;
+	struct policy_driver driver = started(&told);
+
+	(void)state;
+	assert_true(apply(&driver));
+	assert_true(lab_run("iptables-legacy -N other && iptables-legacy -A other -m set "
+			    "--match-set cali40s:abc src -j DROP"));
+	told.endpoint.tiers[POLICY_STAGE_NORMAL][POLICY_WAY_INGRESS].n = 0;
+	told.update.n_sets = 0;
+	told.update.n_policies = 0;
+	driver.ops->update(driver.self, &told.update);
+	driver.ops->update(driver.self, &gone);
+	assert_true(apply(&driver));
+	assert_null(strstr(lab_output(SAVE).s, "cali-pi-"));
+	assert_true(lab_says(SAVE, "cali40s:abc"));
+	/* It goes as soon as it can. */
+	assert_true(lab_run("iptables-legacy -F other"));
+	assert_true(apply(&driver));
+	assert_false(apply(&driver));
+	assert_false(lab_run("iptables-legacy -A other -m set --match-set cali40s:abc src "
+			     "-j DROP 2>/dev/null"));
+	driver = policy_driver_close(driver);
+}
+
 /* A refusal leaves all as it was, and says why. */
 static void refusal_is_told(void **state)
 {
@@ -432,6 +465,7 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_too_long_denies, teardown),
 		cmocka_unit_test_teardown(the_largest_rule_is_said, teardown),
 		cmocka_unit_test_teardown(what_is_gone_leaves_nothing, teardown),
+		cmocka_unit_test_teardown(a_set_in_use_stays, teardown),
 		cmocka_unit_test_teardown(refusal_is_told, teardown),
 	};
 

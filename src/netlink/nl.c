@@ -25,6 +25,7 @@
 #define MONITOR_BUFFER	 (16 << 20)
 #define ANSWER_TIMEOUT_S 10
 #define DUMP_TRIES	 8
+#define ERRNUM_MAX	 65535
 
 static int socket_in(int protocol, int netns_fd, struct err *err)
 {
@@ -224,6 +225,14 @@ static void take_text(const struct nlmsghdr *message, size_t offset, char *ret)
 	(void)snprintf(ret, NL_TEXT_SIZE, "%s", mnl_attr_get_str(tb[NLMSGERR_ATTR_MSG]));
 }
 
+/* A subsystem may have numbers of its own behind the kernel's; what makes no sense is a refusal, too. */
+static int errnum_of(int code)
+{
+	if (code >= 0)
+		return 0;
+	return code >= -ERRNUM_MAX ? -code : EBADMSG;
+}
+
 void nl_take_error(const struct nlmsghdr *message, struct nl_answer *ret)
 {
 	struct nlmsgerr error;
@@ -235,7 +244,7 @@ void nl_take_error(const struct nlmsghdr *message, struct nl_answer *ret)
 		return;
 	}
 	memcpy(&error, mnl_nlmsg_get_payload(message), sizeof(error));
-	ret->errnum = error.error < 0 && error.error >= -4095 ? -error.error : 0;
+	ret->errnum = errnum_of(error.error);
 	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
 		return;
 	if (!(message->nlmsg_flags & NLM_F_CAPPED) && error.msg.nlmsg_len > sizeof(error.msg))
@@ -307,9 +316,9 @@ static void take_done(const struct nlmsghdr *message, struct nl_answer *ret)
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(code))
 		return;
 	memcpy(&code, mnl_nlmsg_get_payload(message), sizeof(code));
-	if (code >= 0 || code < -4095)
+	ret->errnum = errnum_of(code);
+	if (!ret->errnum)
 		return;
-	ret->errnum = -code;
 	if (message->nlmsg_flags & NLM_F_ACK_TLVS)
 		take_text(message, sizeof(code), ret->text);
 }

@@ -112,21 +112,16 @@ static int clean_iptables(struct err *err)
 	return policy_iptables_remove(&found, err);
 }
 
-void policy_backend_clean_others(const struct policy_driver *driver)
+int policy_backend_clean_others(const struct policy_driver *driver, struct err *err)
 {
-	struct err err = ERR_INIT;
 	int r;
 
-	if (driver->ops->is_iptables) {
-		r = policy_iptables_remove_other(driver, kernel_has_nftables(), &err);
-		if (r == 0)
-			r = clean_nftables(AF_INET, &err);
-		if (r == 0)
-			r = clean_nftables(AF_INET6, &err);
-	} else {
-		r = clean_iptables(&err);
-	}
-	if (r < 0)
-		log_warning("what another backend has left can't be removed, and judges too",
-			    "error", err.msg);
+	if (!driver->ops->is_iptables)
+		return clean_iptables(err);
+	r = policy_iptables_remove_other(driver, kernel_has_nftables(), err);
+	if (r == 0)
+		r = clean_nftables(AF_INET, err);
+	if (r == 0)
+		r = clean_nftables(AF_INET6, err);
+	return r;
 }

@@ -18,4 +18,4 @@ enum policy_backend policy_backend_choose(const struct felix_configuration_spec 
 MUST_CHECK int policy_backend_open(enum policy_backend backend, struct policy_driver *ret,
 				   struct err *err);
 /* What another backend has left, of this agent's or of Calico's, goes: two would both judge. */
-void policy_backend_clean_others(const struct policy_driver *driver);
+MUST_CHECK int policy_backend_clean_others(const struct policy_driver *driver, struct err *err);

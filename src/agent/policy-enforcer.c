@@ -22,7 +22,8 @@
 #define LOG_MODULE "policy"
 #include "base/log.h"
 
-#define RETRY_US 1000000
+#define RETRY_US       1000000
+#define CLEAN_AGAIN_US 10000000
 
 struct policy_enforcer {
 	struct policy_graph *graph;
@@ -31,6 +32,7 @@ struct policy_enforcer {
 	struct connection_cutter *cutter;
 	bool in_sync;
 	bool alone;		       /* what another backend had left is gone */
+	uint64_t clean_again_us;       /* not before */
 	sd_event_source *apply_source; /* deferred to the end of the turn */
 	sd_event_source *retry_source;
 	char **problems;	  /* as reported, in order */
@@ -38,6 +40,12 @@ struct policy_enforcer {
 	struct policy_enforcer_stats stats;
 	struct err failure; /* what was reported last; empty: nothing is wrong */
 };
+
+static void try_again_after(struct policy_enforcer *enforcer, uint64_t after_us)
+{
+	(void)sd_event_source_set_time_relative(enforcer->retry_source, after_us);
+	(void)sd_event_source_set_enabled(enforcer->retry_source, SD_EVENT_ONESHOT);
+}
 
 static void retry_later(struct policy_enforcer *enforcer, const struct err *err)
 {
@@ -48,8 +56,7 @@ static void retry_later(struct policy_enforcer *enforcer, const struct err *err)
 			  "error", err->msg);
 	enforcer->failure = *err;
 	connection_cutter_hold(enforcer->cutter);
-	(void)sd_event_source_set_time_relative(enforcer->retry_source, RETRY_US);
-	(void)sd_event_source_set_enabled(enforcer->retry_source, SD_EVENT_ONESHOT);
+	try_again_after(enforcer, RETRY_US);
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -118,6 +125,24 @@ void policy_enforcer_written(struct policy_enforcer *enforcer)
 		connection_cutter_want(enforcer->cutter);
 }
 
+/* What another backend has left judges too; it goes when ours is in force. */
+static void clean_others(struct policy_enforcer *enforcer)
+{
+	struct err err = ERR_INIT;
+
+	if (enforcer->alone || loop_now() < enforcer->clean_again_us)
+		return;
+	if (policy_backend_clean_others(&enforcer->driver, &err) == 0) {
+		enforcer->alone = true;
+		return;
+	}
+	log_warning_limited("what another backend has left can't be removed, and judges too; "
+			    "trying again",
+			    "error", err.msg);
+	enforcer->clean_again_us = loop_now() + CLEAN_AGAIN_US;
+	try_again_after(enforcer, CLEAN_AGAIN_US);
+}
+
 int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 {
 	struct policy_update update;
@@ -139,9 +164,7 @@ int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 		return err_set(err, r, "policy: %s", failure.msg);
 	}
 	enforcer->failure.msg[0] = '\0';
-	if (!enforcer->alone)
-		policy_backend_clean_others(&enforcer->driver);
-	enforcer->alone = true;
+	clean_others(enforcer);
 	end_connections(enforcer);
 	connection_cutter_go_on(enforcer->cutter);
 	policy_enforcer_written(enforcer);

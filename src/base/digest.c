@@ -1,29 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Digests by libcrypto. A failure of the library is a bug of the build and aborts. */
+/*
+ * Digests by Nettle: GnuTLS, which the web server's library brings along, has it in memory anyway,
+ * and it has no machinery to start.
+ */
 
 #include "base/digest.h"
 
-#include <openssl/evp.h>
+#include <nettle/nettle-meta.h>
+#include <nettle/sha1.h>
+#include <nettle/sha2.h>
+#include <nettle/sha3.h>
 #include <stdio.h>
 
 #include "base/macros.h"
 
 struct digest digest_of(enum digest_kind kind, const void *data, size_t size)
 {
-	static const struct {
-		const EVP_MD *(*type)(void);
-	} kinds[] = {
-		[DIGEST_SHA1] = {EVP_sha1},	    [DIGEST_SHA224] = {EVP_sha224},
-		[DIGEST_SHA256] = {EVP_sha256},	    [DIGEST_SHA3_224] = {EVP_sha3_224},
-		[DIGEST_SHA3_256] = {EVP_sha3_256},
+	static const struct nettle_hash *const hashes[] = {
+		[DIGEST_SHA1] = &nettle_sha1,	      [DIGEST_SHA224] = &nettle_sha224,
+		[DIGEST_SHA256] = &nettle_sha256,     [DIGEST_SHA3_224] = &nettle_sha3_224,
+		[DIGEST_SHA3_256] = &nettle_sha3_256,
 	};
-	struct digest digest = {0};
-	unsigned int len = 0;
-	int ok = EVP_Digest(data, size, digest.bytes, &len, kinds[kind].type(), NULL);
+	const struct nettle_hash *hash = hashes[kind];
+	struct digest digest = {.size = hash->digest_size};
+	union {
+		struct sha1_ctx sha1;
+		struct sha256_ctx sha2;
+		struct sha3_224_ctx sha3_224;
+		struct sha3_256_ctx sha3_256;
+	} state;
 
-	assert(ok == 1 && len <= sizeof(digest.bytes));
-	digest.size = len;
+	assert(hash->context_size <= sizeof(state) && digest.size <= sizeof(digest.bytes));
+	hash->init(&state);
+	hash->update(&state, size, data);
+	hash->digest(&state, digest.size, digest.bytes);
 	return digest;
 }
 

@@ -3,7 +3,7 @@
 
 /*
  * Message digests (FIPS 180-4, FIPS 202) for names that must be as Calico's: interface names, VTEP
- * MAC addresses, labels, set ids. Not for security. Computed by OpenSSL's libcrypto.
+ * MAC addresses, labels, set ids. Not for security. Computed by Nettle.
  */
 
 #include <stddef.h>

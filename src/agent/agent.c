@@ -236,6 +236,7 @@ static void write_metrics(void *ctx, struct buf *out)
 	metrics->n_unsaved_good = good.n_unsaved;
 	policy_enforcer_get_stats(agent->policy, &policy);
 	metrics->n_policy_problems = policy.n_problems;
+	metrics->n_refused_policies = policy.n_refused;
 	if (agent->bird) {
 		const struct bird_state *bird = bird_manager_get_state(agent->bird);
 

@@ -195,9 +195,13 @@ static const struct {
 	{"korat_flow_packets_lost_total", "counter", "Packets that are missing in the flow log.",
 	 AT(n_flow_lost)},
 	{"korat_policy_problems", "gauge",
-	 "Policies, and rules of policies, that can't be understood: such a rule denies, of such a "
+	 "Policies, and rules of policies, that can't be enforced as they stand: such a rule denies, of such a "
 	 "policy the last good version is in force.",
 	 AT(n_policy_problems)},
+	{"korat_refused_policies", "gauge",
+	 "Those of them of which this node's kernel refuses something: such a policy denies, all "
+	 "others are in force.",
+	 AT(n_refused_policies)},
 	{"korat_unreadable_objects", "gauge",
 	 "Objects in the datastore that can't be understood; of each, the last good version is in "
 	 "force.",

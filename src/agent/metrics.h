@@ -40,6 +40,7 @@ struct metrics {
 	uint64_t n_reserve;
 	uint64_t n_unwritten;
 	uint64_t n_policy_problems;
+	uint64_t n_refused_policies;
 	uint64_t n_unreadable;
 	uint64_t n_without_good;
 	uint64_t n_unsaved_good;

@@ -71,33 +71,52 @@ static void free_lines(char **lines, size_t n)
 	free(lines);
 }
 
-/* Each is said once, as long as it stays. */
+static char *line_of(const struct policy_problem *problem)
+{
+	return xasprintf("%s %s", problem->key, problem->why);
+}
+
+static void report_new(const struct policy_enforcer *enforcer, const struct policy_problem *problem,
+		       const char *line, const char *what)
+{
+	if (!enforcer->stats.n_problems ||
+	    !bsearch(&line, enforcer->problems, enforcer->stats.n_problems, sizeof(line),
+		     compare_lines))
+		log_error_limited(what, "policy", problem->key, "error", problem->why);
+}
+
+/* Each is said once, as long as it stays: what can't be understood, and what the kernel refuses. */
 static void report_problems(struct policy_enforcer *enforcer)
 {
 	uint64_t changes = policy_graph_problem_changes(enforcer->graph);
 	const struct policy_problem *problems;
+	_cleanup_free_ struct policy_problem *refused = NULL;
+	size_t n_refused = enforcer->driver.ops->problems(enforcer->driver.self, &refused);
 	char **lines;
 	size_t n;
 
-	if (changes == enforcer->problem_changes)
+	if (changes == enforcer->problem_changes && !n_refused && !enforcer->stats.n_refused)
 		return;
 	enforcer->problem_changes = changes;
 	policy_graph_problems(enforcer->graph, &problems, &n);
-	lines = xcalloc(n, sizeof(*lines));
+	lines = xcalloc(n + n_refused, sizeof(*lines));
 	for (size_t i = 0; i < n; i++) {
-		lines[i] = xasprintf("%s %s", problems[i].key, problems[i].why);
-		if (!enforcer->stats.n_problems ||
-		    !bsearch(&lines[i], enforcer->problems, enforcer->stats.n_problems,
-			     sizeof(*lines), compare_lines))
-			log_error_limited("policy that can't be enforced as it stands; it opens "
-					  "nothing",
-					  "policy", problems[i].key, "error", problems[i].why);
+		lines[i] = line_of(&problems[i]);
+		report_new(enforcer, &problems[i], lines[i],
+			   "policy that can't be enforced as it stands; it opens nothing");
+	}
+	for (size_t i = 0; i < n_refused; i++) {
+		lines[n + i] = line_of(&refused[i]);
+		report_new(enforcer, &refused[i], lines[n + i],
+			   "policy that the kernel refuses; it denies, all others are in force");
 	}
 	free_lines(enforcer->problems, enforcer->stats.n_problems);
+	n += n_refused;
 	if (n)
 		qsort(lines, n, sizeof(*lines), compare_lines);
 	enforcer->problems = lines;
 	enforcer->stats.n_problems = n;
+	enforcer->stats.n_refused = n_refused;
 }
 
 /* Nothing of its address's former pod reaches a pod. */
@@ -121,6 +140,7 @@ static void end_connections(struct policy_enforcer *enforcer)
 
 void policy_enforcer_written(struct policy_enforcer *enforcer)
 {
+	report_problems(enforcer);
 	if (enforcer->driver.ops->take_cut(enforcer->driver.self))
 		connection_cutter_want(enforcer->cutter);
 }
@@ -155,8 +175,8 @@ int policy_enforcer_apply(struct policy_enforcer *enforcer, struct err *err)
 	policy_graph_flush(enforcer->graph, &update);
 	settle_addresses(enforcer, &update);
 	enforcer->driver.ops->update(enforcer->driver.self, &update);
-	report_problems(enforcer);
 	r = enforcer->driver.ops->apply(enforcer->driver.self, &failure);
+	report_problems(enforcer);
 	enforcer->stats.n_applies++;
 	enforcer->stats.apply_us_total += loop_now() - start;
 	if (r < 0) {

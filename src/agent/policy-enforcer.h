@@ -19,7 +19,8 @@ struct policy_enforcer_stats {
 	uint64_t n_applies;
 	uint64_t n_failures;
 	uint64_t apply_us_total;
-	size_t n_problems; /* policies and rules that can't be understood */
+	size_t n_problems; /* policies and rules that can't be understood, and: */
+	size_t n_refused;  /* policies of which the kernel refuses something */
 };
 
 /* 'driver' is borrowed. */

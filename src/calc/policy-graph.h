@@ -64,11 +64,6 @@ void policy_graph_owners(const struct policy_graph *graph, struct policy_owner *
  */
 const char *policy_graph_logged(const struct policy_graph *graph, const char *id);
 
-/* A policy, or a rule of one, that can't be understood. */
-struct policy_problem {
-	const char *key;
-	const char *why;
-};
 /* Borrowed until the graph is called again. Looks at every policy. */
 void policy_graph_problems(struct policy_graph *graph, const struct policy_problem **ret,
 			   size_t *ret_n);

@@ -445,6 +445,13 @@ static bool has_changed(const void *ctx)
 	return self->changed;
 }
 
+static size_t problems(const void *ctx, struct policy_problem **ret)
+{
+	(void)ctx;
+	*ret = NULL;
+	return 0;
+}
+
 static void invalidate(void *ctx)
 {
 	struct policy_iptables *self = ctx;
@@ -479,6 +486,7 @@ static const struct policy_driver_ops ops = {
 	.nat = take_nat,
 	.apply = apply,
 	.changed = has_changed,
+	.problems = problems,
 	.invalidate = invalidate,
 	.take_gone = take_gone,
 	.take_cut = ipt_take_cut,

@@ -192,6 +192,7 @@ static bool transact_take(const void *data, size_t size, uint32_t first, uint32_
 		if (message->nlmsg_type != NLMSG_ERROR || message->nlmsg_seq - first > last - first)
 			continue;
 		nl_take_error(message, &one);
+		one.seq = message->nlmsg_seq;
 		if (!answer->errnum)
 			*answer = one;
 		seen = true;

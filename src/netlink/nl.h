@@ -37,6 +37,7 @@ CLEANUP_FUNC(struct nl *, nl_close);
 /* What the kernel said to one request. */
 struct nl_answer {
 	int errnum;		 /* 0: done; else a positive errno */
+	uint32_t seq;		 /* of a transaction: of the message that is refused */
 	char text[NL_TEXT_SIZE]; /* the kernel's own words (NETLINK_EXT_ACK), "" if none */
 };
 

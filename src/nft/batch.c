@@ -26,6 +26,7 @@
 
 #define MESSAGE_MAX	  65536
 #define ELEMENTS_MAX	  32768 /* bytes of elements in a message; an attribute has 64 KiB */
+#define NAME_ATTRS	  4
 #define COMMIT_TRIES	  5
 #define UDATA_BYTE_ORDER  0
 #define UDATA_COMMENT	  0 /* as libnftnl numbers them */
@@ -37,7 +38,8 @@ struct nft_batch {
 	uint32_t flags;
 	struct buf bytes;
 	size_t n;
-	size_t last; /* offset of the last change, which asks for the acknowledgement */
+	size_t last;		 /* offset of the last change, which asks for the acknowledgement */
+	struct nl_answer answer; /* to the last commit */
 	/* The message of elements that is still open. */
 	struct nlmsghdr *elements;
 	struct nlattr *list;
@@ -454,12 +456,73 @@ static int send_once(struct nft_batch *batch, struct nl *nl, struct nl_answer *a
 	return nl_transact(nl, batch->bytes.data, batch->bytes.size, seq, seq + n - 1, answer, err);
 }
 
+static struct nft_refused refused_of(const struct nlmsghdr *message)
+{
+	static const struct {
+		uint16_t type;
+		uint8_t name; /* the attribute, below NAME_ATTRS */
+		bool is_set;
+	} types[] = {
+		{NFT_TYPE(NFT_MSG_NEWCHAIN), NFTA_CHAIN_NAME, false},
+		{NFT_TYPE(NFT_MSG_NEWRULE), NFTA_RULE_CHAIN, false},
+		{NFT_TYPE(NFT_MSG_DELRULE), NFTA_RULE_CHAIN, false},
+		{NFT_TYPE(NFT_MSG_NEWSET), NFTA_SET_NAME, true},
+		{NFT_TYPE(NFT_MSG_NEWSETELEM), NFTA_SET_ELEM_LIST_SET, true},
+		{NFT_TYPE(NFT_MSG_DELSETELEM), NFTA_SET_ELEM_LIST_SET, true},
+	};
+	struct nft_refused refused = {.errnum = 0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		const struct nlattr *tb[NAME_ATTRS];
+		uint8_t policy[NAME_ATTRS] = {0};
+
+		policy[types[i].name] = NL_ATTR_STRING;
+		if (types[i].type != message->nlmsg_type ||
+		    nl_parse(message, sizeof(struct nfgenmsg), policy, NAME_ATTRS, tb) < 0 ||
+		    !tb[types[i].name])
+			continue;
+		refused.is_set = types[i].is_set;
+		(void)snprintf(refused.name, sizeof(refused.name), "%s",
+			       mnl_attr_get_str(tb[types[i].name]));
+	}
+	return refused;
+}
+
+/* What is said of the first message is said of all of them. */
+struct nft_refused nft_batch_refused(const struct nft_batch *batch)
+{
+	const struct nlmsghdr *message = (const void *)batch->bytes.data;
+	struct nft_refused refused = {.errnum = 0};
+	int left = (int)batch->bytes.size;
+
+	switch (batch->answer.errnum) { /* no object's fault */
+	case 0:
+	case EPERM:
+	case ENOMEM:
+	case ENOBUFS:
+	case EAGAIN:
+	case EINTR:
+	case ERESTART:
+		return refused;
+	default:
+		break;
+	}
+	for (; nl_message_ok(message, left); message = mnl_nlmsg_next(message, &left))
+		if (message->nlmsg_seq == batch->answer.seq)
+			refused = refused_of(message);
+	if (refused.name[0])
+		refused.errnum = batch->answer.errnum;
+	memcpy(refused.text, batch->answer.text, sizeof(refused.text));
+	return refused;
+}
+
 int nft_batch_commit(struct nft_batch *batch, struct nl *nl, struct err *err)
 {
 	struct buf *bytes = &batch->bytes;
 	struct nl_answer answer = {0};
 	int room;
 
+	batch->answer = answer;
 	close_elements(batch);
 	if (!batch->n)
 		return 0;
@@ -475,6 +538,7 @@ int nft_batch_commit(struct nft_batch *batch, struct nl *nl, struct err *err)
 		if (answer.errnum != EAGAIN && answer.errnum != EINTR && answer.errnum != ERESTART)
 			break;
 	}
+	batch->answer = answer;
 	if (answer.errnum == EPERM)
 		return err_set(err, -EPERM,
 			       "nftables: the kernel refuses changes of the table calico: another "

@@ -51,6 +51,9 @@ void nft_batch_delete_element(struct nft_batch *batch, const char *set,
 /* 0: the kernel has it. <0: nothing was done, 'err' has the kernel's reason. */
 MUST_CHECK int nft_batch_commit(struct nft_batch *batch, struct nl *nl, struct err *err);
 
+/* After a failed commit: the object that the first refused change is about. */
+struct nft_refused nft_batch_refused(const struct nft_batch *batch);
+
 /* "cali:" and the rule's id, then what it is if it says so: "cali:0123456789abcdef rule 3". */
 #define NFT_COMMENT_SIZE (24 + NFT_LABEL_MAX)
 struct nft_comment {

@@ -206,6 +206,7 @@ bool table_policy_is_enforced(const struct table_policy *policy, enum policy_way
 
 static void drop_content(struct policy_table *table, struct table_policy *policy)
 {
+	table_policy_forgive(table, policy);
 	for (unsigned int f = 0; f < FAMILIES; f++) {
 		for (unsigned int way = 0; way < POLICY_WAYS_; way++) {
 			layout_rules_deinit(&policy->rules[f][way]);
@@ -307,18 +308,26 @@ void table_policy_remove(struct policy_table *table, const char *key)
 		free_policy(table, policy);
 }
 
+bool table_rules_use(const struct layout_rules *rules, const struct policy_set_id *id)
+{
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct layout_rule *rule = &rules->v[i];
+
+		for (size_t k = 0; k < rule->n; k++)
+			if ((rule->matches[k].kind == LAYOUT_MATCH_SET ||
+			     rule->matches[k].kind == LAYOUT_MATCH_PORT_SET) &&
+			    strcmp(rule->matches[k].set.s, id->s) == 0)
+				return true;
+	}
+	return false;
+}
+
 bool table_policy_uses(const struct table_policy *policy, const struct policy_set_id *id)
 {
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		for (unsigned int way = 0; way < POLICY_WAYS_; way++)
-			for (size_t i = 0; i < policy->rules[f][way].n; i++) {
-				const struct layout_rule *rule = &policy->rules[f][way].v[i];
-
-				for (size_t k = 0; k < rule->n; k++)
-					if (rule->matches[k].kind == LAYOUT_MATCH_SET &&
-					    strcmp(rule->matches[k].set.s, id->s) == 0)
-						return true;
-			}
+			if (table_rules_use(&policy->rules[f][way], id))
+				return true;
 	return false;
 }
 

@@ -34,6 +34,11 @@ static bool changed(const void *self)
 	return policy_table_changed(self);
 }
 
+static size_t problems(const void *self, struct policy_problem **ret)
+{
+	return policy_table_problems(self, ret);
+}
+
 static void invalidate(void *self)
 {
 	policy_table_invalidate(self);
@@ -72,6 +77,7 @@ static const struct policy_driver_ops ops = {
 	.nat = nat,
 	.apply = apply,
 	.changed = changed,
+	.problems = problems,
 	.invalidate = invalidate,
 	.take_gone = take_gone,
 	.take_cut = take_cut,

@@ -82,6 +82,9 @@ struct table_policy {
 	bool applies[POLICY_WAYS_];
 	bool may_pass[POLICY_WAYS_];
 	struct layout_rules rules[FAMILIES][POLICY_WAYS_];
+	/* As told, where the kernel refuses them; 'rules' deny then. */
+	struct layout_rules refused[FAMILIES][POLICY_WAYS_];
+	char *refusal;					  /* NULL: none is refused */
 	struct nft_chain *chains[FAMILIES][POLICY_WAYS_]; /* held, once an endpoint jumps there */
 	UT_hash_handle hh;
 };
@@ -96,6 +99,7 @@ bool table_policy_is_enforced(const struct table_policy *policy, enum policy_way
 const char *table_policy_chain(struct policy_table *table, struct table_policy *policy,
 			       unsigned int f, enum policy_way way);
 bool table_policy_uses(const struct table_policy *policy, const struct policy_set_id *id);
+bool table_rules_use(const struct layout_rules *rules, const struct policy_set_id *id);
 /* Makes the chains of all policies that speak of the set anew. */
 void table_policies_render_users(struct policy_table *table, const struct policy_set_id *id);
 void table_policies_deinit(struct policy_table *table);
@@ -109,6 +113,15 @@ void put_deny(struct nft_builder *b, const struct policy_table *table, unsigned 
 /* "<letters>|<id>" to the flow log's group of the direction, where it is on. */
 void put_flow_log(struct nft_builder *b, const struct policy_table *table, enum policy_way way,
 		  const char *letters, const char *id);
+
+/* --- policy-refusal.c: what the kernel does not take --- */
+
+/* True: what it refused in the last commit is closed and left out, and the rest can be tried again. */
+bool table_refuse(struct policy_table *table, unsigned int f);
+/* Of that policy, all that was told counts again. It is not rendered. */
+void table_policy_forgive(struct policy_table *table, struct table_policy *policy);
+/* Of all policies that speak of the set, or with NULL of all; rendered. */
+void table_forgive(struct policy_table *table, const struct policy_set_id *id);
 
 /* --- policy-match.c, policy-merge.c: one plain rule, and many in one lookup --- */
 
@@ -207,6 +220,7 @@ struct policy_table {
 	struct nft_ruleset *rulesets[FAMILIES];
 	struct table_set *sets;
 	struct table_policy *policies;
+	size_t n_refused; /* of these, how many are in part */
 	struct table_endpoint *endpoints;
 	/* Held while policy is enforced. */
 	struct nft_set *maps[FAMILIES][2][POLICY_STAGES_][POLICY_WAYS_]; /* [is_host] */

@@ -385,6 +385,8 @@ int table_set_change(struct policy_table *table, const struct policy_set_change 
 		renamed = true;
 	}
 	take_members(table, set, change);
+	if (nft_set_is_left_out(set->sets[0]) || nft_set_is_left_out(set->sets[1]))
+		table_forgive(table, &set->id);
 	return renamed ? TABLE_SET_E_RENAMED : 0;
 }
 

@@ -19,6 +19,8 @@
 #include "nft/batch.h"
 #include "nft/policy-internal.h"
 
+#define REFUSALS_A_TURN 64
+
 static const struct nft_schema map_schema = {.fields = {NFT_FIELD_INTERFACE}, .verdicts = true};
 static const struct nft_schema sources_schema = {
 	.fields = {NFT_FIELD_INTERFACE, NFT_FIELD_ADDRESS}};
@@ -237,6 +239,20 @@ void policy_table_nat(struct policy_table *table, const struct nat_config *confi
 
 /* --- The kernel --------------------------------------------------------------------------- */
 
+/* What is refused of one policy keeps no other out. */
+static int commit(struct policy_table *table, unsigned int f, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i <= REFUSALS_A_TURN; i++) {
+		err->msg[0] = '\0';
+		r = nft_ruleset_commit(table->rulesets[f], table->nl, err);
+		if (r >= 0 || !table_refuse(table, f))
+			break;
+	}
+	return r;
+}
+
 int policy_table_apply(struct policy_table *table, struct err *err)
 {
 	int failed = 0;
@@ -246,7 +262,7 @@ int policy_table_apply(struct policy_table *table, struct err *err)
 		table_base_render(table);
 	for (unsigned int f = 0; f < FAMILIES; f++) {
 		struct err reason = ERR_INIT;
-		int r = nft_ruleset_commit(table->rulesets[f], table->nl, &reason);
+		int r = commit(table, f, &reason);
 
 		table->changed = table->changed || r == NFT_E_CHANGED;
 		table->reopened = table->reopened || nft_ruleset_was_open(table->rulesets[f]) ||
@@ -264,10 +280,16 @@ bool policy_table_changed(const struct policy_table *table)
 	return table->changed;
 }
 
-void policy_table_invalidate(struct policy_table *table)
+static void invalidate(struct policy_table *table)
 {
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		nft_ruleset_invalidate(table->rulesets[f]);
+}
+
+void policy_table_invalidate(struct policy_table *table)
+{
+	invalidate(table);
+	table_forgive(table, NULL);
 }
 
 int policy_table_fd(const struct policy_table *table)
@@ -316,7 +338,8 @@ bool policy_table_check(struct policy_table *table)
 			foreign = foreign || is_foreign(table, message);
 	}
 	table->tampered = table->tampered || foreign;
+	/* What was refused is not tried again now: to be whole again is what matters. */
 	if (foreign)
-		policy_table_invalidate(table);
+		invalidate(table);
 	return foreign;
 }

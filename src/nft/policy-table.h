@@ -36,6 +36,9 @@ void policy_table_nat(struct policy_table *table, const struct nat_config *confi
 MUST_CHECK int policy_table_apply(struct policy_table *table, struct err *err);
 /* Did the last apply change the kernel's? */
 bool policy_table_changed(const struct policy_table *table);
+/* Policies of which the kernel refuses something, and which deny; as policy_driver_ops's. */
+size_t policy_table_problems(const struct policy_table *table, struct policy_problem **ret);
+/* What was refused is tried again, too. */
 void policy_table_invalidate(struct policy_table *table);
 
 /*

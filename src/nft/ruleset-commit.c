@@ -110,7 +110,7 @@ static void put_sets(struct nft_ruleset *ruleset, struct nft_batch *batch)
 	for (size_t i = 0; i < ruleset->n_dirty_sets; i++) {
 		const struct nft_set *set = ruleset->dirty_sets[i];
 
-		if (set->refs && !set->known)
+		if (nft_set_is_wanted(set) && !set->known)
 			nft_batch_add_set(batch, set->name, &set->schema);
 	}
 }
@@ -136,9 +136,9 @@ static void put_members(struct nft_ruleset *ruleset, struct nft_batch *batch)
 		const struct nft_set *set = ruleset->dirty_sets[i];
 
 		sort_intervals(set);
-		if (set->refs && set->known)
+		if (nft_set_is_wanted(set) && set->known)
 			delete_members(batch, set);
-		if (set->refs)
+		if (nft_set_is_wanted(set))
 			add_members(batch, set);
 	}
 }
@@ -188,7 +188,7 @@ static void delete_unwanted(struct nft_ruleset *ruleset, struct nft_batch *batch
 		if (is_unwanted(ruleset->dirty_chains[i]))
 			nft_batch_flush_chain(batch, ruleset->dirty_chains[i]->name);
 	for (size_t i = 0; i < ruleset->n_dirty_sets; i++)
-		if (!ruleset->dirty_sets[i]->refs && ruleset->dirty_sets[i]->known)
+		if (!nft_set_is_wanted(ruleset->dirty_sets[i]) && ruleset->dirty_sets[i]->known)
 			nft_batch_delete_set(batch, ruleset->dirty_sets[i]->name);
 	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
 		if (is_unwanted(ruleset->dirty_chains[i]))
@@ -197,7 +197,7 @@ static void delete_unwanted(struct nft_ruleset *ruleset, struct nft_batch *batch
 
 static bool is_new_set(const struct nft_set *set)
 {
-	return set->refs && !set->known && !set->schema.verdicts;
+	return nft_set_is_wanted(set) && !set->known && !set->schema.verdicts;
 }
 
 static bool is_new_chain(const struct nft_chain *chain)
@@ -256,6 +256,16 @@ static void note_prepared(struct nft_ruleset *ruleset)
 			nft_chain_note_known(ruleset->dirty_chains[i]);
 }
 
+/* Sends it, and notes what the kernel refuses. */
+static int commit_batch(struct nft_ruleset *ruleset, struct nft_batch *batch, struct nl *nl,
+			struct err *err)
+{
+	int r = nft_batch_commit(batch, nl, err);
+
+	ruleset->refused = nft_batch_refused(batch);
+	return r;
+}
+
 /* What is new and nothing in force leads to. */
 static int prepare(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
 {
@@ -266,7 +276,7 @@ static int prepare(struct nft_ruleset *ruleset, struct nl *nl, struct err *err)
 		return 0;
 	batch = nft_batch_new(ruleset->family);
 	put_prepared(ruleset, batch);
-	r = nft_batch_commit(batch, nl, err);
+	r = commit_batch(ruleset, batch, nl, err);
 	if (r < 0)
 		return r;
 	note_prepared(ruleset);
@@ -360,7 +370,7 @@ static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct 
 		put_rules(ruleset, batch, nl);
 		delete_unwanted(ruleset, batch);
 	}
-	r = nft_batch_commit(batch, nl, err);
+	r = commit_batch(ruleset, batch, nl, err);
 	if (r < 0)
 		return r;
 	nft_ruleset_settle(ruleset);
@@ -383,6 +393,7 @@ static int read_and_commit(struct nft_ruleset *ruleset, struct nl *nl, struct er
 {
 	int r;
 
+	ruleset->refused = (struct nft_refused){.errnum = 0};
 	nft_ruleset_forget(ruleset);
 	r = nft_ruleset_read(ruleset, nl, err);
 	nft_ruleset_list_all(ruleset);
@@ -396,6 +407,7 @@ int nft_ruleset_commit(struct nft_ruleset *ruleset, struct nl *nl, struct err *e
 	int r = -ESTALE;
 
 	ruleset->was_open = false;
+	ruleset->refused = (struct nft_refused){.errnum = 0};
 	if (!nft_ruleset_is_dirty(ruleset))
 		return 0;
 	if (valid)

@@ -22,6 +22,7 @@ struct nft_set {
 	unsigned int refs;
 	enum nft_part part;
 	bool known;
+	bool left_out;
 	bool remake; /* the kernel's has members that can't be told one by one */
 	bool listed;
 	struct nft_member *members; /* hash by id */
@@ -51,10 +52,11 @@ struct nft_ruleset {
 	bool told[NFT_PARTS_];
 	bool valid;
 	bool was_open;
-	bool has_table;	      /* the kernel has it */
-	bool dormant;	      /* none of its chains sees a packet */
-	bool has_untold;      /* and in it, something of a part that nobody spoke of yet */
-	bool remake;	      /* something in the kernel's can't be changed into ours */
+	bool has_table;	 /* the kernel has it */
+	bool dormant;	 /* none of its chains sees a packet */
+	bool has_untold; /* and in it, something of a part that nobody spoke of yet */
+	bool remake;	 /* something in the kernel's can't be changed into ours */
+	struct nft_refused refused;
 	struct nft_set *sets; /* hash by name */
 	struct nft_chain *chains;
 	struct nft_set **dirty_sets;
@@ -62,6 +64,12 @@ struct nft_ruleset {
 	struct nft_chain **dirty_chains;
 	size_t n_dirty_chains;
 };
+
+/* Is it to be in the kernel? */
+static inline bool nft_set_is_wanted(const struct nft_set *set)
+{
+	return set->refs && !set->left_out;
+}
 
 enum nft_part nft_part_of(const char *name);
 struct nft_set *nft_set_find(struct nft_ruleset *ruleset, const char *name);

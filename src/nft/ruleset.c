@@ -134,9 +134,20 @@ struct nft_set *nft_set_ref(struct nft_ruleset *ruleset, const char *name,
 		set->key_size = nft_schema_key_size(schema, ruleset->family);
 		ruleset->valid = false;
 	}
+	if (!set->refs && set->left_out) { /* another one */
+		set->left_out = false;
+		ruleset->valid = false;
+	}
 	set->refs++;
 	list_set(ruleset, set);
 	return set;
+}
+
+struct nft_set *nft_ruleset_set(struct nft_ruleset *ruleset, const char *name)
+{
+	struct nft_set *set = nft_set_find(ruleset, name);
+
+	return set && set->refs ? set : NULL;
 }
 
 const char *nft_set_name(const struct nft_set *set)
@@ -297,50 +308,6 @@ static void free_set(struct nft_ruleset *ruleset, struct nft_set *set)
 	free(set);
 }
 
-/* --- Rules -------------------------------------------------------------------------------- */
-
-void nft_rules_add(struct nft_rules *rules, struct nft_rule rule)
-{
-	*ARRAY_ADD(rules->v, rules->n) = rule;
-}
-
-void nft_rules_use_set(struct nft_rules *rules, struct nft_set *set)
-{
-	*ARRAY_ADD(rules->sets, rules->n_sets) = set;
-}
-
-void nft_rules_use_chain(struct nft_rules *rules, struct nft_chain *chain)
-{
-	*ARRAY_ADD(rules->chains, rules->n_chains) = chain;
-}
-
-uint64_t nft_rules_id(const struct nft_rules *rules)
-{
-	_cleanup_free_ uint64_t *ids = xcalloc(rules->n, sizeof(*ids));
-	struct digest digest;
-	uint64_t id;
-
-	for (size_t i = 0; i < rules->n; i++)
-		ids[i] = rules->v[i].stamp;
-	digest = digest_of(DIGEST_SHA224, ids, rules->n * sizeof(*ids));
-	memcpy(&id, digest.bytes, sizeof(id));
-	return id;
-}
-
-void nft_rules_deinit(struct nft_rules *rules, struct nft_ruleset *ruleset)
-{
-	for (size_t i = 0; i < rules->n; i++)
-		nft_rule_deinit(&rules->v[i]);
-	for (size_t i = 0; i < rules->n_sets; i++)
-		nft_set_unref(ruleset, rules->sets[i]);
-	for (size_t i = 0; i < rules->n_chains; i++)
-		nft_chain_unref(ruleset, rules->chains[i]);
-	free(rules->v);
-	free(rules->sets);
-	free(rules->chains);
-	*rules = (struct nft_rules){0};
-}
-
 /* --- Chains ------------------------------------------------------------------------------- */
 
 struct nft_chain *nft_chain_find(struct nft_ruleset *ruleset, const char *name)
@@ -387,6 +354,14 @@ void nft_chain_unref(struct nft_ruleset *ruleset, struct nft_chain *chain)
 		return;
 	list_chain(ruleset, chain);
 	nft_rules_deinit(&chain->rules, ruleset);
+}
+
+bool nft_chain_uses(const struct nft_chain *chain, const struct nft_set *set)
+{
+	for (size_t i = 0; i < chain->rules.n_sets; i++)
+		if (chain->rules.sets[i] == set)
+			return true;
+	return false;
 }
 
 const char *nft_chain_name(const struct nft_chain *chain)
@@ -460,6 +435,35 @@ void nft_ruleset_invalidate(struct nft_ruleset *ruleset)
 	ruleset->valid = false;
 }
 
+const struct nft_refused *nft_ruleset_refused(const struct nft_ruleset *ruleset)
+{
+	return &ruleset->refused;
+}
+
+void nft_set_leave_out(struct nft_ruleset *ruleset, struct nft_set *set)
+{
+	set->left_out = true;
+	list_set(ruleset, set);
+}
+
+bool nft_set_is_left_out(const struct nft_set *set)
+{
+	return set->left_out;
+}
+
+/* Of their members it is not noted which were to be sent: everything is looked at. */
+void nft_ruleset_take_in(struct nft_ruleset *ruleset)
+{
+	struct nft_set *set;
+	struct nft_set *next;
+
+	HASH_ITER(hh, ruleset->sets, set, next)
+	{
+		ruleset->valid = ruleset->valid && !set->left_out;
+		set->left_out = false;
+	}
+}
+
 bool nft_ruleset_was_open(const struct nft_ruleset *ruleset)
 {
 	return ruleset->was_open;
@@ -488,13 +492,13 @@ static void clear_lists(struct nft_ruleset *ruleset)
 static void settle_set(struct nft_ruleset *ruleset, struct nft_set *set)
 {
 	set->listed = false;
-	set->known = set->refs;
+	set->known = nft_set_is_wanted(set);
 	set->remake = false;
 	for (size_t i = 0; i < set->n_dirty; i++) {
 		struct nft_member *member = set->dirty[i];
 
 		member->listed = false;
-		member->known = member->wanted;
+		member->known = member->wanted && set->known;
 		if (member->wanted)
 			continue;
 		HASH_DEL(set->members, member);

@@ -110,6 +110,8 @@ struct nft_chain *nft_chain_ref(struct nft_ruleset *ruleset, const char *name,
 				const struct nft_base *base);
 void nft_chain_unref(struct nft_ruleset *ruleset, struct nft_chain *chain);
 const char *nft_chain_name(const struct nft_chain *chain);
+/* Does a rule of it speak of the set? */
+bool nft_chain_uses(const struct nft_chain *chain, const struct nft_set *set);
 /* Takes the rules and leaves them empty. */
 void nft_chain_set_rules(struct nft_ruleset *ruleset, struct nft_chain *chain,
 			 struct nft_rules *rules);
@@ -136,3 +138,22 @@ bool nft_ruleset_was_open(const struct nft_ruleset *ruleset);
  */
 enum nft_outcome { NFT_E_CHANGED = 1 };
 MUST_CHECK int nft_ruleset_commit(struct nft_ruleset *ruleset, struct nl *nl, struct err *err);
+
+/* The chain or set that made the last commit fail. */
+struct nft_refused {
+	int errnum; /* 0: none did, or it is not known which */
+	bool is_set;
+	char name[NFT_CHAIN_MAXNAMELEN];
+	char text[NL_TEXT_SIZE]; /* the kernel's words, "" if it has none */
+};
+const struct nft_refused *nft_ruleset_refused(const struct nft_ruleset *ruleset);
+/*
+ * The set is kept out of the kernel, whoever holds it: its members are noted and not sent. No rule
+ * may speak of it.
+ */
+void nft_set_leave_out(struct nft_ruleset *ruleset, struct nft_set *set);
+/* All that were left out are tried again. */
+void nft_ruleset_take_in(struct nft_ruleset *ruleset);
+bool nft_set_is_left_out(const struct nft_set *set);
+/* A wanted set of that name; NULL: none. */
+struct nft_set *nft_ruleset_set(struct nft_ruleset *ruleset, const char *name);

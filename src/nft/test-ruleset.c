@@ -196,10 +196,64 @@ static void test_untold(void **state)
 	assert_int_equal(commit(lab), 0);
 }
 
+static void assert_refused(struct lab *lab, bool is_set, const char *name)
+{
+	const struct nft_refused *refused = nft_ruleset_refused(lab->ruleset);
+	struct err err = ERR_INIT;
+
+	assert_true(nft_ruleset_commit(lab->ruleset, lab->nl, &err) < 0);
+	assert_true(refused->errnum);
+	assert_int_equal(refused->is_set, is_set);
+	assert_string_equal(refused->name, name);
+}
+
+/* A rule that looks into a set that is not there. */
+static void test_refused_rule(void **state)
+{
+	struct lab *lab = *state;
+	struct nft_rules rules = {0};
+
+	nft_begin(lab->builder);
+	nft_put_lookup(lab->builder, 0, "nowhere", /* inverted= */ false);
+	nft_rules_add(&rules, nft_end(lab->builder));
+	nft_chain_set_rules(lab->ruleset, lab->policy, &rules);
+	assert_refused(lab, /* is_set= */ false, "pol");
+	/* That of a moment is none of an object's. */
+	add_verdict(lab, lab->policy, NF_DROP);
+	assert_int_equal(commit(lab), 0);
+	assert_int_equal(nft_ruleset_refused(lab->ruleset)->errnum, 0);
+}
+
+/* Intervals that overlap: the set is left out, with all members, until it is taken in. */
+static void test_refused_set(void **state)
+{
+	struct lab *lab = *state;
+	struct nft_element bad = element("10.0.0.5", "10.0.0.20");
+	struct nft_element good = element("10.0.1.0", "10.0.1.9");
+
+	nft_set_add(lab->ruleset, lab->nets, &bad);
+	nft_set_add(lab->ruleset, lab->nets, &good);
+	assert_refused(lab, /* is_set= */ true, "nets");
+	nft_set_leave_out(lab->ruleset, lab->nets);
+	assert_int_equal(commit(lab), NFT_E_CHANGED);
+	assert_null(strstr(lab_output("nft list table ip calico").s, "nets"));
+	assert_true(lab_says("nft list table ip calico", "ranges"));
+	nft_set_remove(lab->ruleset, lab->nets, &bad);
+	assert_int_equal(commit(lab), 0);
+	nft_ruleset_take_in(lab->ruleset);
+	assert_int_equal(commit(lab), NFT_E_CHANGED);
+	assert_true(
+		lab_says("nft list set ip calico nets", "10.0.0.1-10.0.0.9, 10.0.1.0-10.0.1.9"));
+	nft_ruleset_invalidate(lab->ruleset);
+	assert_int_equal(commit(lab), 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_dormant, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_foreign_members, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_untold, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_refused_rule, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_refused_set, setup, teardown),
 };
 
 int main(void)

@@ -47,6 +47,12 @@ struct policy_driver_ops {
 	int (*apply)(void *self, struct err *err);
 	/* Did the last apply change the kernel's? */
 	bool (*changed)(const void *self);
+	/*
+	 * Policies of which the kernel refused something, and which deny instead: nothing else is
+	 * kept out by them. Tried again when they change, and after invalidate(). Borrowed until the
+	 * driver is called again; free() *ret.
+	 */
+	size_t (*problems)(const void *self, struct policy_problem **ret);
 	void (*invalidate)(void *self);
 	/*
 	 * Addresses whose pods are gone since the last call: their connections are to be ended,

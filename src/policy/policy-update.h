@@ -65,6 +65,12 @@ struct policy_endpoint {
 	size_t n_profiles;
 };
 
+/* A policy, or a rule of one, that can't be understood, or that the kernel refuses. */
+struct policy_problem {
+	const char *key;
+	const char *why;
+};
+
 struct policy_update {
 	const struct policy_set_change *sets;
 	size_t n_sets;

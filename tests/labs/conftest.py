@@ -23,9 +23,12 @@ LAB_LINK = re.compile(r"cali|vxlan\.calico|tunl0|port\d|fabric")
 
 
 # Labs run side by side; those of one file, which may share a cluster, one after the other. Files
-# whose tests share none are spread, and what takes longest begins first.
-SPREAD = ["test_qemu_stock", "test_policy_matrix", "test_agent_memory", "test_outage",
-          "test_uml_ipip", "test_iptables"]
+# whose tests share none are spread.
+SPREAD = ["test_policy_matrix", "test_agent_memory", "test_outage", "test_uml_ipip",
+          "test_iptables"]
+
+# What takes longest begins first. One emulated machine at a time: each has all processors to run on.
+FIRST = ["test_qemu_stock", "test_faults", *SPREAD]
 
 # What these measure would be spoilt by labs beside them.
 ALONE = ["test_policy_window", "test_restart", "test_repair"]
@@ -41,7 +44,7 @@ def pytest_collection_modifyitems(items):
     """Labs need root; who runs them side by side is told what belongs together."""
     def place(item):
         name = item.path.stem
-        return SPREAD.index(name) if name in SPREAD else len(SPREAD)
+        return FIRST.index(name) if name in FIRST else len(FIRST)
 
     for item in items:
         if os.geteuid() != 0:

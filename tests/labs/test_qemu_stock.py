@@ -122,7 +122,7 @@ def scene_policy():
 @pytest.mark.parametrize("scene", ["scene_cluster", "scene_policy"])
 def test_on_the_stock_kernel(clean_machine, scene):
     lines = []
-    code = qemu.run([sys.executable, "-B", __file__, scene], 200, lines.append)
+    code = qemu.run([sys.executable, "-B", __file__, scene], 230, lines.append)
     assert code == 0, b"".join(lines).decode(errors="replace")
 
 

@@ -32,8 +32,10 @@ struct journey {
 	const struct connection_end *from;
 	const struct connection_end *to;
 	struct packet packet;
+	uint16_t port; /* the destination's own */
 	bool tunnelled;
-	bool accepted; /* by an early policy of the host it is on */
+	bool is_dialled; /* not translated yet */
+	bool accepted;	 /* by an early policy of the host it is on */
 	bool denied;
 	struct connection_trace *trace;
 };
@@ -88,6 +90,39 @@ static void visit(struct journey *journey, const struct world_peer *peer,
 	if (station.verdict == VERDICT_ALLOW &&
 	    (stage == VERDICT_STAGE_UNTRACKED || stage == VERDICT_STAGE_PRE_DNAT))
 		journey->accepted = true;
+}
+
+/* --- Services ----------------------------------------------------------------------------------
+ */
+
+static void dial(struct journey *journey)
+{
+	if (!journey->to->dialled.family)
+		return;
+	journey->packet.destination = journey->to->dialled;
+	journey->packet.destination_port = journey->to->dialled_port;
+	journey->is_dialled = true;
+}
+
+/* Past the hook where destinations are translated: of whatever is tracked. */
+static void redirect(struct journey *journey)
+{
+	journey->packet.destination = journey->to->addr;
+	journey->packet.destination_port = journey->port;
+	journey->is_dialled = false;
+}
+
+/* doNotTrack policies, which are none of the endpoint for all interfaces. */
+static void visit_untracked(struct journey *journey, const struct world_peer *peer,
+			    enum policy_direction direction)
+{
+	if (!peer || peer->is_wildcard)
+		return;
+	visit(journey, peer, direction, VERDICT_STAGE_UNTRACKED);
+	if (journey->accepted && journey->is_dialled)
+		note(journey, peer->node, VERDICT_DENY,
+		     "what doNotTrack allows is not translated: it goes to %s itself",
+		     ip_format(&journey->packet.destination).s);
 }
 
 /* --- Host endpoints ----------------------------------------------------------------------------
@@ -281,6 +316,7 @@ static void leave_workload(struct journey *journey)
 	bool stays = is_inside(journey);
 
 	visit(journey, wildcard, POLICY_INGRESS, VERDICT_STAGE_PRE_DNAT);
+	redirect(journey);
 	if (!journey->accepted && !(stays && journey->to->type == END_HOST))
 		visit(journey, wildcard, POLICY_INGRESS, VERDICT_STAGE_FORWARD);
 	if (is_forged_tunnel(journey))
@@ -302,10 +338,11 @@ static void leave_host(struct journey *journey)
 		note(journey, journey->from->node, VERDICT_NONE,
 		     "node %s has no host endpoint there: what it sends is not restricted",
 		     journey->from->node);
+		redirect(journey);
 		return;
 	}
-	if (!peer->is_wildcard)
-		visit(journey, peer, POLICY_EGRESS, VERDICT_STAGE_UNTRACKED);
+	visit_untracked(journey, peer, POLICY_EGRESS);
+	redirect(journey);
 	if (!journey->accepted)
 		visit(journey, peer, POLICY_EGRESS, VERDICT_STAGE_NORMAL);
 }
@@ -321,10 +358,10 @@ static void arrive(struct journey *journey)
 		note(journey, to->node, VERDICT_NONE,
 		     "node %s has no host endpoint there: what it gets is not restricted",
 		     to->node);
-	if (peer && !peer->is_wildcard)
-		visit(journey, peer, POLICY_INGRESS, VERDICT_STAGE_UNTRACKED);
+	visit_untracked(journey, peer, POLICY_INGRESS);
 	if (!journey->accepted)
 		visit(journey, peer, POLICY_INGRESS, VERDICT_STAGE_PRE_DNAT);
+	redirect(journey);
 	if (!journey->accepted)
 		visit(journey, peer, POLICY_INGRESS,
 		      to->type == END_HOST ? VERDICT_STAGE_NORMAL : VERDICT_STAGE_FORWARD);
@@ -352,6 +389,9 @@ static void travel_inside(struct journey *journey)
 			workload_to_own_host(journey);
 		return;
 	}
+	if (journey->is_dialled)
+		visit_untracked(journey, host_endpoint_of(journey, from->node), POLICY_EGRESS);
+	redirect(journey);
 	note(journey, to->node, VERDICT_ALLOW,
 	     to->type == END_WORKLOAD
 		     ? "a host always reaches its own workloads: probes depend on it"
@@ -386,11 +426,18 @@ enum verdict connection_verdict(struct policy_world *world, const struct connect
 				struct connection_trace *ret)
 {
 	struct journey journey = {
-		.world = world, .from = from, .to = to, .packet = *packet, .trace = ret};
+		.world = world,
+		.from = from,
+		.to = to,
+		.packet = *packet,
+		.port = packet->destination_port,
+		.trace = ret,
+	};
 
 	*ret = (struct connection_trace){.stations = NULL};
 	journey.packet.source = from->addr;
 	journey.packet.destination = to->addr;
+	dial(&journey);
 	journey.tunnelled = is_tunnelled(&journey);
 	if (is_inside(&journey)) {
 		travel_inside(&journey);

@@ -10,6 +10,10 @@
  * in full. It is taken to be the one with the node's address among its expectedIPs; else the one of
  * the interface that the Node gives this address; else the one for all interfaces; else the only
  * one there is. What goes through a tunnel meets the one for all interfaces alone.
+ *
+ * A destination that is dialled by another address is translated on the first host: the sender's, or
+ * where it comes in from outside. doNotTrack and preDNAT policies there see what is dialled, all
+ * others the destination itself. What doNotTrack allows is not tracked, and so never translated.
  */
 
 #include "policy/policy-end.h"
@@ -32,8 +36,8 @@ void connection_trace_deinit(struct connection_trace *trace);
 CLEANUP_DEINIT(struct connection_trace, connection_trace_deinit);
 
 /*
- * 'packet' has protocol and ports; its addresses are those of the ends, where they are not
- * translated. The trace borrows from the world until that changes.
+ * 'packet' has protocol and ports, the destination's own; its addresses are those of the ends, where
+ * they are not translated. The trace borrows from the world until that changes.
  */
 enum verdict connection_verdict(struct policy_world *world, const struct connection_end *from,
 				const struct connection_end *to, const struct packet *packet,

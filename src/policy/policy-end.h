@@ -16,6 +16,12 @@ struct connection_end {
 	const struct world_peer *peer; /* the workload, or the host endpoint asked for; or NULL */
 	const char *node;	       /* "": outside */
 	struct ip_addr addr;	       /* borrowed, as all of this, until the world changes */
+	/*
+	 * What the sender dials, where somebody translates that to 'addr' (a service's address). Family 0:
+	 * 'addr' itself.
+	 */
+	struct ip_addr dialled;
+	uint16_t dialled_port;
 };
 
 /*

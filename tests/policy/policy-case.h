@@ -4,7 +4,7 @@
 /*
  * A case of the differential test: objects of one small world, as JSON, and a packet in it. The
  * world is one node with WORKLOADS pods in three namespaces, an uplink "eth0" with hosts behind it,
- * both families, and random policies of every kind over them.
+ * both families, services that are translated to any of them, and random policies of every kind.
  */
 
 #include <jansson.h>
@@ -16,6 +16,7 @@
 #define CASE_NODE      "node1"
 #define CASE_WORKLOADS 8
 #define CASE_OUTSIDES  6
+#define CASE_SERVICES  12
 
 /* The annotation of an object that model_validate() may refuse. */
 #define CASE_UNCHECKED "unchecked"
@@ -37,10 +38,20 @@ struct case_packet {
 	uint8_t family;
 	uint8_t protocol;
 	uint16_t sport; /* of TCP, UDP, SCTP */
-	uint16_t dport;
+	uint16_t dport; /* at 'to' */
 	uint8_t icmp_type;
 	uint8_t icmp_code;
+	uint8_t service; /* dialled instead of 'to', of CASE_SERVICES; 0: none is */
+	uint16_t dialled_port;
 };
+
+/* What another program's DNAT makes of a service's address. */
+struct case_service {
+	struct case_end to;
+	uint16_t port; /* of TCP, UDP, SCTP; 0: as dialled */
+};
+const struct case_service *case_service(unsigned int i); /* from 1 */
+struct ip_addr case_service_address(unsigned int i, uint8_t family);
 
 /* xorshift64*: the same on every machine. */
 struct random {
@@ -54,6 +65,8 @@ bool random_percent(struct random *random, unsigned int percent);
 
 struct ip_addr case_address(const struct case_end *end, uint8_t family);
 const char *case_namespace(unsigned int workload);
+/* The service's, or that of 'to'. */
+struct ip_addr case_dialled_address(const struct case_packet *packet);
 /* "cali0" ... */
 void case_interface(unsigned int workload, char ret[16]);
 

@@ -217,6 +217,17 @@ static struct connection_end find_end(struct diff *diff, const struct case_end *
 	return ret;
 }
 
+static struct connection_end find_destination(struct diff *diff, const struct case_packet *packet)
+{
+	struct connection_end ret = find_end(diff, &packet->to, packet->family);
+
+	if (packet->service) {
+		ret.dialled = case_service_address(packet->service, packet->family);
+		ret.dialled_port = packet->dialled_port;
+	}
+	return ret;
+}
+
 static struct packet packet_of(const struct case_packet *from)
 {
 	return (struct packet){
@@ -237,15 +248,41 @@ static bool has_ends(struct diff *diff, const struct case_packet *packet)
 	       (packet->to.place != PLACE_WORKLOAD || workload_peer(diff, packet->to.index));
 }
 
-static bool evaluate(struct diff *diff, const struct case_packet *from)
+/* 'ret' is the caller's to deinit. */
+static bool trace_verdict(struct diff *diff, const struct case_packet *from,
+			  struct connection_trace *ret)
 {
-	_cleanup_(connection_trace_deinitp) struct connection_trace trace = {0};
 	struct connection_end source = find_end(diff, &from->from, from->family);
-	struct connection_end destination = find_end(diff, &from->to, from->family);
+	struct connection_end destination = find_destination(diff, from);
 	struct packet packet = packet_of(from);
 
-	return connection_verdict(diff->world, &source, &destination, &packet, &trace) ==
+	return connection_verdict(diff->world, &source, &destination, &packet, ret) ==
 	       VERDICT_ALLOW;
+}
+
+static bool evaluate(struct diff *diff, const struct case_packet *packet)
+{
+	_cleanup_(connection_trace_deinitp) struct connection_trace trace = {0};
+
+	return trace_verdict(diff, packet, &trace);
+}
+
+/* In the world that is open. */
+static void print_trace(struct diff *diff, const struct case_packet *packet)
+{
+	_cleanup_(connection_trace_deinitp) struct connection_trace trace = {0};
+
+	if (diff->judge == JUDGE_GRAPH)
+		return;
+	(void)trace_verdict(diff, packet, &trace);
+	for (size_t i = 0; i < trace.n_stations; i++) {
+		const struct connection_station *station = &trace.stations[i];
+
+		(void)printf("  %s: %s\n", verdict_text(station->verdict),
+			     station->note	     ? station->note
+			     : station->trace.reason ? station->trace.reason
+						     : "");
+	}
 }
 
 /* --- Judge: the graph ------------------------------------------------------------------------- */
@@ -425,12 +462,14 @@ static void print_objects(const json_t *objects)
 
 static void report(struct diff *diff, json_t *objects)
 {
-	bool shrinks = still_fails(diff, objects);
+	bool shrinks;
 
 	(void)printf("seed %" PRIu64 ": the evaluator %s, the %s does the opposite:\n", diff->seed,
 		     diff->expected ? "allows" : "denies",
 		     diff->judge == JUDGE_GRAPH ? "graph" : "kernel");
 	case_print_packet(&diff->packet, stdout);
+	print_trace(diff, &diff->packet);
+	shrinks = still_fails(diff, objects);
 	if (shrinks)
 		case_shrink(objects, still_fails, diff);
 	else

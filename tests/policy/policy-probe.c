@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The lab of the differential test. Every payload carries PROBE_MAGIC and the packet's number, so
+ * The lab of the differential test. Every payload carries PAYLOAD_MAGIC and the packet's number, so
  * that what the kernel says by itself (resets, unreachables) is told from what was sent.
  */
 
@@ -32,23 +32,12 @@
 #include "netlink/netns.h"
 #include "netlink/route.h"
 #include "netlink/sysctl.h"
+#include "policy-frame.h"
+#include "policy-nat.h"
 
-#define PROBE_MAGIC UINT64_C(0x6b6f7261742d7071)
 #define N_PORTS	    (CASE_WORKLOADS + 1) /* the last is the uplink */
 #define UPLINK	    CASE_WORKLOADS
 #define N_PROTOCOLS 6
-
-struct payload {
-	uint64_t magic;
-	uint32_t round;
-	uint32_t number;
-};
-
-struct frame {
-	uint8_t bytes[256];
-	size_t size;
-	size_t network; /* where the IP header begins */
-};
 
 struct port {
 	int far_ifindex;
@@ -141,6 +130,26 @@ static int route_workload(struct probe *probe, unsigned int i, uint8_t family, s
 	return r < 0 ? r : add_neighbour(probe, route.ifindex, &end, i, family, err);
 }
 
+/* What nobody translates leaves by the uplink, as by a default route. */
+static int route_services(struct probe *probe, int ifindex, uint8_t family, struct err *err)
+{
+	struct route route = {
+		.dst = {case_service_address(0, family), family == AF_INET ? 24 : 112},
+		.protocol = 3,
+		.scope = family == AF_INET ? 253 : 0,
+		.ifindex = ifindex,
+	};
+	int r = route_replace(probe->node, &route, err);
+
+	for (unsigned int i = 1; r == 0 && i <= CASE_SERVICES; i++) {
+		struct neigh neigh = {.addr = case_service_address(i, family)};
+
+		memcpy(neigh.mac, probe->ports[UPLINK].far_mac, MAC_SIZE);
+		r = neigh_replace(probe->node, ifindex, &neigh, err);
+	}
+	return r;
+}
+
 static int address_host(struct probe *probe, uint8_t family, struct err *err)
 {
 	const struct case_end host = {PLACE_HOST, 0};
@@ -155,7 +164,7 @@ static int address_host(struct probe *probe, uint8_t family, struct err *err)
 	}
 	for (unsigned int i = 0; r == 0 && i < CASE_WORKLOADS; i++)
 		r = route_workload(probe, i, family, err);
-	return r;
+	return r == 0 ? route_services(probe, ifindex, family, err) : r;
 }
 
 /* Packets are made by hand, their checksums are not right, and the kernel's answers are noise. */
@@ -241,139 +250,13 @@ struct probe *probe_close(struct probe *probe)
 	return NULL;
 }
 
-/* --- Making packets --------------------------------------------------------------------------- */
-
-static void append(struct frame *frame, const void *data, size_t size)
-{
-	memcpy(frame->bytes + frame->size, data, size);
-	frame->size += size;
-}
-
-static uint16_t checksum(const uint8_t *bytes, size_t size)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-/* What stands between the IP header and the payload; of SCTP an INIT chunk. */
-static size_t transport_header(const struct case_packet *packet, uint32_t number, uint8_t ret[32])
-{
-	uint16_t sport = htons(packet->sport);
-	uint16_t dport = htons(packet->dport);
-	uint16_t id = htons((uint16_t)number);
-
-	memset(ret, 0, 32);
-	switch (packet->protocol) {
-	case IPPROTO_TCP:
-		memcpy(ret, &sport, 2);
-		memcpy(ret + 2, &dport, 2);
-		ret[12] = 5 << 4; /* words of header */
-		ret[13] = 0x02;	  /* SYN */
-		ret[14] = 0xff;	  /* window */
-		return 20;
-	case IPPROTO_UDP:
-		memcpy(ret, &sport, 2);
-		memcpy(ret + 2, &dport, 2);
-		ret[5] = 8 + sizeof(struct payload);
-		return 8;
-	case IPPROTO_SCTP:
-		memcpy(ret, &sport, 2);
-		memcpy(ret + 2, &dport, 2);
-		ret[12] = 1; /* INIT, the payload is the rest of it */
-		ret[15] = 20;
-		ret[19] = 1; /* tag */
-		return 16;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		ret[0] = packet->icmp_type;
-		ret[1] = packet->icmp_code;
-		memcpy(ret + 4, &id, 2);
-		return 8;
-	default:
-		return 4; /* GRE without options */
-	}
-}
-
-static void append_ip(struct frame *frame, const struct case_packet *packet, size_t size)
-{
-	struct ip_addr from = case_address(&packet->from, packet->family);
-	struct ip_addr to = case_address(&packet->to, packet->family);
-	uint8_t header[40] = {0};
-
-	frame->network = frame->size;
-	if (packet->family == AF_INET) {
-		uint16_t sum;
-
-		header[0] = 0x45;
-		header[3] = (uint8_t)(20 + size);
-		header[8] = 64;
-		header[9] = packet->protocol;
-		memcpy(header + 12, from.bytes, 4);
-		memcpy(header + 16, to.bytes, 4);
-		sum = htons(checksum(header, 20));
-		memcpy(header + 10, &sum, 2);
-		append(frame, header, 20);
-		return;
-	}
-	header[0] = 0x60;
-	header[5] = (uint8_t)size;
-	header[6] = packet->protocol;
-	header[7] = 64;
-	memcpy(header + 8, from.bytes, 16);
-	memcpy(header + 24, to.bytes, 16);
-	append(frame, header, 40);
-}
-
-/* The kernel looks at ICMPv6's checksum even where it only passes the packet to a raw socket. */
-static void set_icmpv6_checksum(struct frame *frame)
-{
-	uint8_t *header = frame->bytes + frame->network;
-	uint8_t pseudo[40 + sizeof(frame->bytes)] = {0};
-	size_t size = frame->size - frame->network - 40;
-	uint16_t sum;
-
-	memcpy(pseudo, header + 8, 32);
-	pseudo[35] = (uint8_t)size;
-	pseudo[39] = IPPROTO_ICMPV6;
-	memcpy(pseudo + 40, header + 40, size);
-	sum = htons(checksum(pseudo, 40 + size + size % 2));
-	memcpy(header + 42, &sum, 2);
-}
-
-static void make_frame(const struct probe *probe, const struct case_packet *packet, uint32_t number,
-		       struct frame *ret)
-{
-	unsigned int from =
-		packet->from.place == PLACE_WORKLOAD ? packet->from.index : (unsigned int)UPLINK;
-	const struct port *port = &probe->ports[from];
-	const uint16_t type = htons(packet->family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
-	const struct payload payload = {PROBE_MAGIC, probe->round, number};
-	uint8_t transport[32];
-	size_t size = transport_header(packet, number, transport);
-
-	ret->size = 0;
-	append(ret, port->host_mac, MAC_SIZE);
-	append(ret, port->far_mac, MAC_SIZE);
-	append(ret, &type, sizeof(type));
-	append_ip(ret, packet, size + sizeof(payload));
-	append(ret, transport, size);
-	append(ret, &payload, sizeof(payload));
-	if (packet->protocol == IPPROTO_ICMPV6)
-		set_icmpv6_checksum(ret);
-}
-
 /* --- Sending and receiving -------------------------------------------------------------------- */
 
 static int send_from_host(const struct probe *probe, const struct case_packet *packet,
 			  const struct frame *frame, struct err *err)
 {
 	unsigned int f = packet->family == AF_INET ? 0 : 1;
-	struct ip_addr to = case_address(&packet->to, packet->family);
+	struct ip_addr to = case_dialled_address(packet);
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 	const struct sockaddr *address = f == 0 ? (const void *)&v4 : (const void *)&v6;
@@ -394,10 +277,12 @@ static int send_one(const struct probe *probe, const struct case_packet *packet,
 {
 	struct frame frame;
 	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_halen = MAC_SIZE};
+	const struct payload payload = {PAYLOAD_MAGIC, probe->round, number};
 	unsigned int from =
 		packet->from.place == PLACE_WORKLOAD ? packet->from.index : (unsigned int)UPLINK;
 
-	make_frame(probe, packet, number, &frame);
+	frame_make(packet, &payload, probe->ports[from].host_mac, probe->ports[from].far_mac,
+		   &frame);
 	if (packet->from.place == PLACE_HOST)
 		return send_from_host(probe, packet, &frame, err);
 	address.sll_ifindex = probe->ports[from].far_ifindex;
@@ -407,7 +292,7 @@ static int send_one(const struct probe *probe, const struct case_packet *packet,
 	return 0;
 }
 
-/* Reads one packet; -1: none there. 'ret_port': where it came in, N_PORTS: at the host. */
+/* 'port': where it came in, N_PORTS: at the host. False: it is none of this round. */
 static bool note_arrival(const struct probe *probe, const uint8_t *bytes, size_t size,
 			 unsigned int port, const struct case_packet *packets, size_t n,
 			 bool *arrived)
@@ -419,13 +304,13 @@ static bool note_arrival(const struct probe *probe, const uint8_t *bytes, size_t
 	if (size < sizeof(payload))
 		return false;
 	memcpy(&payload, bytes + size - sizeof(payload), sizeof(payload));
-	if (payload.magic != PROBE_MAGIC || payload.round != probe->round || payload.number >= n)
+	if (payload.magic != PAYLOAD_MAGIC || payload.round != probe->round || payload.number >= n)
 		return false;
 	packet = &packets[payload.number];
 	wanted = packet->to.place == PLACE_WORKLOAD  ? packet->to.index
 		 : packet->to.place == PLACE_OUTSIDE ? (unsigned int)UPLINK
 						     : (unsigned int)N_PORTS;
-	if (port == wanted)
+	if (port == wanted && frame_is_packet(bytes, size, port == N_PORTS, packet))
 		arrived[payload.number] = true;
 	return true;
 }
@@ -570,6 +455,8 @@ int probe_open(struct probe **ret, struct err *err)
 		r = address_host(probe, AF_INET, err);
 	if (r == 0)
 		r = address_host(probe, AF_INET6, err);
+	if (r == 0)
+		r = case_translate_services(probe->netfilter, err);
 	if (r == 0)
 		r = open_sockets(probe, node_fd, far_fd, err);
 	return r == 0 ? wait_for_carriers(probe, err) : r;

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/*
- * Random worlds and packets. Values come from small pools, so that rules and packets meet often,
- * and neighbouring values (ports 80 and 81, nets that overlap) are there on purpose.
- */
+/* Random worlds. */
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,19 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
-#include "base/macros.h"
-#include "policy-case.h"
-
-static const char *const namespaces[] = {"blue", "green", "red"};
-static const char *const tier_names[] = {"default", "security", "platform"};
-static const char *const apps[] = {"web", "db", "web-cache"};
-static const char *const roles[] = {"front", "back"};
-static const char *const accounts[] = {"builder", "reader"};
-static const uint16_t ports[] = {22, 53, 80, 81, 443, 8080, 9090, 65535};
-static const uint16_t sports[] = {1024, 1025, 40000, 50000};
-static const uint8_t icmp_types[] = {0, 3, 8, 13};
-static const uint8_t icmpv6_types[] = {1, 128, 129, 140};
+#include "policy-pool.h"
 
 void random_seed(struct random *random, uint64_t seed)
 {
@@ -48,268 +33,6 @@ unsigned int random_below(struct random *random, unsigned int n)
 bool random_percent(struct random *random, unsigned int percent)
 {
 	return random_below(random, 100) < percent;
-}
-
-#define PICK(random, array) ((array)[random_below(random, ARRAY_SIZE(array))])
-
-const char *case_namespace(unsigned int workload)
-{
-	return namespaces[workload % ARRAY_SIZE(namespaces)];
-}
-
-void case_interface(unsigned int workload, char ret[16])
-{
-	(void)snprintf(ret, 16, "cali%u", workload);
-}
-
-/* Workloads 10.10.0.1 and fd00:10::1 on, outside 192.0.2.1 and 2001:db8::1 on, the host .100. */
-struct ip_addr case_address(const struct case_end *end, uint8_t family)
-{
-	static const char *const bases[][2] = {
-		[PLACE_WORKLOAD] = {"10.10.0.1", "fd00:10::1"},
-		[PLACE_OUTSIDE] = {"192.0.2.1", "2001:db8::1"},
-		[PLACE_HOST] = {"192.0.2.100", "2001:db8::64"},
-	};
-	struct ip_addr base;
-
-	if (ip_parse(bases[end->place][family == AF_INET ? 0 : 1], &base, NULL) < 0)
-		abort();
-	return ip_add(&base, end->place == PLACE_HOST ? 0 : end->index);
-}
-
-/* --- Selectors -------------------------------------------------------------------------------- */
-
-static void add_term(struct random *random, struct buf *out)
-{
-	switch (random_below(random, 10)) {
-	case 0:
-		buf_addf(out, "app == '%s'", PICK(random, apps));
-		return;
-	case 1:
-		buf_addf(out, "app != '%s'", PICK(random, apps));
-		return;
-	case 2:
-		buf_addf(out, "role in {'%s', '%s'}", PICK(random, roles), PICK(random, apps));
-		return;
-	case 3:
-		buf_addf(out, "role not in {'%s'}", PICK(random, roles));
-		return;
-	case 4:
-		buf_adds(out, "has(role)");
-		return;
-	case 5:
-		buf_adds(out, "!has(app)");
-		return;
-	case 6:
-		buf_adds(out, "app starts with 'web'");
-		return;
-	case 7:
-		buf_adds(out, "app ends with 'cache'");
-		return;
-	case 8:
-		buf_adds(out, "app contains 'b'");
-		return;
-	default:
-		buf_adds(out, "all()");
-		return;
-	}
-}
-
-static void add_expression(struct random *random, struct buf *out, unsigned int depth)
-{
-	if (depth == 0 || random_percent(random, 60)) {
-		add_term(random, out);
-		return;
-	}
-	buf_adds(out, random_percent(random, 20) ? "!(" : "(");
-	add_expression(random, out, depth - 1);
-	buf_adds(out, random_percent(random, 50) ? " && " : " || ");
-	add_expression(random, out, depth - 1);
-	buf_adds(out, ")");
-}
-
-static json_t *random_selector(struct random *random)
-{
-	struct buf out = BUF_INIT;
-	_cleanup_free_ char *text = NULL;
-
-	add_expression(random, &out, 2);
-	text = buf_take(&out);
-	return json_string(text);
-}
-
-/* Of namespaces: by the labels that their profiles give, and by name. */
-static json_t *random_namespace_selector(struct random *random, bool in_rule)
-{
-	static const char *const texts[] = {
-		"all()",
-		"team == 'one'",
-		"team != 'one'",
-		"projectcalico.org/name == 'blue'",
-		"projectcalico.org/name in {'green', 'red'}",
-		"has(team)",
-	};
-
-	if (in_rule && random_percent(random, 15))
-		return json_string("global()");
-	return json_string(PICK(random, texts));
-}
-
-/* --- Rules ------------------------------------------------------------------------------------ */
-
-static const char *random_net(struct random *random, uint8_t family)
-{
-	static const char *const v4[] = {
-		"10.10.0.0/24", "10.10.0.0/30", "10.10.0.4/31", "10.10.0.1/32", "10.10.0.3/32",
-		"192.0.2.0/24", "192.0.2.0/30", "192.0.2.4/32", "0.0.0.0/0",	"10.0.0.0/8",
-	};
-	static const char *const v6[] = {
-		"fd00:10::/64",	 "fd00:10::/126",  "fd00:10::4/127",  "fd00:10::1/128",
-		"2001:db8::/64", "2001:db8::/126", "2001:db8::4/128", "::/0",
-	};
-
-	return family == AF_INET ? PICK(random, v4) : PICK(random, v6);
-}
-
-/* 'family' 0: mixed. */
-static json_t *random_nets(struct random *random, uint8_t family)
-{
-	json_t *nets = json_array();
-	unsigned int n = 1 + random_below(random, 3);
-
-	for (unsigned int i = 0; i < n; i++) {
-		uint8_t f = family ? family : random_percent(random, 50) ? AF_INET : AF_INET6;
-
-		json_array_append_new(nets, json_string(random_net(random, f)));
-	}
-	return nets;
-}
-
-static json_t *random_ports(struct random *random)
-{
-	static const char *const names[] = {"http", "dns", "metrics"};
-	static const char *const ranges[] = {"80:81", "1:1024", "443:8080", "1:65535"};
-	json_t *list = json_array();
-	unsigned int n = 1 + random_below(random, 3);
-
-	for (unsigned int i = 0; i < n; i++) {
-		if (random_percent(random, 25))
-			json_array_append_new(list, json_string(PICK(random, names)));
-		else if (random_percent(random, 30))
-			json_array_append_new(list, json_string(PICK(random, ranges)));
-		else
-			json_array_append_new(list, json_integer(PICK(random, ports)));
-	}
-	return list;
-}
-
-static json_t *random_accounts(struct random *random)
-{
-	if (random_percent(random, 50))
-		return json_pack("{s:[s]}", "names", PICK(random, accounts));
-	return json_pack("{s:s}", "selector",
-			 random_percent(random, 50) ? "trust == 'high'" : "has(trust)");
-}
-
-static json_t *random_side(struct random *random, uint8_t family, bool has_ports)
-{
-	json_t *side = json_object();
-
-	if (random_percent(random, 25))
-		json_object_set_new(side, "nets", random_nets(random, family));
-	if (random_percent(random, 15))
-		json_object_set_new(side, "notNets", random_nets(random, family));
-	if (random_percent(random, 30))
-		json_object_set_new(side, "selector", random_selector(random));
-	if (random_percent(random, 12))
-		json_object_set_new(side, "notSelector", random_selector(random));
-	if (random_percent(random, 20))
-		json_object_set_new(side, "namespaceSelector",
-				    random_namespace_selector(random, /* in_rule= */ true));
-	if (random_percent(random, 10))
-		json_object_set_new(side, "serviceAccounts", random_accounts(random));
-	if (has_ports && random_percent(random, 40))
-		json_object_set_new(side, "ports", random_ports(random));
-	if (has_ports && random_percent(random, 15))
-		json_object_set_new(side, "notPorts", random_ports(random));
-	return side;
-}
-
-static json_t *random_icmp(struct random *random, bool v6)
-{
-	json_t *icmp = json_object();
-
-	json_object_set_new(
-		icmp, "type",
-		json_integer(v6 ? PICK(random, icmpv6_types) : PICK(random, icmp_types)));
-	if (random_percent(random, 40))
-		json_object_set_new(icmp, "code", json_integer(random_below(random, 2)));
-	return icmp;
-}
-
-static uint8_t random_protocol_match(struct random *random, json_t *rule, bool *ret_ports)
-{
-	static const struct {
-		const char *name;
-		int number;
-		uint8_t family;
-		bool ports;
-	} protocols[] = {
-		{"TCP", 6, 0, true},	     {"TCP", 6, 0, true},
-		{"UDP", 17, 0, true},	     {"SCTP", 132, 0, true},
-		{"ICMP", 1, AF_INET, false}, {"ICMPv6", 58, AF_INET6, false},
-		{NULL, 47, 0, false},
-	};
-	unsigned int i = random_below(random, ARRAY_SIZE(protocols));
-	bool v6 = protocols[i].family == AF_INET6;
-
-	*ret_ports = protocols[i].ports;
-	if (!protocols[i].name || random_percent(random, 20))
-		json_object_set_new(rule, "protocol", json_integer(protocols[i].number));
-	else
-		json_object_set_new(rule, "protocol", json_string(protocols[i].name));
-	if (protocols[i].family && random_percent(random, 60))
-		json_object_set_new(rule, random_percent(random, 75) ? "icmp" : "notICMP",
-				    random_icmp(random, v6));
-	return protocols[i].family;
-}
-
-static json_t *random_rule(struct random *random, bool profile)
-{
-	static const char *const actions[] = {"Allow", "Allow", "Deny", "Deny", "Pass", "Log"};
-	json_t *rule = json_object();
-	const char *action = PICK(random, actions);
-	uint8_t family = 0;
-	bool has_ports = false;
-
-	if (profile && strcmp(action, "Pass") == 0)
-		action = "Allow";
-	json_object_set_new(rule, "action", json_string(action));
-	if (random_percent(random, 65))
-		family = random_protocol_match(random, rule, &has_ports);
-	else if (random_percent(random, 15))
-		json_object_set_new(rule, "notProtocol",
-				    random_percent(random, 50) ? json_string("TCP")
-							       : json_integer(17));
-	if (!family && random_percent(random, 15)) {
-		family = random_percent(random, 50) ? AF_INET : AF_INET6;
-		json_object_set_new(rule, "ipVersion", json_integer(family == AF_INET ? 4 : 6));
-	}
-	if (random_percent(random, 70))
-		json_object_set_new(rule, "source", random_side(random, family, has_ports));
-	if (random_percent(random, 70))
-		json_object_set_new(rule, "destination", random_side(random, family, has_ports));
-	return rule;
-}
-
-static json_t *random_rules(struct random *random, bool profile)
-{
-	json_t *rules = json_array();
-	unsigned int n = random_below(random, 5);
-
-	for (unsigned int i = 0; i < n; i++)
-		json_array_append_new(rules, random_rule(random, profile));
-	return rules;
 }
 
 /* --- Objects ---------------------------------------------------------------------------------- */
@@ -401,8 +124,8 @@ static void add_profiles(struct random *random, json_t *objects)
 		json_object_set(spec, "egress", plain ? allow : NULL);
 		json_decref(allow);
 		if (!plain) {
-			json_object_set_new(spec, "ingress", random_rules(random, true));
-			json_object_set_new(spec, "egress", random_rules(random, true));
+			json_object_set_new(spec, "ingress", case_random_rules(random, true));
+			json_object_set_new(spec, "egress", case_random_rules(random, true));
 		}
 		json_array_append_new(objects, new_object("Profile", NULL, name, spec));
 		for (unsigned int k = 0; k < ARRAY_SIZE(accounts); k++) {
@@ -425,9 +148,10 @@ static void add_network_sets(struct random *random, json_t *objects)
 	for (unsigned int i = 0; i < 3; i++) {
 		_cleanup_free_ char *name = xasprintf("set%u", i);
 		bool global = random_percent(random, 50);
-		json_t *object = new_object(global ? "GlobalNetworkSet" : "NetworkSet",
-					    global ? NULL : PICK(random, namespaces), name,
-					    json_pack("{s:o}", "nets", random_nets(random, 0)));
+		json_t *object =
+			new_object(global ? "GlobalNetworkSet" : "NetworkSet",
+				   global ? NULL : PICK(random, namespaces), name,
+				   json_pack("{s:o}", "nets", case_random_nets(random, 0)));
 
 		json_object_set_new(json_object_get(object, "metadata"), "labels",
 				    random_labels(random));
@@ -471,7 +195,13 @@ static void add_types(struct random *random, json_t *spec)
 /* Where host endpoints' policies act: at most one of the three. */
 static void add_stage(struct random *random, json_t *spec)
 {
-	switch (random_below(random, 8)) {
+	unsigned int dice = random_below(random, 7);
+
+	if (dice == 1 || dice == 2)
+		case_tell_services(random, json_object_get(spec, "ingress"));
+	if (dice == 2)
+		case_tell_services(random, json_object_get(spec, "egress"));
+	switch (dice) {
 	case 0:
 		json_object_set_new(spec, "applyOnForward", json_true());
 		return;
@@ -490,48 +220,6 @@ static void add_stage(struct random *random, json_t *spec)
 	}
 }
 
-/* What the API refuses and no dataplane can match; a program may write it past all checks. */
-static void spoil_rule(struct random *random, json_t *rule)
-{
-	static const char *const fields[] = {
-		"\"protocol\": \"TCP\", \"icmp\": {}",
-		"\"protocol\": 17, \"notICMP\": {}",
-		"\"icmp\": {}",
-		"\"notICMP\": {}",
-		"\"icmp\": {\"type\": 8}",
-		"\"protocol\": \"TCP\", \"notICMP\": {\"type\": 8}",
-		"\"protocol\": \"ICMP\", \"icmp\": {\"code\": 1}",
-		"\"protocol\": \"ICMPv6\", \"notICMP\": {\"code\": 1}",
-		"\"protocol\": \"ICMP\", \"icmp\": {\"type\": 255}",
-		"\"protocol\": \"ICMP\", \"icmp\": {\"type\": 8, \"code\": 256}",
-		"\"protocol\": \"ICMP\", \"notICMP\": {\"type\": -1}",
-		"\"protocol\": \"IGMP\"",
-		"\"notProtocol\": \"0\"",
-		"\"protocol\": 256",
-		"\"ipVersion\": 5",
-		"\"ipVersion\": 6, \"protocol\": \"ICMP\"",
-		"\"ipVersion\": 6, \"notProtocol\": \"ICMP\"",
-		"\"source\": {\"nets\": [\"10.10.0.0/40\"]}",
-		"\"destination\": {\"notNets\": [\"here\"]}",
-		"\"destination\": {\"ports\": [80]}",
-		"\"protocol\": \"ICMP\", \"source\": {\"notPorts\": [80]}",
-		"\"protocol\": \"TCP\", \"destination\": {\"ports\": [\"81:80\"]}",
-		"\"protocol\": \"TCP\", \"destination\": {\"ports\": [\"a b\"]}",
-		"\"source\": {\"selector\": \"app in (\"}",
-		"\"destination\": {\"notSelector\": \"((\"}",
-		"\"source\": {\"namespaceSelector\": \"has(\"}",
-	};
-	_cleanup_free_ char *text = xasprintf("{%s}", PICK(random, fields));
-	json_t *bad = json_loads(text, 0, NULL);
-
-	for (const char *const *i = (const char *const[]){"protocol", "notProtocol", "icmp",
-							  "notICMP", "ipVersion", NULL};
-	     *i; i++)
-		json_object_del(rule, *i);
-	json_object_update(rule, bad);
-	json_decref(bad);
-}
-
 /* Such a policy is marked, since all others must be valid. */
 static void spoil_some(struct random *random, json_t *object)
 {
@@ -540,7 +228,7 @@ static void spoil_some(struct random *random, json_t *object)
 
 	if (!json_array_size(rules) || !random_percent(random, 8))
 		return;
-	spoil_rule(
+	case_spoil_rule(
 		random,
 		json_array_get(rules, random_below(random, (unsigned int)json_array_size(rules))));
 	json_object_set_new(json_object_get(object, "metadata"), "annotations",
@@ -562,16 +250,16 @@ static json_t *random_policy(struct random *random, unsigned int i)
 	if (random_percent(random, 80))
 		json_object_set_new(spec, "order", json_integer(10 * random_below(random, 4)));
 	if (random_percent(random, 70))
-		json_object_set_new(spec, "selector", random_selector(random));
+		json_object_set_new(spec, "selector", case_random_selector(random));
 	if (global && random_percent(random, 25))
 		json_object_set_new(spec, "namespaceSelector",
-				    random_namespace_selector(random, /* in_rule= */ false));
+				    case_random_namespace_selector(random, /* in_rule= */ false));
 	if (random_percent(random, 10))
 		json_object_set_new(spec, "serviceAccountSelector", json_string("trust == 'high'"));
 	if (random_percent(random, 75))
-		json_object_set_new(spec, "ingress", random_rules(random, false));
+		json_object_set_new(spec, "ingress", case_random_rules(random, false));
 	if (random_percent(random, 60))
-		json_object_set_new(spec, "egress", random_rules(random, false));
+		json_object_set_new(spec, "egress", case_random_rules(random, false));
 	add_types(random, spec);
 	if (global)
 		add_stage(random, spec);
@@ -631,86 +319,4 @@ json_t *case_random_objects(struct random *random)
 							   : random_policy(random, i));
 	}
 	return objects;
-}
-
-/* --- Packets ---------------------------------------------------------------------------------- */
-
-static struct case_end random_end(struct random *random)
-{
-	unsigned int dice = random_below(random, 100);
-
-	if (dice < 65)
-		return (struct case_end){PLACE_WORKLOAD, random_below(random, CASE_WORKLOADS)};
-	if (dice < 90)
-		return (struct case_end){PLACE_OUTSIDE, random_below(random, CASE_OUTSIDES)};
-	return (struct case_end){PLACE_HOST, 0};
-}
-
-/* The outside does not reach itself through the node, nor does anybody send to himself. */
-static bool is_sensible(const struct case_packet *packet)
-{
-	return packet->from.place != packet->to.place ||
-	       (packet->from.place == PLACE_WORKLOAD && packet->from.index != packet->to.index);
-}
-
-/*
- * Without ports, a packet in the other direction would be the answer in a connection that was
- * allowed: of each two ends only one speaks GRE to the other.
- */
-static void order_ends(struct case_packet *packet)
-{
-	struct case_end from = packet->from;
-
-	if (packet->protocol != IPPROTO_GRE ||
-	    from.place * CASE_WORKLOADS + from.index <
-		    packet->to.place * CASE_WORKLOADS + packet->to.index)
-		return;
-	packet->from = packet->to;
-	packet->to = from;
-}
-
-void case_random_packet(struct random *random, struct case_packet *ret)
-{
-	static const uint8_t protocols[] = {IPPROTO_TCP,  IPPROTO_TCP,	IPPROTO_UDP,  IPPROTO_UDP,
-					    IPPROTO_SCTP, IPPROTO_ICMP, IPPROTO_ICMP, IPPROTO_GRE};
-
-	*ret = (struct case_packet){0};
-	do {
-		ret->from = random_end(random);
-		ret->to = random_end(random);
-	} while (!is_sensible(ret));
-	ret->family = random_percent(random, 50) ? AF_INET : AF_INET6;
-	ret->protocol = PICK(random, protocols);
-	if (ret->protocol == IPPROTO_ICMP && ret->family == AF_INET6)
-		ret->protocol = IPPROTO_ICMPV6;
-	order_ends(ret);
-	ret->sport = PICK(random, sports);
-	ret->dport = PICK(random, ports);
-	ret->icmp_type =
-		ret->family == AF_INET ? PICK(random, icmp_types) : PICK(random, icmpv6_types);
-	ret->icmp_code = (uint8_t)random_below(random, 2);
-}
-
-static void print_end(const struct case_end *end, uint8_t family, FILE *out)
-{
-	struct ip_addr addr = case_address(end, family);
-
-	if (end->place == PLACE_WORKLOAD)
-		(void)fprintf(out, "pod%u (%s)", end->index, ip_format(&addr).s);
-	else
-		(void)fprintf(out, "%s (%s)", end->place == PLACE_HOST ? "host" : "outside",
-			      ip_format(&addr).s);
-}
-
-void case_print_packet(const struct case_packet *packet, FILE *out)
-{
-	print_end(&packet->from, packet->family, out);
-	(void)fputs(" -> ", out);
-	print_end(&packet->to, packet->family, out);
-	if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6)
-		(void)fprintf(out, " protocol %u type %u code %u\n", packet->protocol,
-			      packet->icmp_type, packet->icmp_code);
-	else
-		(void)fprintf(out, " protocol %u port %u to %u\n", packet->protocol, packet->sport,
-			      packet->dport);
 }

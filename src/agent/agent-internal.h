@@ -54,6 +54,7 @@ struct agent {
 	bool in_sync;
 	bool bgp_dirty; /* something BIRD's configuration is made of has changed */
 	bool felix_dirty;
+	bool services_dirty; /* prefixes of services may be others */
 	bool stopping;
 	size_t n_calls; /* CNI calls at work */
 	struct pod_call *pod_calls;

@@ -64,8 +64,12 @@ static void on_applied(void *ctx)
 static void configure_policy(struct agent *agent)
 {
 	const struct felix_configuration_spec *spec = &agent->felix->spec;
-	struct policy_node node = {.cut_denied = agent->args.cut_denied};
+	const struct object *bgp =
+		object_cache_find(&agent->cache, KIND_BGP_CONFIGURATION, "default");
+	struct policy_node node = {.cut_denied = agent->args.cut_denied,
+				   .bgp = bgp ? &as_bgp_configuration(bgp)->spec : NULL};
 
+	agent->services_dirty = false;
 	if (agent->args.policy_off)
 		return;
 	node.vxlan =
@@ -126,7 +130,7 @@ void agent_objects_changed(struct agent *agent)
 		tunnel_address_task_start(agent->tunnel_task);
 	if (agent->felix_dirty)
 		refresh_felix(agent);
-	else if (update.pools_changed)
+	else if (update.pools_changed || agent->services_dirty)
 		configure_policy(agent);
 	if (update.bgp_changed)
 		outage_refill(agent->outage, update.pools_changed);
@@ -159,6 +163,8 @@ static void note_kind(struct agent *agent, enum kind kind)
 {
 	if (kind == KIND_BGP_CONFIGURATION || kind == KIND_BGP_PEER || kind == KIND_BGP_FILTER)
 		agent->bgp_dirty = true;
+	if (kind == KIND_BGP_CONFIGURATION)
+		agent->services_dirty = true;
 	if (kind == KIND_FELIX_CONFIGURATION)
 		agent->felix_dirty = true;
 }

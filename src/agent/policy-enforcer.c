@@ -239,6 +239,8 @@ void policy_enforcer_configure(struct policy_enforcer *enforcer,
 
 	policy_config_from_felix(spec, node->vxlan, node->ipip, enforcer->driver.ops->is_iptables,
 				 &buffer);
+	if (node->bgp)
+		policy_config_add_services(spec, node->bgp, &buffer);
 	buffer.config.cut_denied = node->cut_denied;
 	buffer.config.flow_log = node->flow_log;
 	enforcer->driver.ops->configure(enforcer->driver.self, &buffer.config);

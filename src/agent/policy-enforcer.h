@@ -12,6 +12,7 @@
 #include "model/model.h"
 #include "policy/policy-driver.h"
 
+struct bgp_configuration_spec;
 struct felix_configuration_spec;
 struct policy_enforcer;
 
@@ -42,6 +43,8 @@ struct policy_node {
 	bool ipip;
 	bool cut_denied; /* a new policy also ends the connections that it denies */
 	bool flow_log;	 /* rules log what they decide */
+	const struct bgp_configuration_spec
+		*bgp; /* "default"; NULL: none. Says what is advertised */
 };
 /* The parameters that are about policy. Copied; sent with the next apply. */
 void policy_enforcer_configure(struct policy_enforcer *enforcer,

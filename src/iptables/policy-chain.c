@@ -5,6 +5,7 @@
  * another, deny ends the packet, log goes on. A rule that can't be said in iptables denies.
  */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,9 +114,24 @@ static void put_mark(const struct policy_iptables *self, struct ipt_rules *rules
 	ipt_rules_add(rules, "-m mark --mark %s -j RETURN", mark);
 }
 
+/* An option of the LOG rule itself: beyond it the rule does not match, and the next has its turn. */
+static char *log_limit(const struct policy_log_limit *limit)
+{
+	const char *unit = limit->seconds == 1	    ? "second"
+			   : limit->seconds == 60   ? "minute"
+			   : limit->seconds == 3600 ? "hour"
+						    : "day";
+
+	if (!limit->rate)
+		return xstrdup("");
+	return xasprintf("-m limit --limit %" PRIu32 "/%s --limit-burst %" PRIu32 " ", limit->rate,
+			 unit, limit->burst);
+}
+
 static void put_log(const struct policy_iptables *self, struct ipt_rules *rules,
 		    const struct ipt_policy *policy, const char *match)
 {
+	_cleanup_free_ char *limit = log_limit(&self->config.log_limit);
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	char prefix[LOG_PREFIX_MAX + 1];
 
@@ -123,8 +139,8 @@ static void put_log(const struct policy_iptables *self, struct ipt_rules *rules,
 	(void)snprintf(prefix, sizeof(prefix), "%.*s: ", LOG_PREFIX_MAX - 2, buf_str(&text));
 	clean(prefix);
 	match = skip_space(match);
-	ipt_rules_add(rules, "%s%s-j LOG --log-prefix \"%s\" --log-level %d", match,
-		      *match ? " " : "", prefix, LOG_LEVEL);
+	ipt_rules_add(rules, "%s%s%s-j LOG --log-prefix \"%s\" --log-level %d", match,
+		      *match ? " " : "", limit, prefix, LOG_LEVEL);
 }
 
 /* --- Rules -------------------------------------------------------------------------------- */

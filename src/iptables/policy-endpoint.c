@@ -186,14 +186,24 @@ static void add_failsafes(struct render *render)
 		add_failsafe(render, &config->failsafes[back][i], /* reply= */ true);
 }
 
+/* What goes on to others' rules has the mark, as what a policy allows. */
+static void allow_connections(struct render *render)
+{
+	static const char match[] = "-m conntrack --ctstate RELATED,ESTABLISHED";
+	const char *target = ipt_allow(&render->self->config, render->place->table);
+
+	if (strcmp(target, "RETURN") == 0)
+		ipt_rules_add(&render->rules, "%s -j MARK --set-xmark " MARK_ACCEPT, match);
+	ipt_rules_add(&render->rules, "%s -j %s", match, target);
+}
+
 static void add_preamble(struct render *render)
 {
 	const struct ipt_config *config = &render->self->config;
 	const struct place *place = render->place;
 
 	if (place->stage == POLICY_STAGE_NORMAL || place->stage == POLICY_STAGE_FORWARD) {
-		ipt_rules_add(&render->rules,
-			      "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
+		allow_connections(render);
 		if (config->drop_invalid)
 			ipt_rules_add(&render->rules, "-m conntrack --ctstate INVALID -j DROP");
 	}

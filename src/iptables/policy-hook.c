@@ -23,6 +23,8 @@
 #define CLEAR_MARKS "-j MARK --set-xmark " MARK_BOTH_0
 #define ACCEPTED    "-m mark --mark " MARK_ACCEPT
 
+#define SERVICES_CHAIN "cali-cidr-block"
+
 struct hook {
 	struct policy_iptables *self;
 	unsigned int f;
@@ -102,12 +104,14 @@ static void put_raw_output(struct hook *hook)
 
 static void put_mangle_prerouting(struct hook *hook)
 {
+	const char *allow = ipt_allow(&hook->self->config, IPT_MANGLE);
+
 	if (!ipt_has_host_stage(hook->self, POLICY_STAGE_PRE_DNAT))
 		return;
-	ipt_rules_add(&hook->rules, "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
-	ipt_rules_add(&hook->rules, ACCEPTED " -j ACCEPT");
+	ipt_rules_add(&hook->rules, "-m conntrack --ctstate RELATED,ESTABLISHED -j %s", allow);
+	ipt_rules_add(&hook->rules, ACCEPTED " -j %s", allow);
 	ipt_rules_add(&hook->rules, "-j cali-from-host-endpoint");
-	ipt_rules_add(&hook->rules, ACCEPTED " -j ACCEPT");
+	ipt_rules_add(&hook->rules, ACCEPTED " -j %s", allow);
 }
 
 /* What was forwarded has the mark, and has been judged. */
@@ -134,19 +138,19 @@ static void guard_tunnels(struct hook *hook)
 	const struct ipt_config *config = &hook->self->config;
 	struct ip_set_name hosts = ip_set_name(family_of(hook->f), POLICY_SET_ALL_HOSTS);
 	struct ip_set_name vxlan = ip_set_name(family_of(hook->f), POLICY_SET_ALL_VXLAN);
+	const char *allow = ipt_allow(config, IPT_FILTER);
 
 	if (config->ipip && hook->f == 0 && has_set(hook, POLICY_SET_ALL_HOSTS)) {
-		ipt_rules_add(
-			&hook->rules,
-			"-p 4 -m set --match-set %s src -m addrtype --dst-type LOCAL -j ACCEPT",
-			hosts.s);
+		ipt_rules_add(&hook->rules,
+			      "-p 4 -m set --match-set %s src -m addrtype --dst-type LOCAL -j %s",
+			      hosts.s, allow);
 		ipt_rules_add(&hook->rules, "-p 4 -j DROP");
 	}
 	if (config->vxlan_port && has_set(hook, POLICY_SET_ALL_VXLAN)) {
 		ipt_rules_add(&hook->rules,
 			      "-p udp -m multiport --dports %u -m set --match-set %s src "
-			      "-m addrtype --dst-type LOCAL -j ACCEPT",
-			      config->vxlan_port, vxlan.s);
+			      "-m addrtype --dst-type LOCAL -j %s",
+			      config->vxlan_port, vxlan.s, allow);
 		ipt_rules_add(
 			&hook->rules,
 			"-p udp -m multiport --dports %u -m addrtype --dst-type LOCAL -j DROP",
@@ -154,11 +158,16 @@ static void guard_tunnels(struct hook *hook)
 	}
 }
 
+static void allow_accepted(struct hook *hook)
+{
+	ipt_rules_add(&hook->rules, ACCEPTED " -j %s", ipt_allow(&hook->self->config, IPT_FILTER));
+}
+
 static void judge_host(struct hook *hook, const char *chain)
 {
 	ipt_rules_add(&hook->rules, CLEAR_MARKS);
 	ipt_rules_add(&hook->rules, "-j %s", chain);
-	ipt_rules_add(&hook->rules, ACCEPTED " -j ACCEPT");
+	allow_accepted(hook);
 }
 
 static void put_input(struct hook *hook)
@@ -167,7 +176,7 @@ static void put_input(struct hook *hook)
 	each_prefix(hook, 'i', "-g cali-wl-to-host");
 	if (!hook->self->has_hosts)
 		return;
-	ipt_rules_add(&hook->rules, ACCEPTED " -j ACCEPT");
+	allow_accepted(hook);
 	judge_host(hook, "cali-from-host-endpoint");
 }
 
@@ -175,13 +184,18 @@ static void render_workload_to_host(struct policy_iptables *self, unsigned int f
 {
 	/* Neighbour discovery and multicast listening, without which no pod has IPv6. */
 	static const uint8_t types[] = {130, 131, 132, 133, 135, 136};
+	const char *allow = ipt_allow(&self->config, IPT_FILTER);
 	struct ipt_rules rules = {.v = NULL};
 
 	for (size_t i = 0; f == 1 && i < sizeof(types); i++)
-		ipt_rules_add(&rules, "-p 58 -m icmp6 --icmpv6-type %u -j ACCEPT", types[i]);
+		ipt_rules_add(&rules, "-p 58 -m icmp6 --icmpv6-type %u -j %s", types[i], allow);
 	ipt_rules_add(&rules, "-j cali-from-wl-dispatch");
 	switch (self->config.endpoint_to_host) {
 	case ENDPOINT_TO_HOST_DROP:
+		/* What pods answer the host: their chains have not accepted it. */
+		if (self->config.filter_return)
+			ipt_rules_add(&rules,
+				      "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN");
 		ipt_rules_add(&rules, "-j DROP");
 		break;
 	case ENDPOINT_TO_HOST_ACCEPT:
@@ -191,6 +205,37 @@ static void render_workload_to_host(struct policy_iptables *self, unsigned int f
 		break;
 	}
 	chain_table_want(self->tables[f][IPT_FILTER], "cali-wl-to-host", &rules);
+}
+
+static bool has_services(const struct policy_iptables *self, unsigned int f)
+{
+	const struct ipt_config *config = &self->config;
+
+	for (size_t i = 0; i < config->n_service_nets; i++)
+		if (config->service_nets[i].addr.family == family_of(f))
+			return true;
+	return false;
+}
+
+/*
+ * What is for the address of an advertised service and was not sent to one of its pods would come
+ * back by the route that was advertised.
+ */
+static void render_services(struct policy_iptables *self, unsigned int f)
+{
+	const struct ipt_config *config = &self->config;
+	struct ipt_rules rules = {.v = NULL};
+
+	if (!has_services(self, f)) {
+		chain_table_unwant(self->tables[f][IPT_FILTER], SERVICES_CHAIN);
+		return;
+	}
+	for (size_t i = 0; i < config->n_service_nets; i++)
+		if (config->service_nets[i].addr.family == family_of(f))
+			ipt_rules_add(&rules, "-d %s -j %s",
+				      cidr_format(&config->service_nets[i]).s,
+				      config->reject_services ? "REJECT" : "DROP");
+	chain_table_want(self->tables[f][IPT_FILTER], SERVICES_CHAIN, &rules);
 }
 
 static void put_forward(struct hook *hook)
@@ -204,37 +249,39 @@ static void put_forward(struct hook *hook)
 	each_prefix(hook, 'o', "-j cali-to-wl-dispatch");
 	if (hosts)
 		ipt_rules_add(&hook->rules, "-j cali-to-hep-forward");
+	if (has_services(hook->self, hook->f))
+		ipt_rules_add(&hook->rules, "-j " SERVICES_CHAIN);
 }
 
 /* The node's own tunnel packets to other nodes. */
-static void accept_own_tunnels(struct hook *hook)
+static void allow_own_tunnels(struct hook *hook)
 {
 	const struct ipt_config *config = &hook->self->config;
+	const char *allow = ipt_allow(config, IPT_FILTER);
 
 	if (config->ipip && hook->f == 0 && has_set(hook, POLICY_SET_ALL_HOSTS))
-		ipt_rules_add(
-			&hook->rules,
-			"-p 4 -m set --match-set %s dst -m addrtype --src-type LOCAL -j ACCEPT",
-			ip_set_name(AF_INET, POLICY_SET_ALL_HOSTS).s);
+		ipt_rules_add(&hook->rules,
+			      "-p 4 -m set --match-set %s dst -m addrtype --src-type LOCAL -j %s",
+			      ip_set_name(AF_INET, POLICY_SET_ALL_HOSTS).s, allow);
 	if (config->vxlan_port && has_set(hook, POLICY_SET_ALL_VXLAN))
 		ipt_rules_add(&hook->rules,
 			      "-p udp -m multiport --dports %u -m set --match-set %s dst "
-			      "-m addrtype --src-type LOCAL -j ACCEPT",
+			      "-m addrtype --src-type LOCAL -j %s",
 			      config->vxlan_port,
-			      ip_set_name(family_of(hook->f), POLICY_SET_ALL_VXLAN).s);
+			      ip_set_name(family_of(hook->f), POLICY_SET_ALL_VXLAN).s, allow);
 }
 
 static void put_output(struct hook *hook)
 {
 	if (!hook->self->has_hosts)
 		return;
-	ipt_rules_add(&hook->rules, ACCEPTED " -j ACCEPT");
+	allow_accepted(hook);
 	each_prefix(hook, 'o', "-j RETURN");
-	accept_own_tunnels(hook);
+	allow_own_tunnels(hook);
 	ipt_rules_add(&hook->rules, CLEAR_MARKS);
 	/* Where it goes is not known yet after DNAT. */
 	ipt_rules_add(&hook->rules, "-m conntrack ! --ctstate DNAT -j cali-to-host-endpoint");
-	ipt_rules_add(&hook->rules, ACCEPTED " -j ACCEPT");
+	allow_accepted(hook);
 }
 
 /* --- All of them -------------------------------------------------------------------------- */
@@ -269,7 +316,7 @@ static void render_hook(struct policy_iptables *self, unsigned int f, size_t whi
 		chain_table_unwant(table, hooks[which].ours);
 	}
 	if (hooks[which].put == put_forward) {
-		ipt_rules_add(&tail, ACCEPTED " -j ACCEPT");
+		ipt_rules_add(&tail, ACCEPTED " -j %s", ipt_allow(&self->config, IPT_FILTER));
 		/* What others let by is not judged again by mangle's POSTROUTING. */
 		ipt_rules_add(&tail, "-j MARK --set-xmark " MARK_ACCEPT);
 	}
@@ -281,6 +328,7 @@ void ipt_hooks_render(struct policy_iptables *self)
 	for (unsigned int f = 0; f < FAMILIES; f++) {
 		render_sources(self, f);
 		render_workload_to_host(self, f);
+		render_services(self, f);
 		for (size_t i = 0; i < ARRAY_SIZE(hooks); i++)
 			render_hook(self, f, i);
 	}

@@ -71,6 +71,8 @@ struct ipt_config {
 	struct failsafe *failsafes[POLICY_WAYS_];
 	size_t n_failsafes[POLICY_WAYS_];
 	enum endpoint_to_host endpoint_to_host;
+	bool filter_return;
+	bool mangle_return;
 	bool reject;
 	bool drop_invalid;
 	bool workloads_may_send_vxlan;
@@ -80,10 +82,23 @@ struct ipt_config {
 	bool flow_log;
 	uint16_t vxlan_port;
 	bool ipip;
+	struct policy_log_limit log_limit;
+	struct cidr *service_nets;
+	size_t n_service_nets;
+	bool reject_services;
 	char *log_prefix;
 	char **prefixes;
 	size_t n_prefixes;
 };
+
+/* Where a packet goes that policy allows: nowhere else, or on to others' rules. */
+static inline const char *ipt_allow(const struct ipt_config *config, enum ipt_table table)
+{
+	bool on = table == IPT_FILTER ? config->filter_return
+				      : table == IPT_MANGLE && config->mangle_return;
+
+	return on ? "RETURN" : "ACCEPT";
+}
 
 struct ipt_nat {
 	bool told;

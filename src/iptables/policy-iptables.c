@@ -32,6 +32,7 @@ static void config_deinit(struct ipt_config *config)
 	for (size_t i = 0; i < config->n_prefixes; i++)
 		free(config->prefixes[i]);
 	free(config->prefixes);
+	free(config->service_nets);
 	free(config->log_prefix);
 	*config = (struct ipt_config){.reject = false};
 }
@@ -205,6 +206,8 @@ static void configure(void *ctx, const struct policy_config *told)
 	config_deinit(config);
 	*config = (struct ipt_config){
 		.endpoint_to_host = told->endpoint_to_host,
+		.filter_return = told->filter_return,
+		.mangle_return = told->mangle_return,
 		.reject = told->reject,
 		.drop_invalid = told->drop_invalid,
 		.workloads_may_send_vxlan = told->workloads_may_send_vxlan,
@@ -214,6 +217,11 @@ static void configure(void *ctx, const struct policy_config *told)
 		.flow_log = told->flow_log,
 		.vxlan_port = told->vxlan_port,
 		.ipip = told->ipip,
+		.log_limit = told->log_limit,
+		.service_nets = xmemdup(told->service_nets,
+					told->n_service_nets * sizeof(*told->service_nets)),
+		.n_service_nets = told->n_service_nets,
+		.reject_services = told->reject_services,
 		.log_prefix = xstrdup(told->log_prefix),
 	};
 	for (size_t way = 0; way < POLICY_WAYS_; way++) {

@@ -113,13 +113,19 @@ static void told_init(struct told *told)
 					      .n_endpoints = 1};
 }
 
-static struct policy_driver open_driver(void)
+static struct policy_config default_config(void)
 {
 	static const char *const prefixes[] = {"cali"};
-	const struct policy_config config = {.endpoint_to_host = ENDPOINT_TO_HOST_ACCEPT,
-					     .log_prefix = "calico-packet",
-					     .workload_prefixes = prefixes,
-					     .n_workload_prefixes = 1};
+
+	return (struct policy_config){.endpoint_to_host = ENDPOINT_TO_HOST_ACCEPT,
+				      .log_prefix = "calico-packet",
+				      .workload_prefixes = prefixes,
+				      .n_workload_prefixes = 1};
+}
+
+static struct policy_driver open_driver(void)
+{
+	const struct policy_config config = default_config();
 	struct nat_pool pool = {.cidr = net("10.65.0.0/16"), .masquerade = true};
 	const struct nat_config nat = {.pools = &pool, .n_pools = 1};
 	struct policy_driver driver = {.ops = NULL};
@@ -432,6 +438,80 @@ static void a_set_in_use_stays(void **state)
 	driver = policy_driver_close(driver);
 }
 
+/* What is allowed goes on to others' rules, with the mark; what was not told stays accepted. */
+static void what_is_allowed_goes_on(void **state)
+{
+	static const char *const accepting[] = {
+		"-A FORWARD -m comment --comment \"cali:[^ ]*\" -m mark --mark 0x10000/0x10000",
+		"-A cali-tw-cali1 .*--ctstate RELATED,ESTABLISHED",
+	};
+	struct policy_config config = default_config();
+	struct told told;
+	struct policy_driver driver = started(&told);
+
+	(void)state;
+	for (int on = 0; on < 2; on++) {
+		config.filter_return = on;
+		driver.ops->configure(driver.self, &config);
+		assert_true(apply(&driver));
+		for (size_t i = 0; i < ARRAY_SIZE(accepting); i++) {
+			_cleanup_free_ char *command =
+				xasprintf("iptables-legacy-save | grep -q -e '^%s -j %s'",
+					  accepting[i], on ? "RETURN" : "ACCEPT");
+
+			if (!lab_run(command))
+				fail_msg("%s", command);
+		}
+	}
+	assert_true(lab_run("iptables-legacy-save | grep -q -e '-A cali-tw-cali1 .*--ctstate "
+			    "RELATED,ESTABLISHED -j MARK --set-xmark 0x10000/0x10000'"));
+	driver = policy_driver_close(driver);
+}
+
+static void logs_are_limited(void **state)
+{
+	struct policy_config config = default_config();
+	struct told told;
+	struct policy_driver driver = started(&told);
+
+	(void)state;
+	told.rule = rule_of(POLICY_ACTION_LOG);
+	driver.ops->update(driver.self, &told.update);
+	assert_true(apply(&driver));
+	assert_false(lab_run("iptables-legacy-save | grep -q limit"));
+	config.log_limit = (struct policy_log_limit){.rate = 9, .seconds = 60, .burst = 9999};
+	driver.ops->configure(driver.self, &config);
+	assert_true(apply(&driver));
+	assert_true(lab_says(SAVE, "-m limit --limit 9/min --limit-burst 9999 -j LOG"));
+	driver = policy_driver_close(driver);
+}
+
+static void services_are_guarded(void **state)
+{
+	struct cidr nets[] = {net("10.96.0.0/16"), net("fd96::/112")};
+	struct policy_config config = default_config();
+	struct told told;
+	struct policy_driver driver = started(&told);
+
+	(void)state;
+	config.service_nets = nets;
+	config.n_service_nets = ARRAY_SIZE(nets);
+	driver.ops->configure(driver.self, &config);
+	assert_true(apply(&driver));
+	assert_true(lab_run("iptables-legacy -S cali-FORWARD | tail -1 | grep -q cali-cidr-block"));
+	assert_true(lab_run(
+		"iptables-legacy -S cali-cidr-block | grep -q -e '-d 10.96.0.0/16 .*-j DROP'"));
+	assert_true(lab_run(
+		"ip6tables-legacy -S cali-cidr-block | grep -q -e '-d fd96::/112 .*-j DROP'"));
+	config.reject_services = true;
+	config.n_service_nets = 1;
+	driver.ops->configure(driver.self, &config);
+	assert_true(apply(&driver));
+	assert_true(lab_run("iptables-legacy -S cali-cidr-block | grep -q -e '-j REJECT'"));
+	assert_null(strstr(lab_output("ip6tables-legacy-save").s, "cali-cidr-block"));
+	driver = policy_driver_close(driver);
+}
+
 /* A refusal leaves all as it was, and says why. */
 static void refusal_is_told(void **state)
 {
@@ -466,6 +546,9 @@ int main(void)
 		cmocka_unit_test_teardown(the_largest_rule_is_said, teardown),
 		cmocka_unit_test_teardown(what_is_gone_leaves_nothing, teardown),
 		cmocka_unit_test_teardown(a_set_in_use_stays, teardown),
+		cmocka_unit_test_teardown(what_is_allowed_goes_on, teardown),
+		cmocka_unit_test_teardown(logs_are_limited, teardown),
+		cmocka_unit_test_teardown(services_are_guarded, teardown),
 		cmocka_unit_test_teardown(refusal_is_told, teardown),
 	};
 

@@ -110,7 +110,7 @@
 	  "Prefix of what LOG rules write: %t tier, %k kind, %n policy, %p namespace " \
 	  "and policy") \
 	P(STRING, log_action_rate_limit, "LogActionRateLimit", "logActionRateLimit", \
-	  NO_DEFAULT, CHECK_NONE, \
+	  NO_DEFAULT, CHECK_RATE, \
 	  "Limit of LOG rules, as N/second, N/minute, N/hour or N/day; absent: none") \
 	P(INT, log_action_rate_limit_burst, "LogActionRateLimitBurst", "logActionRateLimitBurst", \
 	  DEFAULT("5"), RANGE(0, 9999), \

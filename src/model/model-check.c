@@ -470,6 +470,21 @@ static int check_cluster_id(const char *value, struct err *err)
 	return err_set(err, -EINVAL, "\"%.64s\" is not a cluster ID; write it as 224.0.0.1", value);
 }
 
+static int check_rate(const char *value, struct err *err)
+{
+	static const char *const units[] = {"/second", "/minute", "/hour", "/day"};
+	size_t digits = strspn(value, "0123456789");
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (digits && digits <= CHECK_RATE_DIGITS && *value != '0' &&
+		    strcmp(value + digits, units[i]) == 0)
+			return 0;
+	return err_set(
+		err, -EINVAL,
+		"\"%.64s\" is not a rate; write it as 10/second, or with minute, hour or day",
+		value);
+}
+
 static int (*const checkers[])(const char *value, struct err *err) = {
 	[CHECK_NONE] = check_none,
 	[CHECK_NAME] = check_name,
@@ -496,6 +511,7 @@ static int (*const checkers[])(const char *value, struct err *err) = {
 	[CHECK_LABEL_VALUE] = check_label_value,
 	[CHECK_REGEX] = check_regex,
 	[CHECK_CLUSTER_ID] = check_cluster_id,
+	[CHECK_RATE] = check_rate,
 };
 
 int model_check(enum field_check check, const char *value, struct err *err)

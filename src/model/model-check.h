@@ -15,6 +15,7 @@
 #define CHECK_REGEX_MAX	     256
 #define CHECK_REGEX_REPEAT   64 /* largest bound in "{n}", which regcomp() unrolls */
 #define CHECK_REGEX_DOUBLED  4
+#define CHECK_RATE_DIGITS    4
 
 /* 0: 'value' is such a text. -EINVAL: 'err' names the text and what was expected. */
 MUST_CHECK int model_check(enum field_check check, const char *value, struct err *err);

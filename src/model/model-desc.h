@@ -205,6 +205,7 @@ enum field_check {
 	CHECK_LABEL_VALUE, /* up to 63 characters, may be empty */
 	CHECK_REGEX,
 	CHECK_CLUSTER_ID, /* IPv4 form, of a route reflector */
+	CHECK_RATE,	  /* 1..9999/second, minute, hour or day */
 };
 
 struct struct_desc;

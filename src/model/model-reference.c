@@ -60,6 +60,8 @@ static const char *check_words(enum field_check check)
 		return "a regular expression";
 	case CHECK_CLUSTER_ID:
 		return "a cluster ID: `1.0.0.1`";
+	case CHECK_RATE:
+		return "a rate: `10/second`, or `/minute`, `/hour`, `/day`, of 1 to 9999";
 	}
 	return "";
 }

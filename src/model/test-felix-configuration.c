@@ -213,6 +213,7 @@ static void test_environment_errors(void **state)
 		"FELIX_MTUIFACEPATTERN=(",
 		"FELIX_NATPORTRANGE=2:1",
 		"FELIX_LOGPREFIX=\xff",
+		"FELIX_LOGACTIONRATELIMIT=10/week",
 		"FELIX_WIREGUARDINTERFACENAME=../../etc",
 	};
 

@@ -69,12 +69,16 @@ static const struct {
 	 {"^((en|wl)[Popsx].*|(eth|wlan).*)", "", "a{3}"},
 	 {"(", "[", "*", "a{65}", "(a{9}){9}", "a{1,9999999999999999999999}"}},
 	{CHECK_CLUSTER_ID, {"224.0.0.1"}, {"", "1", "fd00::1", "224.0.0.256"}},
+	{CHECK_RATE,
+	 {"1/second", "9999/minute", "10/hour", "100/day"},
+	 {"", "0/second", "01/second", "10000/day", "1/", "/day", "1/week", "1/days", "-1/day",
+	  "1 /day"}},
 };
 
 static void test_all(void **state)
 {
 	(void)state;
-	assert_int_equal(ARRAY_SIZE(cases), CHECK_CLUSTER_ID + 1);
+	assert_int_equal(ARRAY_SIZE(cases), CHECK_RATE + 1);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		assert_int_equal(cases[i].check, i);
 		for (size_t k = 0; k < ARRAY_SIZE(cases[i].right) && cases[i].right[k]; k++) {

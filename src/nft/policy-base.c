@@ -459,6 +459,7 @@ static void render_forward_from(struct render *render)
 static void render_forward_to(struct render *render)
 {
 	accept_connections(render);
+	table_guard_services(render->table, render->f, &render->rules);
 	use_map(render, NFT_META_OIFNAME, /* is_host= */ false, POLICY_STAGE_NORMAL,
 		POLICY_WAY_INGRESS);
 	each_workload_prefix(render, NFT_META_OIFNAME, NF_DROP, NULL);

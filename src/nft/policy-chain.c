@@ -84,9 +84,13 @@ static void put_allow(struct nft_builder *b, const struct table_policy *policy)
 static void put_log(struct nft_builder *b, const struct policy_table *table,
 		    const struct table_policy *policy)
 {
+	const struct policy_log_limit *limit = &table->config.log_limit;
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	char prefix[LOG_PREFIX_MAX];
 
+	/* Nothing but the logging is behind it in the rule, so nothing else is limited. */
+	if (limit->rate)
+		nft_put_limit(b, limit->rate, limit->seconds, limit->burst);
 	policy_log_prefix(table->config.log_prefix, policy->key, policy->tier, &text);
 	(void)snprintf(prefix, sizeof(prefix), "%.60s: ", buf_str(&text));
 	nft_put_log(b, prefix, LOG_LEVEL);

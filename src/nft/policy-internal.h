@@ -179,6 +179,11 @@ const char *table_map_name(bool is_host, enum policy_stage stage, enum policy_wa
 void table_base_render(struct policy_table *table);
 void table_base_deinit(struct policy_table *table);
 
+/* --- service-chain.c: packets for services that are advertised --- */
+
+/* The rule that ends what is for a service and was not sent to one of its pods; none without. */
+void table_guard_services(struct policy_table *table, unsigned int f, struct nft_rules *rules);
+
 /* --- policy-cut.c: connections of before --- */
 
 /* The address may have no pod any more, for policy_table_take_gone(). */
@@ -205,6 +210,10 @@ struct table_config {
 	bool flow_log;
 	uint16_t vxlan_port;
 	bool ipip;
+	struct policy_log_limit log_limit;
+	struct cidr *service_nets;
+	size_t n_service_nets;
+	bool reject_services;
 	char *log_prefix;
 	char **prefixes;
 	size_t n_prefixes;

@@ -54,6 +54,7 @@ static void config_deinit(struct table_config *config)
 	for (size_t i = 0; i < config->n_prefixes; i++)
 		free(config->prefixes[i]);
 	free(config->prefixes);
+	free(config->service_nets);
 	free(config->log_prefix);
 	*config = (struct table_config){0};
 }
@@ -207,6 +208,11 @@ static struct table_config copy_config(const struct policy_config *told)
 		.flow_log = told->flow_log,
 		.vxlan_port = told->vxlan_port,
 		.ipip = told->ipip,
+		.log_limit = told->log_limit,
+		.service_nets = xmemdup(told->service_nets,
+					told->n_service_nets * sizeof(*told->service_nets)),
+		.n_service_nets = told->n_service_nets,
+		.reject_services = told->reject_services,
 		.log_prefix = xstrdup(told->log_prefix),
 	};
 

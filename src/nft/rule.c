@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <endian.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
@@ -274,6 +275,17 @@ void nft_put_log(struct nft_builder *b, const char *prefix, uint32_t level)
 
 	mnl_attr_put_strz(b->message, NFTA_LOG_PREFIX, prefix);
 	put_u32(b, NFTA_LOG_LEVEL, level);
+	close_expression(b, e);
+}
+
+void nft_put_limit(struct nft_builder *b, uint64_t rate, uint64_t seconds, uint32_t burst)
+{
+	struct expression e = open_expression(b, "limit");
+
+	mnl_attr_put_u64(b->message, NFTA_LIMIT_RATE, htobe64(rate));
+	mnl_attr_put_u64(b->message, NFTA_LIMIT_UNIT, htobe64(seconds));
+	put_u32(b, NFTA_LIMIT_BURST, burst);
+	put_u32(b, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
 	close_expression(b, e);
 }
 

@@ -77,6 +77,8 @@ void nft_put_set_mark(struct nft_builder *b, uint32_t mask, uint32_t value);
 void nft_put_match_mark(struct nft_builder *b, uint32_t mask, uint32_t value);
 /* To the kernel's log. */
 void nft_put_log(struct nft_builder *b, const char *prefix, uint32_t level);
+/* The rule ends here for packets beyond 'rate' in 'seconds' and a stock of 'burst'. */
+void nft_put_limit(struct nft_builder *b, uint64_t rate, uint64_t seconds, uint32_t burst);
 /* To a group of nfnetlink_log. */
 void nft_put_nflog(struct nft_builder *b, const char *prefix, uint16_t group);
 /* An ICMP error of the family, port unreachable. */

@@ -817,19 +817,21 @@ static void test_logs(void **state)
 	tell_rules(lab, rules, 2);
 	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
 			     "log prefix \"calico-packet: \" level notice"));
+	config.log_limit = (struct policy_log_limit){.rate = 1, .seconds = 3600, .burst = 1};
 	config.flow_log = true;
 	config.log_prefix = "%t %k %n %p %x";
 	policy_table_configure(lab->table, &config);
 	apply(lab);
 	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
-			     "log prefix \"default np test default/test %x: \" level notice"));
+			     "limit rate 1/hour burst 1 packets log prefix \"default np test "
+			     "default/test %x: \" level notice"));
 	assert_true(lab_says("nft list chain ip calico cali-pi-np/default/test",
 			     "log prefix \"API1|np/default/test\" group 1 accept"));
 	assert_true(
 		lab_says("nft list table ip6 calico", "log prefix \"DTI|default\" group 1 drop"));
 	assert_true(lab_says("nft list table ip calico",
 			     "log prefix \"ARE0|pro/kns.default\" group 2 accept"));
-	assert_true(ping(lab, PEER_4) && ping(lab, PEER_6));
+	assert_true(ping(lab, PEER_4) && ping(lab, PEER_6) && ping(lab, PEER_4));
 }
 
 static void test_tunnels_of_pods(void **state)

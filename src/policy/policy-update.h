@@ -105,10 +105,19 @@ struct failsafe {
 	struct cidr net; /* family 0: any */
 };
 
+/* How often LOG rules may log, each of them by itself. */
+struct policy_log_limit {
+	uint32_t rate;	  /* packets; 0: no limit */
+	uint32_t seconds; /* in that time: 1, 60, 3600 or 86400 */
+	uint32_t burst;	  /* never 0 with a rate */
+};
+
 struct policy_config {
 	const struct failsafe *failsafes[POLICY_WAYS_];
 	size_t n_failsafes[POLICY_WAYS_];
 	enum endpoint_to_host endpoint_to_host; /* defaultEndpointToHostAction */
+	bool filter_return;	       /* filterAllowAction: what is allowed meets others' rules */
+	bool mangle_return;	       /* mangleAllowAction */
 	bool reject;		       /* denied packets are answered, not dropped silently */
 	bool drop_invalid;	       /* conntrack's INVALID is denied */
 	bool workloads_may_send_vxlan; /* allowVXLANPacketsFromWorkloads */
@@ -118,6 +127,11 @@ struct policy_config {
 	bool flow_log;		       /* verdicts go to nflog groups 1 (ingress) and 2 (egress) */
 	uint16_t vxlan_port;	       /* 0: no VXLAN on this node, in this family */
 	bool ipip;
+	struct policy_log_limit log_limit;
+	/* Services' addresses that are advertised: what is not sent elsewhere is not passed on. */
+	const struct cidr *service_nets; /* masked, apart from each other, in order */
+	size_t n_service_nets;
+	bool reject_services;		      /* answer what is for them */
 	const char *log_prefix;		      /* "calico-packet" */
 	const char *const *workload_prefixes; /* interfaces of workloads: "cali" */
 	size_t n_workload_prefixes;

@@ -4,6 +4,7 @@ Policy by iptables: the backends take turns on a node with pods, and a node leav
 to packets is in test_policy_diff.py and test_policy_matrix.py.
 """
 
+import re
 import subprocess
 import time
 
@@ -11,7 +12,7 @@ import pytest
 
 from clusters import NFT, vxlan_cluster
 from lab import KORAT, probe, wait_for
-from policed import network_policy
+from policed import felix, network_policy
 
 NFTABLES = {"FELIX_NFTABLESMODE": "Enabled"}
 LEGACY = {"FELIX_NFTABLESMODE": "Disabled", "FELIX_IPTABLESBACKEND": "Legacy"}
@@ -90,6 +91,32 @@ def test_flushed_rules_are_back(clean_machine, name, variables):
             for program in ("iptables", "ip6tables"):
                 node.ns.output([f"/usr/sbin/{program}-{name}", *harm.split()])
             wait_for(lambda: rules() == before, 10, f"what {harm} took away is back")
+        others_decide(lab, node, f"/usr/sbin/iptables-{name}")
+
+
+def others_decide(lab, node, program):
+    """What policy allows, where the host's own rules have the last word; and services' addresses."""
+    pods = [lab.pod(node, name) for name in ("c", "d")]
+
+    def reach():
+        return all(reach.good for reach in probe.matrix(pods).values())
+
+    node.ns.output([program, "-P", "FORWARD", "DROP"])
+    wait_for(reach, 20, "what policy allows passes")
+    lab.apply(felix(iptablesFilterAllowAction="Return", logActionRateLimit="10/minute"),
+              {"apiVersion": "projectcalico.org/v3", "kind": "BGPConfiguration",
+               "metadata": {"name": "default"},
+               "spec": {"serviceClusterIPs": [{"cidr": "10.96.0.0/12"}]}},
+              network_policy("default", "log", selector="all()", types=["Ingress"],
+                             ingress=[{"action": "Log"}, {"action": "Allow"}]))
+    wait_for(lambda: not reach(), 10, "the chain's policy drops what nobody else accepts")
+    node.ns.output([program, "-I", "FORWARD", "2", "-j", "ACCEPT"])
+    wait_for(reach, 10, "the host's own rule accepts it")
+    rules = "\n".join(node.ns.output([program, "-S"]).splitlines())
+    assert "-m limit --limit 10/min -j LOG" in rules
+    assert re.search(r"-A cali-cidr-block -d 10\.96\.0\.0/12 .*-j DROP", rules)
+    lab.apply(felix(serviceLoopPrevention="Disabled"))
+    wait_for(lambda: "cali-cidr-block" not in node.ns.output([program, "-S"]), 10, "it may loop")
 
 
 @pytest.mark.parametrize("variables", [LEGACY, BY_NFT], ids=["legacy", "nft"])

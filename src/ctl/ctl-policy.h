@@ -5,6 +5,7 @@
 
 #include "ctl/ctl-internal.h"
 #include "policy/policy-connection.h"
+#include "policy/policy-staged.h"
 
 #define CTL_EXIT_DENIED 2
 
@@ -37,13 +38,26 @@ MUST_CHECK int ctl_question_ends(struct policy_world *world, const struct ctl_qu
 				 struct connection_end *from, struct connection_end *to,
 				 struct err *err);
 
-/* Where an object, or one of its rules, stands: "web.yaml:12"; "" where it is not known. */
+/*
+ * Where something stands: "web.yaml:12"; of an object out of the datastore the path of the field,
+ * where that says more. "": it is not known.
+ */
 struct ctl_place {
-	char s[300];
+	char s[600];
 };
 struct ctl_place ctl_place_of(const struct ctl_policies *policies, const struct object *object);
 struct ctl_place ctl_place_of_rule(const struct ctl_policies *policies, const struct object *object,
 				   enum policy_direction direction, size_t index);
+/* "spec.ingress[0].source.selector" */
+struct ctl_place ctl_place_of_field(const struct ctl_policies *policies,
+				    const struct object *object, const char *path);
+/* What a part of a reason is of; 'base' is "spec", or the path of the rule. */
+struct ctl_place ctl_place_of_part(const struct ctl_policies *policies, const struct object *object,
+				   const char *base, const struct reason_part *part);
+/* Gives it; NULL: the part is of no field. */
+char *ctl_part_path(const struct reason_part *part, const char *base);
+/* Gives "spec.ingress[0]". */
+char *ctl_rule_path(enum policy_direction direction, size_t index);
 
 /* -o: text or json. */
 MUST_CHECK int ctl_check_format(const struct ctl_args *args, bool *ret_json, struct err *err);
@@ -52,3 +66,16 @@ struct json_t;
 /* Gives a new value. */
 struct json_t *ctl_connection_json(const struct ctl_policies *policies,
 				   const struct connection_trace *trace);
+
+/* What the staged policies would do; worlds differ, so it has its own ends. */
+struct ctl_staged {
+	struct policy_world *now;  /* borrowed */
+	struct policy_world *then; /* NULL: none is staged, and so is nothing else here */
+	struct connection_trace trace;
+	bool any; /* one of them has a say */
+};
+void ctl_staged_deinit(struct ctl_staged *staged);
+CLEANUP_DEINIT(struct ctl_staged, ctl_staged_deinit);
+/* Gives a new value. */
+struct json_t *ctl_staged_json(const struct ctl_policies *policies,
+			       const struct ctl_staged *staged);

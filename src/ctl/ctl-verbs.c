@@ -70,6 +70,8 @@ const struct ctl_flag_desc ctl_flags[FLAG_COUNT_] = {
 		       "judge the objects of this file or directory, not the datastore's", true},
 	[FLAG_FORMAT] = {"output", 'o', "FORMAT", format_words, "text or json"},
 	[FLAG_ALL] = {"all", 0, NULL, NULL, "everything, however much it is"},
+	[FLAG_HOST_ACTION] = {"default-endpoint-to-host-action", 0, "ACTION", NULL,
+			      "what the agent's environment sets it to: Drop, Accept or Return"},
 	[FLAG_SOURCE_PORT] = {"source-port", 0, "PORT", NULL, "port that is sent from (49152)"},
 	[FLAG_SECONDS] = {"seconds", 0, "N", NULL, "how long, 1..3600 (10)"},
 	[FLAG_DENIED] = {"denied", 0, NULL, NULL, "only what was denied"},
@@ -270,7 +272,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.operands = "('FROM -> TO:PROTOCOL/PORT' | FROM TO:PROTOCOL/PORT)",
 		.takes = OPERANDS_CONNECTION,
 		.flags = CTL_FLAG(FLAG_FROM) | CTL_FLAG(FLAG_RECURSIVE) | CTL_FLAG(FLAG_FORMAT) |
-			 CTL_FLAG(FLAG_ALL) | CTL_FLAG(FLAG_SOURCE_PORT) | CTL_FLAG(FLAG_NAMESPACE),
+			 CTL_FLAG(FLAG_ALL) | CTL_FLAG(FLAG_SOURCE_PORT) |
+			 CTL_FLAG(FLAG_NAMESPACE) | CTL_FLAG(FLAG_HOST_ACTION),
 		.doc = "Explain which policy lets a connection pass, or does not, and why",
 		.more = "An end is pod/NAMESPACE/NAME, hep/NAME, node/NAME, networkset/NAMESPACE/NAME,\n"
 			"globalnetworkset/NAME or ip/ADDRESS, as ip/[fd00::1]. What is spoken is tcp/PORT,\n"

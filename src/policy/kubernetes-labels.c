@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/alloc.h"
 #include "model/model-check.h"
 #include "policy/kubernetes-policy.h"
 
@@ -39,46 +39,69 @@ static bool expression_matches(const struct label_expression *expression,
 	return strcmp(op, "DoesNotExist") == 0 && !value;
 }
 
-/* " (it is VALUE)" behind what was wanted of a label. */
-static void add_value(const char *value, struct buf *why)
+/* 'FIELD.LIST WANTED', and what there is instead if that does not hold. */
+static void add_label(struct reason *why, const char *path, const char *wanted, const char *value,
+		      bool holds)
 {
-	buf_addf(why, " (%s%s)", value ? "it is " : "there is no such label", value ? value : "");
+	if (holds)
+		reason_add(why, path, "%s", wanted);
+	else
+		reason_add(why, path, "%s (%s%s)", wanted,
+			   value ? "it is " : "there is no such label", value ? value : "");
 }
 
 static bool label_matches(const struct str_pair *wanted, const struct str_map *labels,
-			  const char *field, struct buf *why)
+			  const char *field, struct reason *why)
 {
 	const char *value = str_map_find(labels, wanted->key);
+	bool matches = value && strcmp(value, wanted->value) == 0;
 
-	if (value && strcmp(value, wanted->value) == 0)
-		return true;
 	if (why) {
-		buf_addf(why, "%s.matchLabels %s: %s", field, wanted->key, wanted->value);
-		add_value(value, why);
+		_cleanup_free_ char *path = xasprintf("%s.matchLabels[\"%s\"]", field, wanted->key);
+		_cleanup_free_ char *text =
+			xasprintf("%s.matchLabels %s: %s", field, wanted->key, wanted->value);
+
+		add_label(why, path, text, value, matches);
 	}
-	return false;
+	return matches;
+}
+
+static bool expression_holds(const struct label_expression *expression, size_t index,
+			     const struct str_map *labels, const char *field, struct reason *why)
+{
+	bool matches = expression_matches(expression, labels);
+
+	if (why) {
+		_cleanup_free_ char *path = xasprintf("%s.matchExpressions[%zu]", field, index);
+		_cleanup_free_ char *text = xasprintf(
+			"%s.matchExpressions %s %s", field, expression->key ? expression->key : "",
+			expression->operator? expression->operator: "");
+
+		add_label(why, path, text,
+			  expression->key ? str_map_find(labels, expression->key) : NULL, matches);
+	}
+	return matches;
 }
 
 /* All of it must hold; the empty selector selects everything. */
 bool kubernetes_labels_match(const struct label_selector *selector, const struct str_map *labels,
-			     const char *field, struct buf *why)
+			     const char *field, struct reason *why)
 {
-	for (size_t i = 0; i < selector->match_labels.n; i++)
-		if (!label_matches(&selector->match_labels.v[i], labels, field, why))
-			return false;
-	for (size_t i = 0; i < selector->match_expressions.n; i++) {
-		const struct label_expression *expression = &selector->match_expressions.v[i];
+	_cleanup_(reason_deinitp) struct reason held = {.v = NULL};
+	bool matches = true;
 
-		if (expression_matches(expression, labels))
-			continue;
-		if (why && expression->key && expression->operator) {
-			buf_addf(why, "%s.matchExpressions %s %s", field, expression->key,
-				 expression->operator);
-			add_value(str_map_find(labels, expression->key), why);
-		}
-		return false;
-	}
-	return true;
+	for (size_t i = 0; matches && i < selector->match_labels.n; i++)
+		matches = label_matches(&selector->match_labels.v[i], labels, field,
+					why ? &held : NULL);
+	for (size_t i = 0; matches && i < selector->match_expressions.n; i++)
+		matches = expression_holds(&selector->match_expressions.v[i], i, labels, field,
+					   why ? &held : NULL);
+	if (!matches)
+		reason_keep_last(&held);
+	else if (!held.n)
+		reason_add(why, field, "%s selects all", field);
+	reason_take(why, &held, NULL, "");
+	return matches;
 }
 
 bool kubernetes_labels_known(const struct label_selector *selector)

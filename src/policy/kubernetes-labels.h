@@ -8,10 +8,10 @@
 
 /*
  * All of it must hold; the empty selector selects everything. 'field' is what 'why' (may be NULL)
- * calls it.
+ * calls it: all that holds, or the first that does not.
  */
 bool kubernetes_labels_match(const struct label_selector *selector, const struct str_map *labels,
-			     const char *field, struct buf *why);
+			     const char *field, struct reason *why);
 /* Is every key a label's, and every operator one that is known, with the values it needs? */
 bool kubernetes_labels_known(const struct label_selector *selector);
 /* Of what has labels, only pods count. */

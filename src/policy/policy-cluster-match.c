@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/alloc.h"
 #include "model/model-check.h"
 #include "policy/kubernetes-labels.h"
 
@@ -22,32 +22,31 @@ static const struct cluster_policy_spec *spec_of(const struct world_policy *poli
 	return &as_cluster_policy(policy->object)->spec;
 }
 
+/* 'field' is what the pods are called. */
 static bool pods_match(const struct namespaced_pods *pods, const struct world_peer *peer,
-		       struct buf *why)
+		       const char *field, struct reason *why)
 {
+	_cleanup_free_ char *namespaces = why ? xasprintf("%s.namespaceSelector", field) : NULL;
+	_cleanup_free_ char *own = why ? xasprintf("%s.podSelector", field) : NULL;
+
 	return kubernetes_labels_match(&pods->namespace_selector, &peer->namespace_labels,
-				       "namespaceSelector", why) &&
-	       kubernetes_labels_match(&pods->pod_selector, &peer->labels, "podSelector", why);
+				       namespaces ? namespaces : field, why) &&
+	       kubernetes_labels_match(&pods->pod_selector, &peer->labels, own ? own : field, why);
 }
 
 bool cluster_selects(const struct world_policy *policy, const struct world_peer *peer,
-		     struct buf *why)
+		     struct reason *why)
 {
 	const struct cluster_subject *subject = &spec_of(policy)->subject;
 
 	if (!kubernetes_is_pod(peer)) {
-		if (why)
-			buf_adds(why, "it is for pods");
+		reason_add(why, "subject", "it is for pods");
 		return false;
 	}
-	if (subject->namespaces
-		    ? !kubernetes_labels_match(subject->namespaces, &peer->namespace_labels,
-					       "subject.namespaces", why)
-		    : !subject->pods || !pods_match(subject->pods, peer, why))
-		return false;
-	if (why)
-		buf_adds(why, "subject");
-	return true;
+	if (subject->namespaces)
+		return kubernetes_labels_match(subject->namespaces, &peer->namespace_labels,
+					       "subject.namespaces", why);
+	return subject->pods && pods_match(subject->pods, peer, "subject.pods", why);
 }
 
 /* --- Is all of it known ------------------------------------------------------------------------ */
@@ -135,21 +134,34 @@ static enum rule_action action_of(const struct cluster_rule *rule)
 					     : RULE_ACTION_UNSET;
 }
 
-static bool is_known_rule(const struct cluster_rule *rule, bool is_egress, struct buf *why)
+static bool is_known_rule(const struct cluster_rule *rule, bool is_egress, struct reason *why)
 {
-	const char *unknown = action_of(rule) == RULE_ACTION_UNSET ? "its action" : NULL;
+	const char *peers = is_egress ? "to" : "from";
+	const char *unknown = action_of(rule) == RULE_ACTION_UNSET ? "action" : NULL;
+	ssize_t index = -1;
 
 	for (size_t i = 0; !unknown && i < rule->peers.n; i++)
-		if (!is_known_peer(&rule->peers.v[i], is_egress))
-			unknown = is_egress ? "a peer in to" : "a peer in from";
+		if (!is_known_peer(&rule->peers.v[i], is_egress)) {
+			unknown = peers;
+			index = (ssize_t)i;
+		}
 	for (size_t i = 0; !unknown && i < rule->protocols.n; i++)
-		if (!is_known_protocol(&rule->protocols.v[i]))
-			unknown = "one of its protocols";
+		if (!is_known_protocol(&rule->protocols.v[i])) {
+			unknown = "protocols";
+			index = (ssize_t)i;
+		}
 	if (!unknown && names_port_of_network(rule))
-		unknown = "destinationNamedPort beside networks";
-	if (unknown && why)
-		buf_addf(why, "%s can't be understood, so it %s", unknown,
-			 action_of(rule) == RULE_ACTION_ALLOW ? "accepts nothing" : "denies");
+		unknown = "protocols";
+	if (unknown && why) {
+		_cleanup_free_ char *field =
+			index < 0 ? xstrdup(unknown) : xasprintf("%s[%zd]", unknown, index);
+
+		reason_add(why, field, "%s%s can't be understood, so it %s", field,
+			   index < 0 && strcmp(unknown, "protocols") == 0
+				   ? ": destinationNamedPort beside networks"
+				   : "",
+			   action_of(rule) == RULE_ACTION_ALLOW ? "accepts nothing" : "denies");
+	}
 	return !unknown;
 }
 
@@ -167,71 +179,102 @@ static bool transport_matches(const struct cluster_transport *transport, uint8_t
 			   : packet->destination_port == port->number.v;
 }
 
+static bool protocol_matches(struct policy_world *world, const struct cluster_protocol *v,
+			     const struct packet *packet)
+{
+	return transport_matches(v->tcp, PROTOCOL_TCP, packet) ||
+	       transport_matches(v->udp, PROTOCOL_UDP, packet) ||
+	       transport_matches(v->sctp, PROTOCOL_SCTP, packet) ||
+	       (v->destination_named_port &&
+		kubernetes_is_named_port(world, v->destination_named_port, packet));
+}
+
 static bool protocols_match(struct policy_world *world, const struct cluster_protocol_list *list,
-			    const struct packet *packet)
+			    const struct packet *packet, struct reason *why)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		const struct cluster_protocol *v = &list->v[i];
+		_cleanup_free_ char *field = NULL;
 
-		if (transport_matches(v->tcp, PROTOCOL_TCP, packet) ||
-		    transport_matches(v->udp, PROTOCOL_UDP, packet) ||
-		    transport_matches(v->sctp, PROTOCOL_SCTP, packet) ||
-		    (v->destination_named_port &&
-		     kubernetes_is_named_port(world, v->destination_named_port, packet)))
-			return true;
+		if (!protocol_matches(world, &list->v[i], packet))
+			continue;
+		field = why ? xasprintf("protocols[%zu]", i) : NULL;
+		reason_add(why, field, "%s: %s port %u", field ? field : "",
+			   protocol_format(packet->protocol).s, packet->destination_port);
+		return true;
 	}
+	if (list->n)
+		reason_add(why, "protocols", "protocols: %s port %u is none of them",
+			   protocol_format(packet->protocol).s, packet->destination_port);
 	return list->n == 0;
 }
 
-static bool in_networks(const struct str_list *networks, const struct ip_addr *addr)
+/* 'field' is what the peer is called. */
+static bool in_networks(const struct str_list *networks, const struct ip_addr *addr,
+			const char *field, struct reason *why)
 {
 	for (size_t i = 0; i < networks->n; i++) {
+		_cleanup_free_ char *path = NULL;
 		struct cidr cidr;
 
-		if (cidr_parse(networks->v[i], &cidr, NULL) == 0 && cidr_contains(&cidr, addr))
-			return true;
+		if (cidr_parse(networks->v[i], &cidr, NULL) < 0 || !cidr_contains(&cidr, addr))
+			continue;
+		path = why ? xasprintf("%s.networks[%zu]", field, i) : NULL;
+		reason_add(why, path, "%s: %s is in %s", path ? path : "", ip_format(addr).s,
+			   networks->v[i]);
+		return true;
+	}
+	if (why) {
+		_cleanup_free_ char *path = xasprintf("%s.networks", field);
+
+		reason_add(why, path, "%s: %s is in none of them", path, ip_format(addr).s);
 	}
 	return false;
 }
 
 static bool peer_matches(struct policy_world *world, const struct cluster_peer *wanted,
-			 const struct ip_addr *addr, struct buf *why)
+			 const struct ip_addr *addr, const char *field, struct reason *why)
 {
+	_cleanup_free_ char *namespaces = why ? xasprintf("%s.namespaces", field) : NULL;
+	_cleanup_free_ char *pods = why ? xasprintf("%s.pods", field) : NULL;
 	size_t n;
 	const struct world_peer *peers = policy_world_peers(world, &n);
 
 	if (wanted->networks.n)
-		return in_networks(&wanted->networks, addr);
+		return in_networks(&wanted->networks, addr, field, why);
 	for (size_t i = 0; i < n; i++) {
 		if (!kubernetes_is_pod(&peers[i]) || !world_peer_holds(&peers[i], addr))
 			continue;
-		if (wanted->pods ? pods_match(wanted->pods, &peers[i], why)
+		reason_clear(why);
+		if (wanted->pods ? pods_match(wanted->pods, &peers[i], pods ? pods : field, why)
 				 : kubernetes_labels_match(wanted->namespaces,
-							   &peers[i].namespace_labels, "namespaces",
-							   why))
+							   &peers[i].namespace_labels,
+							   namespaces ? namespaces : field, why))
 			return true;
 	}
+	reason_keep_last(why);
 	return false;
 }
 
-/* 'field' is "from" or "to". */
+/* 'list' is "from" or "to". */
 static bool peers_match(struct policy_world *world, const struct cluster_peer_list *peers,
-			const struct ip_addr *addr, const char *field, struct buf *why)
+			const struct ip_addr *addr, const char *list, struct reason *why)
 {
-	for (size_t i = 0; i < peers->n; i++) {
-		_cleanup_buf_ struct buf reason = BUF_INIT;
+	_cleanup_(reason_deinitp) struct reason others = {.v = NULL};
 
-		if (peer_matches(world, &peers->v[i], addr, &reason)) {
-			if (why)
-				buf_reset(why);
+	for (size_t i = 0; i < peers->n; i++) {
+		_cleanup_(reason_deinitp) struct reason reason = {.v = NULL};
+		_cleanup_free_ char *field = why ? xasprintf("%s[%zu]", list, i) : NULL;
+
+		if (peer_matches(world, &peers->v[i], addr, field ? field : list,
+				 why ? &reason : NULL)) {
+			reason_take(why, &reason, NULL, "");
 			return true;
 		}
-		if (why && reason.size)
-			buf_addf(why, "%s%s[%zu]: %s", why->size ? "; " : "", field, i,
-				 buf_str(&reason));
+		reason_take(why ? &others : NULL, &reason, NULL, "");
 	}
-	if (why && !why->size)
-		buf_addf(why, "%s: %s is none of them", field, ip_format(addr).s);
+	if (!others.n)
+		reason_add(why, list, "%s: %s is none of them", list, ip_format(addr).s);
+	reason_take(why, &others, NULL, "");
 	return false;
 }
 
@@ -247,27 +290,30 @@ size_t cluster_rules(const struct world_policy *policy, enum policy_direction di
 struct matched_rule cluster_rule_match(struct policy_world *world,
 				       const struct world_policy *policy,
 				       enum policy_direction direction, size_t index,
-				       const struct packet *packet, struct buf *why)
+				       const struct packet *packet, struct reason *why)
 {
 	const struct cluster_policy_spec *spec = spec_of(policy);
 	bool in = direction == POLICY_INGRESS;
 	const struct cluster_rule *rule = in ? &spec->ingress.v[index] : &spec->egress.v[index];
 	struct matched_rule result = {.action = action_of(rule)};
+	_cleanup_(reason_deinitp) struct reason protocols = {.v = NULL};
+	_cleanup_(reason_deinitp) struct reason peers = {.v = NULL};
+	bool spoken;
 
 	if (!is_known_rule(rule, !in, why)) {
 		result.unreadable = true;
 		result.matches = result.action != RULE_ACTION_ALLOW;
 		if (result.matches)
 			result.action = RULE_ACTION_DENY;
-	} else if (!protocols_match(world, &rule->protocols, packet)) {
-		if (why)
-			buf_addf(why, "protocols: %s port %u is none of them",
-				 protocol_format(packet->protocol).s, packet->destination_port);
-	} else if (peers_match(world, &rule->peers, in ? &packet->source : &packet->destination,
-			       in ? "from" : "to", why)) {
-		result.matches = true;
-		if (why)
-			buf_adds(why, rule->protocols.n ? "peer and port" : "peer");
+		return result;
 	}
+	spoken = protocols_match(world, &rule->protocols, packet, why ? &protocols : NULL);
+	result.matches = spoken && peers_match(world, &rule->peers,
+					       in ? &packet->source : &packet->destination,
+					       in ? "from" : "to", why ? &peers : NULL);
+	if (spoken && !result.matches)
+		reason_clear(&protocols);
+	reason_take(why, &protocols, NULL, "");
+	reason_take(why, &peers, NULL, "");
 	return result;
 }

@@ -33,6 +33,7 @@ struct journey {
 	const struct connection_end *to;
 	struct packet packet;
 	uint16_t port; /* the destination's own */
+	struct connection_options options;
 	bool tunnelled;
 	bool is_dialled; /* not translated yet */
 	bool accepted;	 /* by an early policy of the host it is on */
@@ -50,7 +51,7 @@ static void note(struct journey *journey, const char *node, enum verdict verdict
 	struct connection_station *station;
 	va_list args;
 
-	if (journey->denied)
+	if (journey->denied && !journey->options.whole)
 		return;
 	station = ARRAY_ADD(journey->trace->stations, journey->trace->n_stations);
 	station->node = node;
@@ -58,7 +59,7 @@ static void note(struct journey *journey, const char *node, enum verdict verdict
 	va_start(args, format);
 	station->note = xvasprintf(format, args);
 	va_end(args);
-	journey->denied = verdict == VERDICT_DENY;
+	journey->denied = journey->denied || verdict == VERDICT_DENY;
 }
 
 static bool is_silent(const struct verdict_trace *trace)
@@ -75,7 +76,7 @@ static void visit(struct journey *journey, const struct world_peer *peer,
 {
 	struct connection_station station = {.node = NULL};
 
-	if (!peer || journey->denied)
+	if (!peer || (journey->denied && !journey->options.whole))
 		return;
 	station.node = peer->node;
 	station.verdict = policy_verdict(journey->world, peer, direction, stage, &journey->packet,
@@ -110,19 +111,6 @@ static void redirect(struct journey *journey)
 	journey->packet.destination = journey->to->addr;
 	journey->packet.destination_port = journey->port;
 	journey->is_dialled = false;
-}
-
-/* doNotTrack policies, which are none of the endpoint for all interfaces. */
-static void visit_untracked(struct journey *journey, const struct world_peer *peer,
-			    enum policy_direction direction)
-{
-	if (!peer || peer->is_wildcard)
-		return;
-	visit(journey, peer, direction, VERDICT_STAGE_UNTRACKED);
-	if (journey->accepted && journey->is_dialled)
-		note(journey, peer->node, VERDICT_DENY,
-		     "what doNotTrack allows is not translated: it goes to %s itself",
-		     ip_format(&journey->packet.destination).s);
 }
 
 /* --- Host endpoints ----------------------------------------------------------------------------
@@ -163,45 +151,138 @@ static bool interface_has(const struct policy_world *world, const char *node, co
 	return false;
 }
 
-/* The host endpoint of the interface by which a node is reached; see the header. */
-static const struct world_peer *host_endpoint_of(struct journey *journey, const char *node)
+/* Whom a packet may meet at a host. */
+struct meeting {
+	const struct world_peer *taken;	 /* NULL: no host endpoint */
+	const struct world_peer **named; /* if it is not known which: all that name an interface */
+	size_t n_named;
+	bool unknown;
+};
+
+static void meeting_deinit(struct meeting *meeting)
 {
-	const struct world_peer *wildcard = wildcard_of(journey->world, node);
-	const struct world_peer *only = NULL;
+	free(meeting->named);
+}
+CLEANUP_DEINIT(struct meeting, meeting_deinit);
+
+/* The host endpoint of the interface by which a node is reached; see the header. */
+static void meet(const struct journey *journey, const char *node, struct meeting *ret)
+{
 	struct cidr own = {.len = 0};
 	bool has_own = node_address(journey->world, node, journey->packet.source.family, &own);
-	size_t n_named = 0;
 	size_t n;
 	const struct world_peer *peers = policy_world_peers(journey->world, &n);
 
+	ret->taken = wildcard_of(journey->world, node);
 	if (journey->tunnelled)
-		return wildcard;
+		return;
 	for (size_t i = 0; i < n; i++) {
 		if (peers[i].type != WORLD_HOST || peers[i].is_wildcard ||
 		    strcmp(peers[i].node, node) != 0)
 			continue;
-		if (has_own && (world_peer_holds(&peers[i], &own.addr) ||
-				interface_has(journey->world, node, peers[i].interface, &own.addr)))
-			return &peers[i];
-		only = &peers[i];
-		n_named++;
+		if (has_own &&
+		    (world_peer_holds(&peers[i], &own.addr) ||
+		     interface_has(journey->world, node, peers[i].interface, &own.addr))) {
+			ret->taken = &peers[i];
+			ret->unknown = false;
+			return;
+		}
+		ret->unknown = true;
+		*ARRAY_ADD(ret->named, ret->n_named) = &peers[i];
 	}
-	if (!wildcard && n_named == 1)
-		wildcard = only;
-	/* The endpoints that name an interface might have it all the same. */
-	if (n_named)
-		note(journey, node, VERDICT_NONE,
-		     "which interface of node %s it uses is not known: %s is taken; to ask for "
-		     "another, name it as hep/NAME",
-		     node, wildcard ? wildcard->text : "no host endpoint");
-	return wildcard;
+	if (!ret->taken && ret->n_named == 1)
+		ret->taken = ret->named[0];
 }
 
-/* The one that was asked for by its name, at its own node. */
-static const struct world_peer *end_endpoint(struct journey *journey,
-					     const struct connection_end *end)
+/* A look at the packet that a host takes. */
+struct look {
+	enum policy_direction direction;
+	enum verdict_stage stage;
+};
+
+static bool is_looked(const struct world_peer *peer, enum verdict_stage stage)
 {
-	return end->peer ? end->peer : host_endpoint_of(journey, end->node);
+	/* What is not tracked is known by its interface alone. */
+	return peer && !(peer->is_wildcard && stage == VERDICT_STAGE_UNTRACKED);
+}
+
+/* Before the hook where destinations are translated? */
+static bool is_dialled_at(enum verdict_stage stage)
+{
+	return stage == VERDICT_STAGE_UNTRACKED || stage == VERDICT_STAGE_PRE_DNAT;
+}
+
+static void visit_host_stage(struct journey *journey, const struct world_peer *peer,
+			     const struct look *look)
+{
+	visit(journey, peer, look->direction, look->stage);
+	if (look->stage == VERDICT_STAGE_UNTRACKED && journey->accepted && journey->is_dialled)
+		note(journey, peer->node, VERDICT_DENY,
+		     "what doNotTrack allows is not translated: it goes to %s itself",
+		     ip_format(&journey->packet.destination).s);
+}
+
+/* Does the packet pass this host endpoint? NULL: there is none. */
+static bool passes(const struct journey *journey, const struct world_peer *peer,
+		   const struct look *looks, size_t n)
+{
+	struct journey copy = *journey;
+
+	for (size_t i = 0; i < n; i++) {
+		enum verdict verdict;
+
+		if (!is_dialled_at(looks[i].stage))
+			redirect(&copy);
+		if (!is_looked(peer, looks[i].stage))
+			continue;
+		verdict = policy_verdict(copy.world, peer, looks[i].direction, looks[i].stage,
+					 &copy.packet, NULL);
+		if (verdict == VERDICT_DENY)
+			return false;
+		if (verdict == VERDICT_ALLOW)
+			return looks[i].stage != VERDICT_STAGE_UNTRACKED || !copy.is_dialled;
+	}
+	return true;
+}
+
+/* Is the answer another one by another interface? One that nobody names has that for all, or none. */
+static bool depends(const struct journey *journey, const char *node, const struct meeting *meeting,
+		    const struct look *looks, size_t n)
+{
+	bool passed;
+
+	if (!meeting->unknown)
+		return false;
+	passed = passes(journey, meeting->taken, looks, n);
+	for (size_t i = 0; i < meeting->n_named; i++)
+		if (passes(journey, meeting->named[i], looks, n) != passed)
+			return true;
+	return passes(journey, wildcard_of(journey->world, node), looks, n) != passed;
+}
+
+/* The packet at a host. False: it has no host endpoint there. */
+static bool visit_host(struct journey *journey, const struct connection_end *end,
+		       const struct look *looks, size_t n)
+{
+	_cleanup_(meeting_deinitp) struct meeting meeting = {.taken = NULL};
+
+	/* One that was asked for by its name is the one at its own node. */
+	if (end->type == END_HOST && end->peer)
+		meeting.taken = end->peer;
+	else
+		meet(journey, end->node, &meeting);
+	if (depends(journey, end->node, &meeting, looks, n))
+		note(journey, end->node, VERDICT_NONE,
+		     "the answer depends on the interface of node %s, which is not known: %s is "
+		     "taken; to ask for another, name it as hep/NAME",
+		     end->node, meeting.taken ? meeting.taken->text : "no host endpoint");
+	for (size_t i = 0; i < n; i++) {
+		if (!is_dialled_at(looks[i].stage))
+			redirect(journey);
+		if (!journey->accepted && is_looked(meeting.taken, looks[i].stage))
+			visit_host_stage(journey, meeting.taken, &looks[i]);
+	}
+	return meeting.taken;
 }
 
 /* --- Pools -------------------------------------------------------------------------------------
@@ -292,27 +373,54 @@ static bool is_forged_tunnel(const struct journey *journey)
 	       !settings->allow_vxlan_packets_from_workloads.v;
 }
 
+/* Where the setting is from, as far as objects say. */
+static const char *action_origin(const struct journey *journey, const char *node)
+{
+	_cleanup_free_ char *own = xasprintf(FELIX_CONFIGURATION_NODE "%s", node);
+	const char *const names[] = {own, FELIX_CONFIGURATION_DEFAULT};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct object *object =
+			policy_world_find(journey->world, KIND_FELIX_CONFIGURATION, NULL, names[i]);
+
+		if (object && as_felix_configuration(object)->spec.default_endpoint_to_host_action)
+			return i == 0 ? "the node's FelixConfiguration"
+				      : "FelixConfiguration default";
+	}
+	return "its default";
+}
+
+/* The agent's environment is stronger than any object, and is not known here. */
 static void workload_to_own_host(struct journey *journey)
 {
 	const char *node = journey->to->node;
-	const char *action =
-		policy_world_settings(journey->world, node)->spec.default_endpoint_to_host_action;
+	const char *given = journey->options.endpoint_to_host_action;
+	const char *action = given ? given
+				   : policy_world_settings(journey->world, node)
+					     ->spec.default_endpoint_to_host_action;
+	bool drops = strcmp(action, "Drop") == 0;
+	const char *effect = drops ? "no workload reaches its own host"
+			     : strcmp(action, "Accept") == 0
+				     ? "its workloads reach it"
+				     : "left to the host's own rules, which are not "
+				       "looked at here";
 
-	if (strcmp(action, "Drop") == 0)
-		note(journey, node, VERDICT_DENY,
-		     "defaultEndpointToHostAction is Drop: no workload reaches its own host");
-	else if (strcmp(action, "Accept") == 0)
-		note(journey, node, VERDICT_ALLOW, "defaultEndpointToHostAction is Accept");
+	if (given)
+		note(journey, node, drops ? VERDICT_DENY : VERDICT_ALLOW,
+		     "defaultEndpointToHostAction is %s, as you say: %s", action, effect);
 	else
-		note(journey, node, VERDICT_ALLOW,
-		     "defaultEndpointToHostAction is Return: left to the host's own rules, which "
-		     "are not looked at here");
+		note(journey, node, drops ? VERDICT_DENY : VERDICT_ALLOW,
+		     "defaultEndpointToHostAction is %s by %s: %s; assumed that the agent's "
+		     "environment there sets no FELIX_DEFAULTENDPOINTTOHOSTACTION (what it sets, "
+		     "say by --default-endpoint-to-host-action)",
+		     action, action_origin(journey, node), effect);
 }
 
 static void leave_workload(struct journey *journey)
 {
 	const struct connection_end *from = journey->from;
 	const struct world_peer *wildcard = wildcard_of(journey->world, from->node);
+	const struct look out = {POLICY_EGRESS, VERDICT_STAGE_FORWARD};
 	bool stays = is_inside(journey);
 
 	visit(journey, wildcard, POLICY_INGRESS, VERDICT_STAGE_PRE_DNAT);
@@ -326,45 +434,36 @@ static void leave_workload(struct journey *journey)
 	visit(journey, from->peer, POLICY_EGRESS, VERDICT_STAGE_NORMAL);
 	if (stays)
 		return;
-	visit(journey, host_endpoint_of(journey, from->node), POLICY_EGRESS, VERDICT_STAGE_FORWARD);
+	journey->accepted = false;
+	(void)visit_host(journey, from, &out, 1);
 	translate(journey);
 }
 
 static void leave_host(struct journey *journey)
 {
-	const struct world_peer *peer = end_endpoint(journey, journey->from);
+	static const struct look looks[] = {{POLICY_EGRESS, VERDICT_STAGE_UNTRACKED},
+					    {POLICY_EGRESS, VERDICT_STAGE_NORMAL}};
+	const char *node = journey->from->node;
 
-	if (!peer) {
-		note(journey, journey->from->node, VERDICT_NONE,
-		     "node %s has no host endpoint there: what it sends is not restricted",
-		     journey->from->node);
-		redirect(journey);
-		return;
-	}
-	visit_untracked(journey, peer, POLICY_EGRESS);
-	redirect(journey);
-	if (!journey->accepted)
-		visit(journey, peer, POLICY_EGRESS, VERDICT_STAGE_NORMAL);
+	if (!visit_host(journey, journey->from, looks, ARRAY_SIZE(looks)))
+		note(journey, node, VERDICT_NONE,
+		     "node %s has no host endpoint there: what it sends is not restricted", node);
 }
 
 static void arrive(struct journey *journey)
 {
 	const struct connection_end *to = journey->to;
-	const struct world_peer *peer = to->type == END_HOST ? end_endpoint(journey, to)
-							     : host_endpoint_of(journey, to->node);
+	const struct look looks[] = {{POLICY_INGRESS, VERDICT_STAGE_UNTRACKED},
+				     {POLICY_INGRESS, VERDICT_STAGE_PRE_DNAT},
+				     {POLICY_INGRESS, to->type == END_HOST
+							      ? VERDICT_STAGE_NORMAL
+							      : VERDICT_STAGE_FORWARD}};
 
 	journey->accepted = false;
-	if (!peer && to->type == END_HOST)
+	if (!visit_host(journey, to, looks, ARRAY_SIZE(looks)) && to->type == END_HOST)
 		note(journey, to->node, VERDICT_NONE,
 		     "node %s has no host endpoint there: what it gets is not restricted",
 		     to->node);
-	visit_untracked(journey, peer, POLICY_INGRESS);
-	if (!journey->accepted)
-		visit(journey, peer, POLICY_INGRESS, VERDICT_STAGE_PRE_DNAT);
-	redirect(journey);
-	if (!journey->accepted)
-		visit(journey, peer, POLICY_INGRESS,
-		      to->type == END_HOST ? VERDICT_STAGE_NORMAL : VERDICT_STAGE_FORWARD);
 }
 
 static void enter_workload(struct journey *journey)
@@ -378,6 +477,7 @@ static void enter_workload(struct journey *journey)
 /* What stays on one host. */
 static void travel_inside(struct journey *journey)
 {
+	static const struct look untracked = {POLICY_EGRESS, VERDICT_STAGE_UNTRACKED};
 	const struct connection_end *from = journey->from;
 	const struct connection_end *to = journey->to;
 
@@ -390,7 +490,7 @@ static void travel_inside(struct journey *journey)
 		return;
 	}
 	if (journey->is_dialled)
-		visit_untracked(journey, host_endpoint_of(journey, from->node), POLICY_EGRESS);
+		(void)visit_host(journey, from, &untracked, 1);
 	redirect(journey);
 	note(journey, to->node, VERDICT_ALLOW,
 	     to->type == END_WORKLOAD
@@ -421,9 +521,10 @@ static void take_tunnel_address(struct journey *journey)
 		journey->packet.source = cidr.addr;
 }
 
-enum verdict connection_verdict(struct policy_world *world, const struct connection_end *from,
-				const struct connection_end *to, const struct packet *packet,
-				struct connection_trace *ret)
+enum verdict connection_verdict_with(struct policy_world *world, const struct connection_end *from,
+				     const struct connection_end *to, const struct packet *packet,
+				     const struct connection_options *options,
+				     struct connection_trace *ret)
 {
 	struct journey journey = {
 		.world = world,
@@ -431,6 +532,7 @@ enum verdict connection_verdict(struct policy_world *world, const struct connect
 		.to = to,
 		.packet = *packet,
 		.port = packet->destination_port,
+		.options = *options,
 		.trace = ret,
 	};
 
@@ -455,4 +557,12 @@ enum verdict connection_verdict(struct policy_world *world, const struct connect
 	}
 	ret->verdict = journey.denied ? VERDICT_DENY : VERDICT_ALLOW;
 	return ret->verdict;
+}
+
+enum verdict connection_verdict(struct policy_world *world, const struct connection_end *from,
+				const struct connection_end *to, const struct packet *packet,
+				struct connection_trace *ret)
+{
+	return connection_verdict_with(world, from, to, packet,
+				       &(const struct connection_options){.whole = false}, ret);
 }

@@ -9,7 +9,8 @@
  * Which host endpoint a packet meets on a host depends on the interface, which objects do not say
  * in full. It is taken to be the one with the node's address among its expectedIPs; else the one of
  * the interface that the Node gives this address; else the one for all interfaces; else the only
- * one there is. What goes through a tunnel meets the one for all interfaces alone.
+ * one there is; a note says so where the answer depends on it. What goes through a tunnel meets the
+ * one for all interfaces alone.
  *
  * A destination that is dialled by another address is translated on the first host: the sender's, or
  * where it comes in from outside. doNotTrack and preDNAT policies there see what is dialled, all
@@ -42,3 +43,13 @@ CLEANUP_DEINIT(struct connection_trace, connection_trace_deinit);
 enum verdict connection_verdict(struct policy_world *world, const struct connection_end *from,
 				const struct connection_end *to, const struct packet *packet,
 				struct connection_trace *ret);
+
+struct connection_options {
+	bool whole; /* goes on behind a station that denies, as if it had not */
+	/* What the agent's environment sets it to: Drop, Accept, Return. NULL: what objects say. */
+	const char *endpoint_to_host_action;
+};
+enum verdict connection_verdict_with(struct policy_world *world, const struct connection_end *from,
+				     const struct connection_end *to, const struct packet *packet,
+				     const struct connection_options *options,
+				     struct connection_trace *ret);

@@ -16,42 +16,10 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "model/model-check.h"
+#include "policy/rule-readable.h"
 #include "selector/selector.h"
 
-#define PROTOCOL_ICMP	1
-#define PROTOCOL_TCP	6
-#define PROTOCOL_UDP	17
-#define PROTOCOL_ICMPV6 58
-#define PROTOCOL_SCTP	132
-
-#define ICMP_TYPE_MAX 254 /* of the API; 255 is nobody's */
-
-static const struct {
-	uint8_t number;
-	const char *name;
-} protocols[] = {{PROTOCOL_ICMP, "ICMP"}, {PROTOCOL_TCP, "TCP"},       {PROTOCOL_UDP, "UDP"},
-		 {PROTOCOL_SCTP, "SCTP"}, {PROTOCOL_ICMPV6, "ICMPv6"}, {136, "UDPLite"}};
-
-struct protocol_str protocol_format(uint8_t protocol)
-{
-	struct protocol_str text;
-
-	(void)snprintf(text.s, sizeof(text.s), "%u", protocol);
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		if (protocols[i].number == protocol)
-			(void)snprintf(text.s, sizeof(text.s), "%s", protocols[i].name);
-	return text;
-}
-
-uint8_t protocol_find(const char *text)
-{
-	struct int_or_string number = {.s = (char *)(uintptr_t)text};
-
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		if (strcasecmp(text, protocols[i].name) == 0)
-			return protocols[i].number;
-	return protocol_number(&number);
-}
+#define PROTOCOL_TCP 6
 
 /* A rule on its way through the packet. */
 struct match {
@@ -60,147 +28,60 @@ struct match {
 	const char *namespace; /* of the policy; NULL: it has none */
 	enum policy_direction direction;
 	const struct packet *packet;
-	struct buf *held;   /* what has matched so far; NULL: nobody asks */
-	struct buf *failed; /* what has not */
+	struct reason *held;   /* what has matched so far; NULL: nobody asks */
+	struct reason *failed; /* what has not */
 };
 
-PRINTF_LIKE(2, 3) static void held(const struct match *match, const char *format, ...)
-{
-	_cleanup_free_ char *text = NULL;
-	va_list args;
+/* A field of a rule; 'side' NULL: of the rule itself, 'index' -1: all of it. */
+struct at {
+	const char *side;
+	const char *field;
+	ssize_t index;
+};
 
-	if (!match->held)
+static struct at at(const char *side, const char *field)
+{
+	return (struct at){.side = side, .field = field, .index = -1};
+}
+
+PRINTF_LIKE(3, 0)
+static void add_reason(struct reason *to, struct at at, const char *format, va_list args)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	if (!to)
 		return;
-	va_start(args, format);
+	path = xasprintf("%s%s%s", at.side ? at.side : "", at.side ? "." : "", at.field);
+	if (at.index >= 0)
+		replace_str(&path, xasprintf("%s[%zd]", path, at.index));
 	text = xvasprintf(format, args);
-	va_end(args);
-	buf_addf(match->held, "%s%s", match->held->size ? "; " : "", text);
+	reason_add(to, path, "%s", text);
 }
 
-PRINTF_LIKE(2, 3) static bool failed(const struct match *match, const char *format, ...)
+PRINTF_LIKE(3, 4) static void held(const struct match *match, struct at at, const char *format, ...)
 {
-	_cleanup_free_ char *text = NULL;
 	va_list args;
 
-	if (!match->failed)
-		return false;
 	va_start(args, format);
-	text = xvasprintf(format, args);
+	add_reason(match->held, at, format, args);
 	va_end(args);
-	buf_adds(match->failed, text);
-	return false;
 }
 
-/* --- Can it be understood -----------------------------------------------------------------------
- */
-
-bool protocol_has_ports(uint8_t protocol)
+PRINTF_LIKE(3, 4)
+static bool failed(const struct match *match, struct at at, const char *format, ...)
 {
-	return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP;
+	va_list args;
+
+	va_start(args, format);
+	add_reason(match->failed, at, format, args);
+	va_end(args);
+	return false;
 }
 
 static bool is_given(const char *text)
 {
 	return text && *text;
-}
-
-static bool side_unreadable(const struct match *match, const char *side,
-			    const struct entity_rule *entity)
-{
-	uint8_t protocol = protocol_number(&match->rule->protocol);
-	const struct {
-		const char *name;
-		const char *text;
-	} selectors[] = {
-		{"selector", entity->selector},
-		{"notSelector", entity->not_selector},
-		{"namespaceSelector", entity->namespace_selector},
-		{"serviceAccounts.selector",
-		 entity->service_accounts ? entity->service_accounts->selector : NULL},
-	};
-	const struct int_or_string_list *ports[] = {&entity->ports, &entity->not_ports};
-	const struct str_list *nets[] = {&entity->nets, &entity->not_nets};
-	struct cidr cidr;
-	uint16_t port;
-
-	for (size_t i = 0; i < ARRAY_SIZE(selectors); i++)
-		if (is_given(selectors[i].text) &&
-		    !policy_world_selector(match->world, selectors[i].text))
-			return !failed(match, "%s.%s: %s is no selector", side, selectors[i].name,
-				       selectors[i].text);
-	for (size_t k = 0; k < ARRAY_SIZE(nets); k++)
-		for (size_t i = 0; i < nets[k]->n; i++)
-			if (cidr_parse(nets[k]->v[i], &cidr, NULL) < 0)
-				return !failed(match, "%s: %s is no prefix", side, nets[k]->v[i]);
-	for (size_t k = 0; k < ARRAY_SIZE(ports); k++) {
-		for (size_t i = 0; i < ports[k]->n; i++) {
-			const char *text = ports[k]->v[i].s ? ports[k]->v[i].s : "";
-			int r = model_check_port(text, &port, &port, NULL);
-
-			if (r < 0)
-				return !failed(match, "%s: \"%s\" is no port", side, text);
-			if (!protocol_has_ports(protocol) && (r == 0 || match->rule->protocol.s))
-				return !failed(match,
-					       "%s: ports need the protocol TCP, UDP or SCTP",
-					       side);
-		}
-	}
-	return false;
-}
-
-static bool icmp_unreadable(const struct match *match, const struct icmp_match *icmp)
-{
-	uint8_t protocol = protocol_number(&match->rule->protocol);
-
-	if (!icmp)
-		return false;
-	if (protocol != PROTOCOL_ICMP && protocol != PROTOCOL_ICMPV6)
-		return !failed(match, "icmp needs the protocol ICMP or ICMPv6");
-	if (icmp->code.set && !icmp->type.set)
-		return !failed(match, "an ICMP code needs a type");
-	if (icmp->type.set && (icmp->type.v < 0 || icmp->type.v > ICMP_TYPE_MAX))
-		return !failed(match, "%" PRId64 " is no ICMP type", icmp->type.v);
-	if (icmp->code.set && (icmp->code.v < 0 || icmp->code.v > UINT8_MAX))
-		return !failed(match, "%" PRId64 " is no ICMP code", icmp->code.v);
-	return false;
-}
-
-static bool service_unreadable(const struct match *match, const struct service_match *service)
-{
-	if (!service)
-		return false;
-	if (!is_given(service->name))
-		return !failed(match, "services needs a name");
-	if (!is_given(service->namespace) && !match->namespace)
-		return !failed(match, "services needs a namespace, as the policy has none");
-	return false;
-}
-
-static bool is_unreadable(const struct match *match)
-{
-	const struct rule *rule = match->rule;
-	struct err err = ERR_INIT;
-
-	if (rule->action == RULE_ACTION_UNSET)
-		return !failed(match, "it has no action");
-	if (rule->protocol.s && !protocol_number(&rule->protocol))
-		return !failed(match, "%s is no protocol", rule->protocol.s);
-	if (rule->not_protocol.s && !protocol_number(&rule->not_protocol))
-		return !failed(match, "%s is no protocol", rule->not_protocol.s);
-	if (rule->ip_version.set && rule->ip_version.v != 4 && rule->ip_version.v != 6)
-		return !failed(match, "%" PRId64 " is no IP version", rule->ip_version.v);
-	if (match->direction == POLICY_INGRESS && rule->destination.services)
-		return !failed(match, "a service can't be the destination of an ingress rule");
-	if (match->direction == POLICY_EGRESS && rule->source.services)
-		return !failed(match, "a service can't be the source of an egress rule");
-	if (rule_check_port_names(rule, &err) < 0)
-		return !failed(match, "%s", err.msg);
-	if (service_unreadable(match, rule->source.services) ||
-	    service_unreadable(match, rule->destination.services))
-		return true;
-	return icmp_unreadable(match, rule->icmp) || icmp_unreadable(match, rule->not_icmp) ||
-	       side_unreadable(match, "source", &rule->source) ||
-	       side_unreadable(match, "destination", &rule->destination);
 }
 
 /* --- Protocol and ICMP -------------------------------------------------------------------------
@@ -213,15 +94,22 @@ static bool match_protocol(const struct match *match)
 
 	if (rule->ip_version.set &&
 	    ip_version(match->packet->source.family) != (unsigned int)rule->ip_version.v)
-		return failed(match, "ipVersion %" PRId64 ": the packet is IPv%u",
-			      rule->ip_version.v, ip_version(match->packet->source.family));
+		return failed(match, at(NULL, "ipVersion"),
+			      "ipVersion %" PRId64 ": the packet is IPv%u", rule->ip_version.v,
+			      ip_version(match->packet->source.family));
 	if (rule->protocol.s && protocol_number(&rule->protocol) != protocol)
-		return failed(match, "protocol %s: the packet is %s", rule->protocol.s,
-			      protocol_format(protocol).s);
+		return failed(match, at(NULL, "protocol"), "protocol %s: the packet is %s",
+			      rule->protocol.s, protocol_format(protocol).s);
 	if (rule->not_protocol.s && protocol_number(&rule->not_protocol) == protocol)
-		return failed(match, "notProtocol %s: the packet is", rule->not_protocol.s);
+		return failed(match, at(NULL, "notProtocol"), "notProtocol %s: the packet is",
+			      rule->not_protocol.s);
+	if (rule->ip_version.set)
+		held(match, at(NULL, "ipVersion"), "ipVersion %" PRId64, rule->ip_version.v);
+	if (rule->not_protocol.s)
+		held(match, at(NULL, "notProtocol"), "notProtocol %s: the packet is %s",
+		     rule->not_protocol.s, protocol_format(protocol).s);
 	if (rule->protocol.s)
-		held(match, "protocol %s", rule->protocol.s);
+		held(match, at(NULL, "protocol"), "protocol %s", rule->protocol.s);
 	return true;
 }
 
@@ -237,11 +125,15 @@ static bool match_icmp(const struct match *match)
 	const struct packet *packet = match->packet;
 
 	if (rule->icmp && rule->icmp->type.set && !is_icmp(rule->icmp, packet))
-		return failed(match, "icmp: the packet's type is %u, its code %u",
+		return failed(match, at(NULL, "icmp"), "icmp: the packet's type is %u, its code %u",
 			      packet->icmp_type, packet->icmp_code);
 	if (rule->not_icmp && rule->not_icmp->type.set && is_icmp(rule->not_icmp, packet))
-		return failed(match, "notICMP: the packet's type is %u, its code %u",
-			      packet->icmp_type, packet->icmp_code);
+		return failed(match, at(NULL, "notICMP"),
+			      "notICMP: the packet's type is %u, its code %u", packet->icmp_type,
+			      packet->icmp_code);
+	if (rule->icmp && rule->icmp->type.set)
+		held(match, at(NULL, "icmp"), "icmp: the packet's type is %u, its code %u",
+		     packet->icmp_type, packet->icmp_code);
 	return true;
 }
 
@@ -255,54 +147,78 @@ struct side {
 	uint16_t port;
 };
 
-static bool in_nets(const struct str_list *nets, const struct ip_addr *addr)
+/* The first that has it. -1: none. */
+static ssize_t find_net(const struct str_list *nets, const struct ip_addr *addr)
 {
 	for (size_t i = 0; i < nets->n; i++) {
 		struct cidr cidr;
 
 		if (cidr_parse(nets->v[i], &cidr, NULL) == 0 && cidr_contains(&cidr, addr))
-			return true;
+			return (ssize_t)i;
 	}
-	return false;
+	return -1;
+}
+
+static struct at at_entry(const struct side *side, const char *field, ssize_t index)
+{
+	return (struct at){.side = side->name, .field = field, .index = index};
 }
 
 static bool match_nets(const struct match *match, const struct side *side)
 {
-	if (side->entity->nets.n && !in_nets(&side->entity->nets, side->addr))
-		return failed(match, "%s.nets: %s is in none of them", side->name,
-			      ip_format(side->addr).s);
-	if (side->entity->nets.n)
-		held(match, "%s.nets: %s is in one of them", side->name, ip_format(side->addr).s);
-	if (in_nets(&side->entity->not_nets, side->addr))
-		return failed(match, "%s.notNets: %s is in one of them", side->name,
-			      ip_format(side->addr).s);
+	const struct entity_rule *entity = side->entity;
+	ssize_t net = find_net(&entity->nets, side->addr);
+	ssize_t not_net = find_net(&entity->not_nets, side->addr);
+
+	if (entity->nets.n && net < 0)
+		return failed(match, at(side->name, "nets"), "%s.nets: %s is in none of them",
+			      side->name, ip_format(side->addr).s);
+	if (entity->nets.n)
+		held(match, at_entry(side, "nets", net), "%s.nets: %s is in %s", side->name,
+		     ip_format(side->addr).s, entity->nets.v[net]);
+	if (not_net >= 0)
+		return failed(match, at_entry(side, "notNets", not_net), "%s.notNets: %s is in %s",
+			      side->name, ip_format(side->addr).s, entity->not_nets.v[not_net]);
+	if (entity->not_nets.n)
+		held(match, at(side->name, "notNets"), "%s.notNets: %s is in none of them",
+		     side->name, ip_format(side->addr).s);
 	return true;
 }
 
-/* A selector on labels; the reason is "FIELD TERMS". */
+/* A selector on labels; the reason is "FIELD: TERMS". */
 static bool holds(const struct selector *selector, const struct str_map *labels, const char *field,
-		  struct buf *why)
+		  struct reason *why)
 {
 	bool result = selector && selector_matches(selector, labels);
+	_cleanup_buf_ struct buf terms = BUF_INIT;
 
 	if (why && selector) {
-		buf_addf(why, "%s%s: ", why->size ? ", " : "", field);
-		selector_explain(selector, labels, why);
+		selector_explain(selector, labels, &terms);
+		reason_add(why, field, "%s: %s", field, buf_str(&terms));
 	}
 	return result;
 }
 
 static bool names_account(const struct str_list *names, const struct world_peer *peer,
-			  struct buf *why)
+			  struct reason *why)
 {
 	const char *account = str_map_find(&peer->labels, LABEL_SERVICE_ACCOUNT);
 
-	for (size_t i = 0; account && i < names->n; i++)
-		if (strcmp(names->v[i], account) == 0)
-			return true;
-	if (why)
-		buf_addf(why, "serviceAccounts.names: its service account is %s",
-			 account ? account : "none");
+	for (size_t i = 0; account && i < names->n; i++) {
+		_cleanup_free_ char *field = NULL;
+
+		if (strcmp(names->v[i], account) != 0)
+			continue;
+		if (why) {
+			field = xasprintf("serviceAccounts.names[%zu]", i);
+			reason_add(why, field, "serviceAccounts.names: its service account is %s",
+				   account);
+		}
+		return true;
+	}
+	reason_add(why, "serviceAccounts.names",
+		   "serviceAccounts.names: its service account is %s, which is none of them",
+		   account ? account : "unknown");
 	return false;
 }
 
@@ -310,6 +226,15 @@ static bool has_accounts(const struct entity_rule *entity)
 {
 	return entity->service_accounts &&
 	       (entity->service_accounts->names.n || is_given(entity->service_accounts->selector));
+}
+
+/* A field by which it does. */
+static const char *whom_field(const struct entity_rule *entity)
+{
+	return is_given(entity->selector)	      ? "selector"
+	       : is_given(entity->namespace_selector) ? "namespaceSelector"
+	       : has_accounts(entity)		      ? "serviceAccounts"
+						      : "notSelector";
 }
 
 /* Does the rule say whom, and not only which addresses and ports? */
@@ -324,7 +249,7 @@ static bool says_whom(const struct match *match, const struct entity_rule *entit
  * namespaced policy is about its own namespace, unless it says which ones.
  */
 static bool is_about(const struct match *match, const struct entity_rule *entity,
-		     const struct world_peer *peer, struct buf *why)
+		     const struct world_peer *peer, struct reason *why)
 {
 	const char *namespace = str_map_find(&peer->labels, LABEL_NAMESPACE);
 
@@ -334,11 +259,9 @@ static bool is_about(const struct match *match, const struct entity_rule *entity
 			   &peer->namespace_labels, "namespaceSelector", why))
 			return false;
 	} else if (match->namespace && (!namespace || strcmp(namespace, match->namespace) != 0)) {
-		if (why)
-			buf_addf(why,
-				 "without namespaceSelector the rule is about namespace %s, it "
-				 "is in %s",
-				 match->namespace, namespace ? namespace : "none");
+		reason_add(why, whom_field(entity),
+			   "without namespaceSelector the rule is about namespace %s, it is in %s",
+			   match->namespace, namespace ? namespace : "none");
 		return false;
 	}
 	if (entity->service_accounts && entity->service_accounts->names.n &&
@@ -355,11 +278,20 @@ static bool is_about(const struct match *match, const struct entity_rule *entity
 
 /* Does the rule's notSelector hold for the peer? By its own labels alone, wherever it is. */
 static bool is_excluded(const struct match *match, const struct entity_rule *entity,
-			const struct world_peer *peer, struct buf *why)
+			const struct world_peer *peer, struct reason *why)
 {
 	return is_given(entity->not_selector) &&
 	       holds(policy_world_selector(match->world, entity->not_selector), &peer->labels,
 		     "notSelector", why);
+}
+
+/* What a side says of one of those that have its address, behind who that is. */
+static void add_peer(struct reason *to, const struct side *side, const struct world_peer *peer,
+		     struct reason *why)
+{
+	_cleanup_free_ char *lead = xasprintf("%s %s: ", side->name, peer->text);
+
+	reason_take(to, why, side->name, lead);
 }
 
 /*
@@ -368,41 +300,55 @@ static bool is_excluded(const struct match *match, const struct entity_rule *ent
  */
 static bool match_whom(const struct match *match, const struct side *side)
 {
-	_cleanup_buf_ struct buf reasons = BUF_INIT;
+	_cleanup_(reason_deinitp) struct reason others = {.v = NULL};
+	bool asked = match->held;
+	bool known = false;
 	size_t n;
 	const struct world_peer *peers = policy_world_peers(match->world, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_buf_ struct buf why = BUF_INIT;
+		_cleanup_(reason_deinitp) struct reason why = {.v = NULL};
+		_cleanup_(reason_deinitp) struct reason excluded = {.v = NULL};
 
 		if (!world_peer_holds(&peers[i], side->addr))
 			continue;
-		if (is_about(match, side->entity, &peers[i], match->held ? &why : NULL) &&
-		    !is_excluded(match, side->entity, &peers[i], match->failed ? &why : NULL)) {
-			held(match, "%s %s: %s", side->name, peers[i].text, buf_str(&why));
+		known = true;
+		if (!is_about(match, side->entity, &peers[i], asked ? &why : NULL)) {
+			reason_keep_last(&why);
+			add_peer(asked ? &others : NULL, side, &peers[i], &why);
+		} else if (is_excluded(match, side->entity, &peers[i], asked ? &excluded : NULL)) {
+			add_peer(asked ? &others : NULL, side, &peers[i], &excluded);
+		} else {
+			reason_take(&why, &excluded, NULL, "");
+			add_peer(match->held, side, &peers[i], &why);
 			return true;
 		}
-		buf_addf(&reasons, "%s%s: %s", reasons.size ? "; " : "", peers[i].text,
-			 buf_str(&why));
 	}
-	if (!reasons.size)
-		return failed(match, "%s: %s is no endpoint's address and in no network set",
-			      side->name, ip_format(side->addr).s);
-	return failed(match, "%s %s", side->name, buf_str(&reasons));
+	if (!known)
+		return failed(match, at(side->name, whom_field(side->entity)),
+			      "%s: %s is no endpoint's address and in no network set", side->name,
+			      ip_format(side->addr).s);
+	reason_take(match->failed, &others, NULL, "");
+	return false;
 }
 
 /* A rule that is about nobody in particular: whoever has the address, nobody may be excluded. */
 static bool match_not_whom(const struct match *match, const struct side *side)
 {
+	bool asked = match->held;
 	size_t n;
 	const struct world_peer *peers = policy_world_peers(match->world, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_buf_ struct buf why = BUF_INIT;
+		_cleanup_(reason_deinitp) struct reason why = {.v = NULL};
+		bool excluded;
 
-		if (world_peer_holds(&peers[i], side->addr) &&
-		    is_excluded(match, side->entity, &peers[i], match->failed ? &why : NULL))
-			return failed(match, "%s %s: %s", side->name, peers[i].text, buf_str(&why));
+		if (!world_peer_holds(&peers[i], side->addr))
+			continue;
+		excluded = is_excluded(match, side->entity, &peers[i], asked ? &why : NULL);
+		add_peer(excluded ? match->failed : match->held, side, &peers[i], &why);
+		if (excluded)
+			return false;
 	}
 	return true;
 }
@@ -438,9 +384,9 @@ static bool is_named_port(const struct match *match, const struct side *side, co
 	return false;
 }
 
-/* The entry that is the packet's port. NULL: none is. */
-static const char *find_port(const struct match *match, const struct side *side,
-			     const struct int_or_string_list *ports)
+/* The entry that is the packet's port. -1: none is. */
+static ssize_t find_port(const struct match *match, const struct side *side,
+			 const struct int_or_string_list *ports)
 {
 	for (size_t i = 0; i < ports->n; i++) {
 		uint16_t first;
@@ -449,22 +395,29 @@ static const char *find_port(const struct match *match, const struct side *side,
 
 		if (r == 0 ? side->port >= first && side->port <= last
 			   : is_named_port(match, side, ports->v[i].s))
-			return ports->v[i].s;
+			return (ssize_t)i;
 	}
-	return NULL;
+	return -1;
 }
 
 static bool match_ports(const struct match *match, const struct side *side)
 {
-	const char *port = find_port(match, side, &side->entity->ports);
-	const char *not_port = find_port(match, side, &side->entity->not_ports);
+	const struct entity_rule *entity = side->entity;
+	ssize_t port = find_port(match, side, &entity->ports);
+	ssize_t not_port = find_port(match, side, &entity->not_ports);
 
-	if (side->entity->ports.n && !port)
-		return failed(match, "%s.ports: %u is none of them", side->name, side->port);
-	if (port)
-		held(match, "%s.ports: %s", side->name, port);
-	if (not_port)
-		return failed(match, "%s.notPorts: %u is %s", side->name, side->port, not_port);
+	if (entity->ports.n && port < 0)
+		return failed(match, at(side->name, "ports"), "%s.ports: %s %u is none of them",
+			      side->name, protocol_format(match->packet->protocol).s, side->port);
+	if (entity->ports.n)
+		held(match, at_entry(side, "ports", port), "%s.ports: %s", side->name,
+		     entity->ports.v[port].s);
+	if (not_port >= 0)
+		return failed(match, at_entry(side, "notPorts", not_port), "%s.notPorts: %u is %s",
+			      side->name, side->port, entity->not_ports.v[not_port].s);
+	if (entity->not_ports.n)
+		held(match, at(side->name, "notPorts"), "%s.notPorts: %u is none of them",
+		     side->name, side->port);
 	return true;
 }
 
@@ -481,10 +434,11 @@ static bool match_service(const struct match *match, const struct side *side)
 	/* Who calls a service's endpoint back, or is one that calls, uses any port. */
 	if (!policy_world_serves(match->world, namespace, service->name, &member,
 				 match->direction == POLICY_INGRESS))
-		return failed(match, "%s.services: not an endpoint of the service %s/%s",
-			      side->name, namespace, service->name);
-	held(match, "%s.services: an endpoint of the service %s/%s", side->name, namespace,
-	     service->name);
+		return failed(match, at(side->name, "services"),
+			      "%s.services: not an endpoint of the service %s/%s", side->name,
+			      namespace, service->name);
+	held(match, at(side->name, "services"), "%s.services: an endpoint of the service %s/%s",
+	     side->name, namespace, service->name);
 	return true;
 }
 
@@ -517,32 +471,28 @@ static bool match_rule(const struct match *match)
 
 struct matched_rule rule_match(struct policy_world *world, const struct rule *rule,
 			       const char *namespace, enum policy_direction direction,
-			       const struct packet *packet, struct buf *why)
+			       const struct packet *packet, struct reason *why)
 {
-	_cleanup_buf_ struct buf held_text = BUF_INIT;
-	_cleanup_buf_ struct buf failed_text = BUF_INIT;
+	_cleanup_(reason_deinitp) struct reason held_ones = {.v = NULL};
+	_cleanup_(reason_deinitp) struct reason failed_ones = {.v = NULL};
 	const struct match match = {
 		.world = world,
 		.rule = rule,
 		.namespace = namespace,
 		.direction = direction,
 		.packet = packet,
-		.held = why ? &held_text : NULL,
-		.failed = why ? &failed_text : NULL,
+		.held = why ? &held_ones : NULL,
+		.failed = why ? &failed_ones : NULL,
 	};
 	struct matched_rule result = {.action = rule->action};
 
-	if (is_unreadable(&match))
-		result = (struct matched_rule){
+	if (!rule_is_readable(world, rule, namespace, direction, why))
+		return (struct matched_rule){
 			.matches = true, .unreadable = true, .action = RULE_ACTION_DENY};
-	else
-		result.matches = match_rule(&match);
-	if (why && result.unreadable)
-		buf_addf(why, "it can't be understood, so it denies: %s", buf_str(&failed_text));
-	else if (why && result.matches)
-		buf_adds(why, held_text.size ? buf_str(&held_text) : "it has no conditions");
-	else if (why)
-		buf_adds(why, buf_str(&failed_text));
+	result.matches = match_rule(&match);
+	if (result.matches && !held_ones.n)
+		reason_add(why, NULL, "it has no conditions");
+	reason_take(why, result.matches ? &held_ones : &failed_ones, NULL, "");
 	return result;
 }
 
@@ -570,22 +520,36 @@ size_t policy_rules(const struct world_policy *policy, enum policy_direction dir
 	return 0;
 }
 
+/* Kubernetes' policies are known by the paths of their fields. */
+static struct matched_rule match_kubernetes(struct policy_world *world,
+					    const struct world_policy *policy,
+					    enum policy_direction direction, size_t index,
+					    const struct packet *packet, struct reason *why)
+{
+	_cleanup_(reason_deinitp) struct reason own = {.v = NULL};
+	_cleanup_free_ char *lead = NULL;
+	struct reason *to = why ? &own : NULL;
+	struct matched_rule result = {.action = RULE_ACTION_ALLOW};
+
+	if (policy->syntax == WORLD_POLICY_CLUSTER)
+		result = cluster_rule_match(world, policy, direction, index, packet, to);
+	else
+		result.matches =
+			kubernetes_rule_matches(world, policy, direction, index, packet, to);
+	if (!why)
+		return result;
+	lead = xasprintf("spec.%s[%zu].", direction == POLICY_INGRESS ? "ingress" : "egress",
+			 index);
+	reason_take(why, &own, NULL, lead);
+	return result;
+}
+
 struct matched_rule policy_match(struct policy_world *world, const struct world_policy *policy,
 				 enum policy_direction direction, size_t index,
-				 const struct packet *packet, struct buf *why)
+				 const struct packet *packet, struct reason *why)
 {
-	switch (policy->syntax) {
-	case WORLD_POLICY_CALICO:
-		break;
-	case WORLD_POLICY_KUBERNETES:
-		return (struct matched_rule){
-			.matches = kubernetes_rule_matches(world, policy, direction, index, packet,
-							   why),
-			.action = RULE_ACTION_ALLOW,
-		};
-	case WORLD_POLICY_CLUSTER:
-		return cluster_rule_match(world, policy, direction, index, packet, why);
-	}
+	if (policy->syntax != WORLD_POLICY_CALICO)
+		return match_kubernetes(world, policy, direction, index, packet, why);
 	return rule_match(world, &rules_of(policy, direction)->v[index],
 			  policy->object->meta.namespace, direction, packet, why);
 }
@@ -609,15 +573,14 @@ static const struct selector *own_selector(struct policy_world *world,
 }
 
 static bool calico_selects(struct policy_world *world, const struct world_policy *policy,
-			   const struct world_peer *peer, struct buf *why)
+			   const struct world_peer *peer, struct reason *why)
 {
 	const struct policy_spec *spec = &as_policy(policy->object)->spec;
 	const char *namespace = policy->object->meta.namespace;
 	const char *own = str_map_find(&peer->labels, LABEL_NAMESPACE);
 
 	if (namespace && (!own || strcmp(own, namespace) != 0)) {
-		if (why)
-			buf_addf(why, "it is for namespace %s", namespace);
+		reason_add(why, NULL, "it is for namespace %s", namespace);
 		return false;
 	}
 	if (is_given(spec->namespace_selector) &&
@@ -631,8 +594,8 @@ static bool calico_selects(struct policy_world *world, const struct world_policy
 	return holds(own_selector(world, spec, namespace != NULL), &peer->labels, "selector", why);
 }
 
-bool policy_selects(struct policy_world *world, const struct world_policy *policy,
-		    const struct world_peer *peer, struct buf *why)
+static bool is_for(struct policy_world *world, const struct world_policy *policy,
+		   const struct world_peer *peer, struct reason *why)
 {
 	switch (policy->syntax) {
 	case WORLD_POLICY_CALICO:
@@ -643,4 +606,14 @@ bool policy_selects(struct policy_world *world, const struct world_policy *polic
 		return cluster_selects(policy, peer, why);
 	}
 	return calico_selects(world, policy, peer, why);
+}
+
+bool policy_selects(struct policy_world *world, const struct world_policy *policy,
+		    const struct world_peer *peer, struct reason *why)
+{
+	bool selects = is_for(world, policy, peer, why);
+
+	if (!selects)
+		reason_keep_last(why);
+	return selects;
 }

@@ -3,13 +3,13 @@
 
 /*
  * Does a policy select an endpoint, does a rule match a packet; and which field, which term of which
- * selector decides that. 'why' may be NULL. It is appended to in both cases: what held, or the first
- * thing that did not.
+ * selector decides that. 'why' may be NULL. It is appended to in both cases: all that held, or the
+ * first thing that did not.
  */
 
+#include "policy/policy-protocol.h"
+#include "policy/policy-reason.h"
 #include "policy/policy-world.h"
-
-struct buf;
 
 struct packet {
 	struct ip_addr source;
@@ -21,19 +21,9 @@ struct packet {
 	uint8_t icmp_code;
 };
 
-/* "TCP", "47" */
-struct protocol_str {
-	char s[12];
-};
-struct protocol_str protocol_format(uint8_t protocol);
-/* By name in any case, or number; 0: unknown. */
-uint8_t protocol_find(const char *text);
-/* TCP, UDP, SCTP: those whose ports policies look at. */
-bool protocol_has_ports(uint8_t protocol);
-
 /* Without regard to stage and direction. */
 bool policy_selects(struct policy_world *world, const struct world_policy *policy,
-		    const struct world_peer *peer, struct buf *why);
+		    const struct world_peer *peer, struct reason *why);
 
 struct matched_rule {
 	bool matches;
@@ -45,26 +35,26 @@ struct matched_rule {
 size_t policy_rules(const struct world_policy *policy, enum policy_direction direction);
 struct matched_rule policy_match(struct policy_world *world, const struct world_policy *policy,
 				 enum policy_direction direction, size_t index,
-				 const struct packet *packet, struct buf *why);
+				 const struct packet *packet, struct reason *why);
 
 /* The same of a rule by itself: a profile's ('namespace' NULL), or a policy's. */
 struct matched_rule rule_match(struct policy_world *world, const struct rule *rule,
 			       const char *namespace, enum policy_direction direction,
-			       const struct packet *packet, struct buf *why);
+			       const struct packet *packet, struct reason *why);
 
 /* Of Kubernetes' ClusterNetworkPolicy; policy-cluster-match.c. */
 bool cluster_selects(const struct world_policy *policy, const struct world_peer *peer,
-		     struct buf *why);
+		     struct reason *why);
 size_t cluster_rules(const struct world_policy *policy, enum policy_direction direction);
 struct matched_rule cluster_rule_match(struct policy_world *world,
 				       const struct world_policy *policy,
 				       enum policy_direction direction, size_t index,
-				       const struct packet *packet, struct buf *why);
+				       const struct packet *packet, struct reason *why);
 
 /* Of Kubernetes' NetworkPolicy; policy-kubernetes-match.c. */
 bool kubernetes_selects(const struct world_policy *policy, const struct world_peer *peer,
-			struct buf *why);
+			struct reason *why);
 bool kubernetes_rule_matches(struct policy_world *world, const struct world_policy *policy,
 			     enum policy_direction direction, size_t index,
-			     const struct packet *packet, struct buf *why);
+			     const struct packet *packet, struct reason *why);
 const struct kubernetes_policy_spec *kubernetes_spec(const struct object *object);

@@ -13,13 +13,14 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "model/felix-configuration.h"
+#include "model/kinds-kubernetes.h"
 
 static void policy_deinit(struct verdict_policy *policy)
 {
 	for (size_t i = 0; i < policy->n_rules; i++)
-		free(policy->rules[i].why);
+		reason_deinit(&policy->rules[i].why);
 	free(policy->rules);
-	free(policy->why);
+	reason_deinit(&policy->why);
 }
 
 void verdict_trace_deinit(struct verdict_trace *trace)
@@ -177,14 +178,14 @@ static bool is_failsafe(const struct judge *judge)
  */
 
 static void record(struct verdict_policy *record, size_t index, const struct matched_rule *rule,
-		   struct buf *why)
+		   struct reason *why)
 {
 	if (record)
 		*ARRAY_ADD(record->rules, record->n_rules) =
 			(struct verdict_rule){.index = index,
 					      .action = rule->action,
 					      .matched = rule->matches,
-					      .why = buf_take(why)};
+					      .why = reason_move(why)};
 }
 
 /*
@@ -197,7 +198,7 @@ static enum rule_action judge_rules(const struct judge *judge, const struct worl
 	size_t n = policy_rules(policy, judge->direction);
 
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_buf_ struct buf why = BUF_INIT;
+		_cleanup_(reason_deinitp) struct reason why = {.v = NULL};
 		struct matched_rule rule = policy_match(judge->world, policy, judge->direction, i,
 							judge->packet, to ? &why : NULL);
 
@@ -211,7 +212,7 @@ static enum rule_action judge_rules(const struct judge *judge, const struct worl
 }
 
 /* The stages at which a policy acts. */
-static bool acts_at(const struct world_policy *policy, enum verdict_stage stage, struct buf *why)
+static bool acts_at(const struct world_policy *policy, enum verdict_stage stage, struct reason *why)
 {
 	bool acts = false;
 
@@ -231,27 +232,43 @@ static bool acts_at(const struct world_policy *policy, enum verdict_stage stage,
 	}
 	if (acts || !why)
 		return acts;
-	if (stage == VERDICT_STAGE_FORWARD && !policy->apply_on_forward)
-		buf_adds(why, "it has no applyOnForward");
+	if (policy->do_not_track)
+		reason_add(why, "doNotTrack", "doNotTrack: it acts before connection tracking");
+	else if (policy->pre_dnat)
+		reason_add(why, "preDNAT", "preDNAT: it acts before translation");
 	else
-		buf_addf(why, "%s",
-			 policy->do_not_track ? "doNotTrack: it acts before connection tracking"
-			 : policy->pre_dnat   ? "preDNAT: it acts before translation"
-					      : "it acts after connection tracking");
+		reason_add(why, NULL, "%s",
+			   stage == VERDICT_STAGE_FORWARD ? "it has no applyOnForward"
+							  : "it acts after connection tracking");
 	return false;
 }
 
-static bool applies(const struct judge *judge, const struct world_policy *policy, struct buf *why)
+/* The field that has the types. NULL: none is given. */
+static const char *types_field(const struct world_policy *policy)
 {
-	if (!acts_at(policy, judge->stage, why))
+	switch (policy->syntax) {
+	case WORLD_POLICY_CALICO:
+		return as_policy(policy->object)->spec.types.n ? "types" : NULL;
+	case WORLD_POLICY_KUBERNETES:
+		return kubernetes_spec(policy->object)->policy_types.n ? "policyTypes" : NULL;
+	case WORLD_POLICY_CLUSTER:
+		return NULL;
+	}
+	return NULL;
+}
+
+bool policy_applies(struct policy_world *world, const struct world_policy *policy,
+		    const struct world_peer *peer, enum policy_direction direction,
+		    enum verdict_stage stage, struct reason *why)
+{
+	if (!acts_at(policy, stage, why))
 		return false;
-	if (!(policy->directions & judge->direction)) {
-		if (why)
-			buf_addf(why, "it has no type %s",
-				 judge->direction == POLICY_INGRESS ? "Ingress" : "Egress");
+	if (!(policy->directions & direction)) {
+		reason_add(why, types_field(policy), "it has no type %s",
+			   direction == POLICY_INGRESS ? "Ingress" : "Egress");
 		return false;
 	}
-	return policy_selects(judge->world, policy, judge->peer, why);
+	return policy_selects(world, policy, peer, why);
 }
 
 /* --- Tiers -------------------------------------------------------------------------------------
@@ -282,14 +299,15 @@ static enum rule_action judge_tier(const struct judge *judge, const struct world
 	for (size_t i = 0; i < tier->n_policies; i++) {
 		const struct world_policy *policy = &tier->policies[i];
 		struct verdict_policy *to = trace_policy(trace, policy->object, policy->staged);
-		_cleanup_buf_ struct buf why = BUF_INIT;
+		_cleanup_(reason_deinitp) struct reason why = {.v = NULL};
 		enum rule_action action;
 		size_t rule = 0;
-		bool is_for = applies(judge, policy, to ? &why : NULL);
+		bool is_for = policy_applies(judge->world, policy, judge->peer, judge->direction,
+					     judge->stage, to ? &why : NULL);
 
 		if (to) {
 			to->applies = is_for;
-			to->why = buf_take(&why);
+			to->why = reason_move(&why);
 			trace->applies = trace->applies || is_for;
 		}
 		if (!is_for)
@@ -317,6 +335,8 @@ static enum rule_action judge_tier(const struct judge *judge, const struct world
 	(void)decide(judge, VERDICT_DENY,
 		     "end of tier %s: %s applies, and no %s rule of this tier matches", tier->name,
 		     policy_name(enforced->object).s, policy_direction_text(judge->direction));
+	if (judge->trace)
+		judge->trace->at_end = enforced->object;
 	return RULE_ACTION_DENY;
 }
 
@@ -341,7 +361,7 @@ static enum rule_action judge_profile(const struct judge *judge, const char *nam
 	rules = judge->direction == POLICY_INGRESS ? &as_profile(object)->spec.ingress
 						   : &as_profile(object)->spec.egress;
 	for (size_t i = 0; i < rules->n; i++) {
-		_cleanup_buf_ struct buf why = BUF_INIT;
+		_cleanup_(reason_deinitp) struct reason why = {.v = NULL};
 		struct matched_rule rule =
 			rule_match(judge->world, &rules->v[i], NULL, judge->direction,
 				   judge->packet, to ? &why : NULL);
@@ -424,4 +444,32 @@ enum verdict policy_verdict(struct policy_world *world, const struct world_peer 
 		return decide(&judge, VERDICT_NONE, "no %s policy decides",
 			      verdict_stage_text(stage));
 	return judge_profiles(&judge);
+}
+
+/* --- What decided ------------------------------------------------------------------------------ */
+
+static const struct verdict_policy *find_policy(const struct verdict_trace *trace,
+						const struct object *object)
+{
+	for (size_t i = 0; i < trace->n_tiers; i++)
+		for (size_t k = 0; k < trace->tiers[i].n_policies; k++)
+			if (trace->tiers[i].policies[k].object == object)
+				return &trace->tiers[i].policies[k];
+	for (size_t i = 0; i < trace->n_profiles; i++)
+		if (trace->profiles[i].object == object)
+			return &trace->profiles[i];
+	return NULL;
+}
+
+const struct reason *verdict_decided(const struct verdict_trace *trace)
+{
+	const struct object *object = trace->by ? trace->by : trace->at_end;
+	const struct verdict_policy *policy = object ? find_policy(trace, object) : NULL;
+
+	if (policy && !trace->by)
+		return &policy->why;
+	for (size_t i = 0; policy && i < policy->n_rules; i++)
+		if (policy->rules[i].index == trace->by_rule)
+			return &policy->rules[i].why;
+	return NULL;
 }

@@ -33,7 +33,7 @@ struct verdict_rule {
 	size_t index;
 	enum rule_action action;
 	bool matched;
-	char *why;
+	struct reason why;
 };
 
 struct verdict_policy {
@@ -41,7 +41,7 @@ struct verdict_policy {
 	const char *name;	     /* of profiles */
 	bool staged;
 	bool applies;
-	char *why; /* it applies, or not */
+	struct reason why; /* it applies, or not */
 	struct verdict_rule *rules;
 	size_t n_rules;
 	enum rule_action decision; /* RULE_ACTION_UNSET: none; of a staged one: what it would be */
@@ -67,6 +67,8 @@ struct verdict_trace {
 	/* What decided; NULL: the end of something, or a failsafe port. */
 	const struct object *by;
 	size_t by_rule;
+	/* At the end of a tier: the last of its policies that apply. */
+	const struct object *at_end;
 };
 void verdict_trace_deinit(struct verdict_trace *trace);
 CLEANUP_DEINIT(struct verdict_trace, verdict_trace_deinit);
@@ -78,6 +80,13 @@ CLEANUP_DEINIT(struct verdict_trace, verdict_trace_deinit);
 enum verdict policy_verdict(struct policy_world *world, const struct world_peer *peer,
 			    enum policy_direction direction, enum verdict_stage stage,
 			    const struct packet *packet, struct verdict_trace *trace);
+
+/* Is the policy for the peer, in this direction and at this stage? 'why' may be NULL. */
+bool policy_applies(struct policy_world *world, const struct world_policy *policy,
+		    const struct world_peer *peer, enum policy_direction direction,
+		    enum verdict_stage stage, struct reason *why);
+/* Why the trace's verdict is what it is: of the rule, or of the policy at the end. NULL: 'reason' says all. */
+const struct reason *verdict_decided(const struct verdict_trace *trace);
 
 const char *verdict_text(enum verdict verdict);			    /* "allowed" */
 const char *verdict_stage_text(enum verdict_stage stage);	    /* "applyOnForward" */

@@ -2,14 +2,13 @@
 
 /*
  * The world of policy: a heap of objects, and what is derived from all of them at once (peers in
- * world-peer.c, the order of policies here). 'stale' says that the derived half is to be made anew.
+ * world-peer.c, the order of policies in world-tier.c). 'stale' says that the derived half is to be made anew.
  * Selectors that were compiled once stay, whatever changes: their text is all they depend on.
  */
 
 #include "policy/policy-world.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +22,7 @@
 #include "policy/kubernetes-policy.h"
 #include "policy/policy-match.h"
 #include "policy/world-peer.h"
+#include "policy/world-tier.h"
 #include "selector/selector.h"
 
 struct compiled_selector {
@@ -47,6 +47,8 @@ struct policy_world {
 	size_t n_tiers;
 	struct node_settings *settings;
 	size_t n_settings;
+	const struct object **enforced; /* of the objects, those staged that are in force here */
+	size_t n_enforced;
 };
 
 struct policy_world *policy_world_new(void)
@@ -89,6 +91,7 @@ struct policy_world *policy_world_free(struct policy_world *world)
 		free(compiled->text);
 		free(compiled);
 	}
+	free(world->enforced);
 	free(world->objects);
 	free(world);
 	return NULL;
@@ -178,19 +181,6 @@ static size_t object_index(const struct policy_world *world, enum kind kind, con
 	return i;
 }
 
-static struct policy_spec *calico_spec(const struct object *object)
-{
-	switch ((int)object->desc->kind) {
-	case KIND_NETWORK_POLICY:
-	case KIND_GLOBAL_NETWORK_POLICY:
-	case KIND_STAGED_NETWORK_POLICY:
-	case KIND_STAGED_GLOBAL_NETWORK_POLICY:
-		return &as_policy(object)->spec;
-	default:
-		return NULL;
-	}
-}
-
 static int check_selector(const char *text, const char *field, struct err *err)
 {
 	_cleanup_(selector_freep) struct selector *selector = NULL;
@@ -218,12 +208,21 @@ static int check_policy(const struct policy_spec *spec, struct err *err)
 	return r;
 }
 
+/* What replaces it, or nothing, is staged as its kind is. */
+static void forget_enforced(struct policy_world *world, const struct object *object)
+{
+	for (size_t i = 0; i < world->n_enforced; i++)
+		if (world->enforced[i] == object)
+			world->enforced[i] = NULL;
+}
+
 static void put_given(struct policy_world *world, struct object *given)
 {
 	size_t i = object_index(world, given->desc->kind, given->meta.namespace, given->meta.name);
 
 	forget_derived(world);
 	if (i < world->n_objects) {
+		forget_enforced(world, world->objects[i]);
 		(void)model_free(world->objects[i]);
 		world->objects[i] = given;
 	} else {
@@ -262,7 +261,7 @@ static int put_pod(struct policy_world *world, const struct object *pod, struct 
 
 int policy_world_put(struct policy_world *world, const struct object *object, struct err *err)
 {
-	const struct policy_spec *spec = calico_spec(object);
+	const struct policy_spec *spec = world_policy_spec(object);
 	_cleanup_(model_freep) struct object *converted = NULL;
 	int r = 0;
 
@@ -326,10 +325,78 @@ void policy_world_remove(struct policy_world *world, enum kind kind, const char 
 	for (size_t i = 0; i < world->n_objects; i++)
 		if (i != gone)
 			*ARRAY_ADD(kept, n) = world->objects[i];
+	forget_enforced(world, world->objects[gone]);
 	(void)model_free(world->objects[gone]);
 	free(world->objects);
 	world->objects = kept;
 	world->n_objects = n;
+}
+
+/* The kind of what a staged policy becomes. KIND_COUNT_: it is none. */
+static enum kind enforced_kind(enum kind kind)
+{
+	switch ((int)kind) {
+	case KIND_STAGED_NETWORK_POLICY:
+		return KIND_NETWORK_POLICY;
+	case KIND_STAGED_GLOBAL_NETWORK_POLICY:
+		return KIND_GLOBAL_NETWORK_POLICY;
+	case KIND_STAGED_KUBERNETES_NETWORK_POLICY:
+		return KIND_KUBERNETES_NETWORK_POLICY;
+	default:
+		return KIND_COUNT_;
+	}
+}
+
+bool policy_is_staged(const struct object *object)
+{
+	return enforced_kind(object->desc->kind) != KIND_COUNT_;
+}
+
+const struct object *policy_world_replaced(const struct policy_world *world,
+					   const struct object *object)
+{
+	return policy_is_staged(object)
+		       ? policy_world_find(world, enforced_kind(object->desc->kind),
+					   object->meta.namespace, object->meta.name)
+		       : NULL;
+}
+
+bool policy_world_enforces(const struct policy_world *world, const struct object *object)
+{
+	for (size_t i = 0; i < world->n_enforced; i++)
+		if (world->enforced[i] == object)
+			return true;
+	return false;
+}
+
+void policy_world_enforce(struct policy_world *world, const struct object *object)
+{
+	const struct object *own = policy_world_find(world, object->desc->kind,
+						     object->meta.namespace, object->meta.name);
+	const struct object *replaced = policy_world_replaced(world, object);
+
+	if (!own || policy_world_enforces(world, own))
+		return;
+	forget_derived(world);
+	*ARRAY_ADD(world->enforced, world->n_enforced) = own;
+	if (replaced)
+		policy_world_remove(world, replaced->desc->kind, replaced->meta.namespace,
+				    replaced->meta.name);
+}
+
+int policy_world_copy(const struct policy_world *world, struct policy_world **ret, struct err *err)
+{
+	_cleanup_(policy_world_freep) struct policy_world *copy = policy_world_new();
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < world->n_objects; i++)
+		r = policy_world_put(copy, world->objects[i], err);
+	for (size_t i = 0; r == 0 && i < world->n_enforced; i++)
+		if (world->enforced[i])
+			policy_world_enforce(copy, world->enforced[i]);
+	if (r == 0)
+		*ret = TAKE_PTR(copy);
+	return r;
 }
 
 const struct object *policy_world_find(const struct policy_world *world, enum kind kind,
@@ -390,159 +457,7 @@ bool policy_world_serves(const struct policy_world *world, const char *namespace
 	return false;
 }
 
-/* --- The order of policies --------------------------------------------------------------------- */
-
-static void tier_describe(const struct policy_world *world, struct world_tier *tier)
-{
-	const struct builtin_tier *builtin = builtin_tier_find(tier->name);
-
-	tier->object = policy_world_find(world, KIND_TIER, NULL, tier->name);
-	tier->order = INFINITY;
-	if (builtin) {
-		tier->known = true;
-		tier->order = builtin->order;
-		tier->pass = builtin->pass;
-	}
-	if (tier->object) {
-		const struct tier_spec *spec = &as_tier(tier->object)->spec;
-
-		tier->known = true;
-		tier->pass = spec->default_action == TIER_DEFAULT_ACTION_PASS;
-		tier->order = spec->order.set ? spec->order.v : INFINITY;
-	}
-}
-
-static struct world_tier *tier_get(struct policy_world *world, const char *name)
-{
-	struct world_tier *tier;
-
-	for (size_t i = 0; i < world->n_tiers; i++)
-		if (strcmp(world->tiers[i].name, name) == 0)
-			return &world->tiers[i];
-	tier = ARRAY_ADD(world->tiers, world->n_tiers);
-	tier->name = name;
-	tier_describe(world, tier);
-	return tier;
-}
-
-static bool calico_policy(const struct object *object, struct world_policy *ret)
-{
-	const struct policy_spec *spec = calico_spec(object);
-
-	if (!spec)
-		return false;
-	*ret = (struct world_policy){
-		.syntax = WORLD_POLICY_CALICO,
-		.object = object,
-		.order = spec->order.set ? spec->order.v : INFINITY,
-		.tier = spec->tier && *spec->tier ? spec->tier : TIER_DEFAULT,
-		.staged = object->desc->kind == KIND_STAGED_NETWORK_POLICY ||
-			  object->desc->kind == KIND_STAGED_GLOBAL_NETWORK_POLICY,
-		.do_not_track = spec->do_not_track.v,
-		.pre_dnat = spec->pre_dnat.v,
-		.apply_on_forward = spec->apply_on_forward.v,
-		.directions = policy_directions(spec),
-	};
-	/* What is staged to be deleted says nothing of packets. */
-	return !ret->staged || spec->staged_action != STAGED_ACTION_DELETE;
-}
-
-/* Kubernetes: what is for egress is only so if the policy says so in its types. */
-static bool kubernetes_policy(const struct object *object, struct world_policy *ret)
-{
-	const struct kubernetes_policy_spec *spec;
-
-	if (object->desc->kind != KIND_KUBERNETES_NETWORK_POLICY &&
-	    object->desc->kind != KIND_STAGED_KUBERNETES_NETWORK_POLICY)
-		return false;
-	spec = kubernetes_spec(object);
-	*ret = (struct world_policy){
-		.syntax = WORLD_POLICY_KUBERNETES,
-		.object = object,
-		.order = KUBERNETES_POLICY_ORDER,
-		.tier = TIER_DEFAULT,
-		.staged = object->desc->kind == KIND_STAGED_KUBERNETES_NETWORK_POLICY,
-		.directions = spec->policy_types.n ? 0 : POLICY_INGRESS,
-	};
-	for (size_t i = 0; i < spec->policy_types.n; i++)
-		ret->directions |= strcmp(spec->policy_types.v[i], "Egress") == 0 ? POLICY_EGRESS
-										  : POLICY_INGRESS;
-	return spec->staged_action != STAGED_ACTION_DELETE;
-}
-
-/* It does not affect a direction without rules. */
-static bool cluster_policy(const struct object *object, struct world_policy *ret)
-{
-	const struct cluster_policy_spec *spec;
-
-	if (object->desc->kind != KIND_KUBERNETES_CLUSTER_NETWORK_POLICY)
-		return false;
-	spec = &as_cluster_policy(object)->spec;
-	*ret = (struct world_policy){
-		.syntax = WORLD_POLICY_CLUSTER,
-		.object = object,
-		.order = (double)spec->priority.v,
-		.tier = strcmp(spec->tier, "Admin") == 0 ? "kube-admin" : "kube-baseline",
-		.directions = (spec->ingress.n ? (unsigned int)POLICY_INGRESS : 0) |
-			      (spec->egress.n ? (unsigned int)POLICY_EGRESS : 0),
-	};
-	return true;
-}
-
-static int compare_orders(double a, double b)
-{
-	return a < b ? -1 : a > b;
-}
-
-static int compare_tiers(const void *first, const void *second)
-{
-	const struct world_tier *a = first;
-	const struct world_tier *b = second;
-	int r = a->known == b->known ? compare_orders(a->order, b->order) : a->known ? -1 : 1;
-
-	return r ? r : strcmp(a->name, b->name);
-}
-
-/* "name/namespace/kind", by which policies of the same order follow each other. */
-static char *sort_text(const struct object *object)
-{
-	return xasprintf("%s/%s/%s", object->meta.name ? object->meta.name : "",
-			 object->meta.namespace ? object->meta.namespace : "", object->desc->name);
-}
-
-static int compare_policies(const void *first, const void *second)
-{
-	const struct world_policy *a = first;
-	const struct world_policy *b = second;
-	_cleanup_free_ char *text_a = sort_text(a->object);
-	_cleanup_free_ char *text_b = sort_text(b->object);
-	int r = compare_orders(a->order, b->order);
-
-	return r ? r : strcmp(text_a, text_b);
-}
-
-static void derive_tiers(struct policy_world *world)
-{
-	for (size_t i = 0; i < world->n_objects; i++) {
-		struct world_policy policy;
-		struct world_tier *tier;
-
-		if (world->objects[i]->desc->kind == KIND_TIER)
-			(void)tier_get(world, world->objects[i]->meta.name);
-		if (!calico_policy(world->objects[i], &policy) &&
-		    !kubernetes_policy(world->objects[i], &policy) &&
-		    !cluster_policy(world->objects[i], &policy))
-			continue;
-		tier = tier_get(world, policy.tier);
-		*ARRAY_ADD(tier->policies, tier->n_policies) = policy;
-	}
-	if (world->n_tiers)
-		qsort(world->tiers, world->n_tiers, sizeof(*world->tiers), compare_tiers);
-	for (size_t i = 0; i < world->n_tiers; i++)
-		if (world->tiers[i].n_policies)
-			qsort(world->tiers[i].policies, world->tiers[i].n_policies,
-			      sizeof(*world->tiers[i].policies), compare_policies);
-}
+/* --- What is derived --------------------------------------------------------------------------- */
 
 static void derive_peers(struct policy_world *world)
 {
@@ -558,7 +473,7 @@ static void derive(struct policy_world *world)
 {
 	if (!world->stale)
 		return;
-	derive_tiers(world);
+	world_tiers_make(world, &world->tiers, &world->n_tiers);
 	derive_peers(world);
 	world->stale = false;
 }

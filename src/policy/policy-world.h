@@ -41,6 +41,23 @@ const struct object *policy_world_find(const struct policy_world *world, enum ki
 /* All objects, in no order. Borrowed until the next put or remove. */
 const struct object *const *policy_world_objects(const struct policy_world *world, size_t *ret_n);
 
+/* --- Staged policies ---------------------------------------------------------------------------- */
+
+bool policy_is_staged(const struct object *object);
+/*
+ * Has the staged policy of this kind and name, which is there, decide as if it were no longer
+ * staged: the policy that it would replace, or delete, goes.
+ */
+void policy_world_enforce(struct policy_world *world, const struct object *object);
+/* Was that said of this object of the world? */
+bool policy_world_enforces(const struct policy_world *world, const struct object *object);
+/* What the staged policy would replace, or delete. NULL: nothing that is there. */
+const struct object *policy_world_replaced(const struct policy_world *world,
+					   const struct object *object);
+/* Gives another one with the same in it. */
+MUST_CHECK int policy_world_copy(const struct policy_world *world, struct policy_world **ret,
+				 struct err *err);
+
 /* --- What is derived; borrowed until the next put or remove ----------------------------------- */
 
 enum world_peer_type {

@@ -842,55 +842,6 @@ static void test_reasons(void **state)
 		      "this tier matches");
 }
 
-/* Each rule says what held, or the one thing that did not. */
-static void test_rule_reasons(void **state)
-{
-	static const struct {
-		const char *rule;
-		const char *why;
-	} cases[] = {
-		{"protocol: UDP", "protocol UDP: the packet is TCP"},
-		{"protocol: TCP, destination: {ports: [1, 2]}",
-		 "destination.ports: 80 is none of them"},
-		{"protocol: TCP, destination: {ports: [1, 80]}",
-		 "protocol TCP; destination.ports: 80"},
-		{"source: {nets: [10.9.0.0/16]}", "source.nets: 10.1.0.1 is in none of them"},
-		{"source: {selector: app == 'b'}",
-		 "source pod/shop/a: selector: app == \"b\" (it is \"a\")"},
-		{"source: {selector: app == 'a'}", "source pod/shop/a: selector: app == \"a\""},
-		{"source: {selector: app == 'a', namespaceSelector: team == 'blue'}",
-		 "source pod/shop/a: namespaceSelector: team == \"blue\" (it is \"red\")"},
-		{"source: {notSelector: app == 'a'}",
-		 "source pod/shop/a: notSelector: app == \"a\""},
-		{"source: {serviceAccounts: {names: [db]}}",
-		 "source pod/shop/a: serviceAccounts.names: its service account is web"},
-		{"source: {selector: 'x =='}",
-		 "it can't be understood, so it denies: source.selector: x == is no selector"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_(policy_world_freep) struct policy_world *world = policy_world_new();
-		_cleanup_free_ char *text =
-			xasprintf(NP("p", "ingress: [{action: Allow, %s}]"), cases[i].rule);
-		_cleanup_(verdict_trace_deinitp) struct verdict_trace trace = {0};
-		struct connection_end from;
-		struct connection_end to;
-		struct packet packet = {
-			.source_port = 50000, .destination_port = 80, .protocol = 6};
-
-		put_yaml(world, base_world);
-		put_yaml(world, text);
-		find_ends(world, &(struct row){.from = "pod/shop/a", .to = "pod/shop/b"}, &from,
-			  &to);
-		packet.source = from.addr;
-		packet.destination = to.addr;
-		(void)policy_verdict(world, to.peer, POLICY_INGRESS, VERDICT_STAGE_NORMAL, &packet,
-				     &trace);
-		assert_string_equal(trace.tiers[0].policies[0].rules[0].why, cases[i].why);
-	}
-}
-
 /* A rule with more names of ports than a filter has room for denies, here too. */
 static void test_port_names(void **state)
 {
@@ -952,10 +903,9 @@ static void test_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	     cmocka_unit_test(test_any_order),
-		cmocka_unit_test(test_last_good),    cmocka_unit_test(test_reasons),
-		cmocka_unit_test(test_rule_reasons), cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_port_names),
+		cmocka_unit_test(test_rows),	  cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_last_good), cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_ends),	  cmocka_unit_test(test_port_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,11 +74,12 @@ def test_says_which_term_of_which_rule_on_which_line(ctl, files):
     policy = f"{files}/policy.yaml"
     assert f'NetworkPolicy shop/db ({policy}:1): applies: selector: app == "db"' in out
     assert (f'ingress rule 1 ({policy}:7): no match: source pod/shop/web: '
-            'selector: app == "api" (it is "web")') in out
-    assert f"ingress rule 2 ({policy}:13): no match: protocol UDP: the packet is TCP" in out
+            f'selector: app == "api" (it is "web") ({policy}:10)') in out
+    assert (f"ingress rule 2 ({policy}:13): no match: protocol UDP: the packet is TCP "
+            f"({policy}:14)") in out
     assert out.splitlines()[-1] == (
         "Denied: end of tier default: NetworkPolicy shop/db applies, and no ingress rule of this "
-        "tier matches")
+        f'tier matches: selector: app == "db" ({policy}:5)')
 
 
 def test_two_words_and_one_ask_the_same(ctl, files):
@@ -132,11 +133,18 @@ def test_json_says_the_same(ctl, files):
     egress, ingress = answer["stations"]
     assert (egress["direction"], egress["verdict"]) == ("egress", "allowed")
     assert egress["by"] == {"kind": "Profile", "name": "kns.shop", "rule": 1,
-                            "source": f"{files}/cluster.yaml:7"}
+                            "source": f"{files}/cluster.yaml:7", "why": "it has no conditions"}
+    assert ingress["atEndOfTier"]["fields"] == [{
+        "field": "spec.selector", "source": f"{files}/policy.yaml:5",
+        "why": 'selector: app == "db"'}]
     assert (ingress["direction"], ingress["verdict"]) == ("ingress", "denied")
     (policy,) = ingress["tiers"][0]["policies"]
     assert (policy["kind"], policy["name"], policy["applies"]) == ("NetworkPolicy", "db", True)
     assert [rule["matched"] for rule in policy["rules"]] == [False, False]
+    assert policy["rules"][0]["fields"] == [{
+        "field": "spec.ingress[0].source.selector", "source": f"{files}/policy.yaml:10",
+        "why": 'source pod/shop/web: selector: app == "api" (it is "web")'}]
+    assert "withStagedPoliciesEnforced" not in answer
 
 
 def test_the_datastore_is_asked_without_files(ctl, files):
@@ -144,7 +152,9 @@ def test_the_datastore_is_asked_without_files(ctl, files):
         ctl.good("create", "-f", path)
     stored = ctl("policy", "explain", QUESTION)
     assert (stored.code, stored.err) == (2, "")
-    assert 'NetworkPolicy shop/db: applies: selector: app == "db"' in stored.out
+    assert 'NetworkPolicy shop/db: applies: selector: app == "db" (spec.selector)' in stored.out
+    assert ('ingress rule 1: no match: source pod/shop/web: selector: app == "api" (it is "web") '
+            "(spec.ingress[0].source.selector)") in stored.out
     ctl.good("delete", "networkpolicy", "db", "-n", "shop")
     assert ctl("policy", "explain", QUESTION).code == 0
 
@@ -193,6 +203,114 @@ def test_policies_of_other_namespaces_go_without_saying(ctl, files):
     (files / "elsewhere.yaml").write_text(POLICY.replace("namespace: shop", "namespace: bank"))
     assert "bank/db" not in explain(ctl, files, QUESTION).out
     assert "NetworkPolicy bank/db" in explain(ctl, files, QUESTION, "--all").out
+
+
+# --- staged policies ----------------------------------------------------------------------------
+
+STAGED = POLICY.replace("NetworkPolicy", "StagedNetworkPolicy")
+
+
+def test_staged_policies_say_what_they_would_do(ctl, files):
+    """Of the name of an enforced one, so that it stands behind the one that decides."""
+    (files / "policy.yaml").write_text(POLICY.replace("'api'", "'web'"))
+    (files / "staged.yaml").write_text(STAGED)
+    result = explain(ctl, files, QUESTION)
+    assert result.code == 0
+    now, then = result.out.split("\nAllowed\n")
+    assert "Staged" not in now.split("2. ingress of")[1]
+    assert then.startswith("\nWith the staged policies enforced: Denied\n")
+    assert ("2. ingress of pod/shop/db: denied: end of tier default: StagedNetworkPolicy shop/db "
+            "applies, and no ingress rule of this tier matches: selector: app == \"db\" "
+            f"({files}/staged.yaml:5)") in then
+    assert (f"NetworkPolicy shop/db is replaced by StagedNetworkPolicy shop/db "
+            f"({files}/staged.yaml:1): applies, and decides") in then
+    answer = json.loads(explain(ctl, files, QUESTION, "-o", "json").out)
+    assert answer["verdict"] == "allowed"
+    then = answer["withStagedPoliciesEnforced"]
+    assert then["verdict"] == "denied"
+    egress, ingress = then["stations"]
+    assert egress["staged"] == []
+    assert ingress["staged"] == [{
+        "kind": "StagedNetworkPolicy", "namespace": "shop", "name": "db",
+        "source": f"{files}/staged.yaml:1", "applies": True, "reached": True,
+        "replaces": {"kind": "NetworkPolicy", "namespace": "shop", "name": "db",
+                     "source": f"{files}/policy.yaml:1"}}]
+    assert ingress["atEndOfTier"]["kind"] == "StagedNetworkPolicy"
+
+
+def test_staged_policies_behind_the_deciding_one_are_mentioned(ctl, files):
+    (files / "staged.yaml").write_text("""apiVersion: projectcalico.org/v3
+kind: StagedGlobalNetworkPolicy
+metadata: {name: late}
+spec: {order: 9, selector: app == 'db', ingress: [{action: Deny}]}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: early}
+spec: {order: 1, selector: app == 'db', ingress: [{action: Allow}]}
+""")
+    result = explain(ctl, files, QUESTION)
+    assert result.code == 0
+    assert "With the staged policies enforced: Allowed, as now" in result.out
+    assert (f"StagedGlobalNetworkPolicy late ({files}/staged.yaml:1): applies, but is not reached"
+            in result.out)
+    # Where none has a say, none is spoken of.
+    assert "With the staged" not in explain(ctl, files, "pod/shop/web -> ip/192.0.2.1:tcp/80").out
+
+
+def test_staged_kubernetes_policy_and_deletion(ctl, files):
+    (files / "staged.yaml").write_text("""apiVersion: projectcalico.org/v3
+kind: StagedNetworkPolicy
+metadata: {name: db, namespace: shop}
+spec: {stagedAction: Delete}
+---
+apiVersion: projectcalico.org/v3
+kind: StagedKubernetesNetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]}
+""")
+    result = explain(ctl, files, QUESTION)
+    assert result.code == 2
+    assert "With the staged policies enforced: Denied, as now" in result.out
+    assert "1. egress of pod/shop/web: denied: end of tier default: " \
+        "StagedKubernetesNetworkPolicy shop/web applies" in result.out
+    assert "2. ingress of pod/shop/db: allowed: profile kns.shop" in result.out
+    assert f"NetworkPolicy shop/db goes by StagedNetworkPolicy shop/db ({files}/staged.yaml:1)" \
+        in result.out
+
+
+# --- hosts --------------------------------------------------------------------------------------
+
+def test_the_agents_environment_is_assumed_and_can_be_said(ctl, files):
+    (files / "host.yaml").write_text(HOST)
+    question = "pod/shop/db -> node/node2:tcp/99"
+    assumed = explain(ctl, files, question)
+    assert assumed.code == 2
+    assert "defaultEndpointToHostAction is Drop by its default" in assumed.out
+    assert "assumed that the agent's environment there sets no " \
+        "FELIX_DEFAULTENDPOINTTOHOSTACTION" in assumed.out
+    said = explain(ctl, files, question, "--default-endpoint-to-host-action", "ACCEPT")
+    assert said.code == 0
+    assert "assumed" not in said.out
+    assert "Drop, Accept and Return" in explain(
+        ctl, files, question, "--default-endpoint-to-host-action", "yes").err
+    # Not spoken of where it decides nothing.
+    assert "assumed" not in explain(ctl, files, QUESTION).out
+
+
+def test_an_unknown_interface_is_noted_only_where_it_decides(ctl, files):
+    host = HOST.replace(", expectedIPs: [192.168.0.2]", ", profiles: [projectcalico-default-allow]")
+    (files / "host.yaml").write_text(host)
+    question = "ip/192.0.2.1 -> node/node2:tcp/99"
+    allowed = explain(ctl, files, question)
+    assert (allowed.code, "depends" in allowed.out) == (0, False)
+    (files / "host.yaml").write_text(host.replace("projectcalico-default-allow", "none"))
+    denied = explain(ctl, files, question)
+    assert denied.code == 2
+    assert "the answer depends on the interface of node node2, which is not known: " \
+        "hep/node2-eth0 is taken" in denied.out
+    assert "depends" not in explain(ctl, files, "ip/192.0.2.1 -> hep/node2-eth0:tcp/99").out
+    assert "depends" not in explain(ctl, files, "ip/192.0.2.1 -> node/node2:tcp/22").out
 
 
 # --- impact -------------------------------------------------------------------------------------
@@ -369,9 +487,10 @@ def test_kubectls_output_is_understood(ctl, tmp_path):
     path.write_text(KUBERNETES)
     result = explain(ctl, path, QUESTION)
     assert (result.code, result.err) == (2, "")
-    assert f"KubernetesNetworkPolicy shop/db ({path}:22): applies: podSelector" in result.out
-    assert (f"ingress rule 1 ({path}:29): no match: from[0]: podSelector.matchLabels app: api "
-            "(it is web)") in result.out
+    assert (f"KubernetesNetworkPolicy shop/db ({path}:22): applies: podSelector.matchLabels "
+            f"app: db ({path}:26)") in result.out
+    assert (f"ingress rule 1 ({path}:29): no match: spec.ingress[0].from[0].podSelector."
+            f"matchLabels app: api (it is web) ({path}:30)") in result.out
     path.write_text(KUBERNETES.replace("app: api", "app: web"))
     assert explain(ctl, path, QUESTION).code == 0
     changed = KUBERNETES[KUBERNETES.index("- apiVersion: networking"):].replace("\n  ", "\n")

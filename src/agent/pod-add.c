@@ -207,22 +207,6 @@ static void store_delegated(struct pod_call *pod)
 	store_worker_submit(pod->agent->store_worker, &pod->store);
 }
 
-/* The pools of both families in one list; free() it. */
-static const char **wanted_pools(const struct cni_request *request)
-{
-	char **const lists[] = {request->v4_pools, request->v6_pools};
-	const char **pools = NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-		for (size_t k = 0; lists[i] && lists[i][k]; k++)
-			*ARRAY_ADD(pools, n) = lists[i][k];
-	}
-	if (pools)
-		*ARRAY_ADD(pools, n) = NULL;
-	return pools;
-}
-
 static void assign(struct pod_call *pod)
 {
 	const struct cni_request *request = pod->request;
@@ -231,8 +215,6 @@ static void assign(struct pod_call *pod)
 		add_in_outage(pod);
 		return;
 	}
-	free(pod->pools);
-	pod->pools = wanted_pools(request);
 	pod->again = assign;
 	pod->store = (struct store_job){
 		.op = request->role == CNI_ROLE_IPAM ? (struct store_op){.type = STORE_EXPECT}
@@ -248,7 +230,8 @@ static void assign(struct pod_call *pod)
 				.n_v6 = request->assign_v6 ? 1 : 0,
 				.addr = request->wanted_ip,
 				.use = IPAM_USE_WORKLOAD,
-				.pools = pod->pools,
+				.v4_pools = (const char *const *)request->v4_pools,
+				.v6_pools = (const char *const *)request->v6_pools,
 				.namespace = request->pod_namespace,
 				.pod = request->pod_name,
 				.now = time(NULL),

@@ -87,7 +87,6 @@ static void end(struct pod_call *pod)
 	free(pod->namespace);
 	free(pod->name);
 	free(pod->text);
-	free(pod->pools);
 	(void)cni_request_free(pod->own_request);
 	free(pod);
 	wake_waiting(agent);

@@ -23,9 +23,8 @@ struct pod_call {
 	bool endpoint_is_new;
 	char *handle;
 	char *namespace;
-	char *name;	    /* of the WorkloadEndpoint */
-	char *text;	    /* its JSON */
-	const char **pools; /* to take addresses from; NULL: automatic */
+	char *name; /* of the WorkloadEndpoint */
+	char *text; /* its JSON */
 	char host_ifname[IFNAMSIZ];
 	struct pod_link link;
 	bool link_made; /* or failed to be, with 'link_result' and 'link_err' */

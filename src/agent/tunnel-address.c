@@ -194,7 +194,8 @@ static int assign(struct ipam_writer *writer, const struct tunnel_kind *kind, co
 		.n_v4 = kind->family == AF_INET ? 1 : 0,
 		.n_v6 = kind->family == AF_INET6 ? 1 : 0,
 		.use = IPAM_USE_TUNNEL,
-		.pools = pools,
+		.v4_pools = pools,
+		.v6_pools = pools,
 		.attr_type = kind->attr_type,
 		.now = time(NULL),
 	};

@@ -111,6 +111,11 @@ static void make_namespace_labels(const struct ipam_request *request, struct att
 	str_map_put(&ret->map, "projectcalico.org/name", request->namespace);
 }
 
+static const char *const *wanted_pools(const struct ipam_request *request, uint8_t family)
+{
+	return family == AF_INET ? request->v4_pools : request->v6_pools;
+}
+
 /* Enough blocks for the request's addresses of one family. READY and code not OK: decided. */
 static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request *request,
 				     uint8_t family, unsigned int n, struct ipam_sources *ret)
@@ -119,7 +124,7 @@ static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request
 	_cleanup_(attrs_deinit) struct attrs named = {0};
 	struct ipam_pool_query query = {.use = request->use,
 					.family = family,
-					.pools = request->pools,
+					.pools = wanted_pools(request, family),
 					.node_labels = plan->node_labels,
 					.namespace_labels = request->namespace_labels
 								    ? request->namespace_labels
@@ -136,7 +141,7 @@ static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request
 		ipam_pools_choose(plan->pools, plan->n_pools, &query, pools, &n_pools, &ret->err);
 	if (ret->code != IPAM_OK)
 		return ipam_plan_decide(request, ret->code, "%s", ret->err.msg);
-	if (!request->pools)
+	if (!query.pools)
 		attempt = ipam_plan_drop_unselected(plan, pools, n_pools, family);
 	if (attempt != IPAM_ATTEMPT_READY)
 		return attempt;
@@ -176,11 +181,13 @@ enum ipam_attempt ipam_plan_assign_auto(struct ipam_plan *plan, struct ipam_requ
 
 static bool names_pool(const struct ipam_request *request, const struct ipam_pool *pool)
 {
-	if (!request->pools)
+	const char *const *wanted = wanted_pools(request, pool->cidr.addr.family);
+
+	if (!wanted)
 		return true;
-	for (size_t i = 0; request->pools[i]; i++) {
-		if (strcmp(request->pools[i], ipam_pool_name(pool)) == 0 ||
-		    strcmp(request->pools[i], cidr_format(&pool->cidr).s) == 0)
+	for (size_t i = 0; wanted[i]; i++) {
+		if (strcmp(wanted[i], ipam_pool_name(pool)) == 0 ||
+		    strcmp(wanted[i], cidr_format(&pool->cidr).s) == 0)
 			return true;
 	}
 	return false;
@@ -196,7 +203,7 @@ static const struct ipam_pool *check_address(struct ipam_plan *plan, struct ipam
 		(void)ipam_plan_decide(
 			request, IPAM_E_NOT_IN_POOL,
 			"%s lies in no IPPool%s; create one or ask for another address", text.s,
-			request->pools ? " of the request" : "");
+			wanted_pools(request, request->addr.family) ? " of the request" : "");
 		return NULL;
 	}
 	if (!ipam_pool_is_enabled(pool) || !ipam_pool_allows(pool, request->use)) {

@@ -31,7 +31,7 @@ bool ipam_pool_allows(const struct ipam_pool *pool, enum ipam_use use);
 struct ipam_pool_query {
 	enum ipam_use use;
 	uint8_t family;
-	const char *const *pools; /* as in struct ipam_request */
+	const char *const *pools; /* of the family, as in struct ipam_request */
 	const struct str_map *node_labels;
 	const struct str_map *namespace_labels;
 	bool (*selects)(const char *selector, const struct str_map *labels); /* may be NULL */

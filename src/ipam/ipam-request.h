@@ -50,8 +50,9 @@ struct ipam_request {
 	unsigned int n_v6;
 	struct ip_addr addr;
 	enum ipam_use use;
-	const char *const
-		*pools;	       /* names or CIDRs to restrict to; NULL-terminated; NULL: automatic */
+	/* Names or CIDRs to restrict a family to; NULL-terminated. NULL: automatic. */
+	const char *const *v4_pools;
+	const char *const *v6_pools;
 	const char *namespace; /* attributes stored with the address; NULL: none */
 	const char *pod;
 	const char *service;   /* of the address of a load balancer */

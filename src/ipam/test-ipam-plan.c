@@ -156,10 +156,40 @@ static void test_no_pool(void **state)
 	world_serve(&f->world, f->a, &request, 1, NOW);
 	expect(&request, IPAM_E_NO_POOL, 0);
 	request = (struct ipam_request){
-		.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v4 = 1, .pools = named};
+		.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v4 = 1, .v4_pools = named};
 	world_serve(&f->world, f->a, &request, 1, NOW);
 	expect(&request, IPAM_E_NO_POOL, 0);
 	assert_non_null(strstr(request.err.msg, "pool9"));
+}
+
+/* Who names pools of one family gets the other's address as if none were named. */
+static void test_pools_of_one_family(void **state)
+{
+	static const char *const four[] = {"pool5", NULL};
+	static const char *const six[] = {"fd00:2::/125", NULL};
+	struct fixture *f = *state;
+	struct ipam_request request = {
+		.type = IPAM_ASSIGN_AUTO, .handle = "h", .n_v4 = 1, .n_v6 = 1, .v4_pools = four};
+
+	world_add_pool(&f->world, "pool5", "10.5.0.0/28", 30);
+	world_add_pool(&f->world, "pool6", "fd00:1::/125", 126);
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_OK, 2);
+	assert_int_equal(request.addrs[0].addr.bytes[1], 5);
+	assert_int_equal(request.addrs[1].addr.bytes[3], 1);
+	world_add_pool(&f->world, "pool7", "fd00:2::/125", 126);
+	request = (struct ipam_request){
+		.type = IPAM_ASSIGN_AUTO, .handle = "i", .n_v4 = 1, .n_v6 = 1, .v6_pools = six};
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_OK, 2);
+	assert_int_equal(request.addrs[1].addr.bytes[3], 2);
+	/* A given address, too. */
+	request = (struct ipam_request){
+		.type = IPAM_ASSIGN_ADDRESS, .handle = "j", .addr = request.addrs[1].addr};
+	request.addr.bytes[15] ^= 1;
+	request.v4_pools = four;
+	world_serve(&f->world, f->a, &request, 1, NOW);
+	expect(&request, IPAM_OK, 1);
 }
 
 /* Dual stack is all or nothing, and a failure leaves nothing behind. */
@@ -590,6 +620,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_strict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reclaim, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_pool, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pools_of_one_family, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unselected, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_release_affinities, setup, teardown),

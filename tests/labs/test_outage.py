@@ -13,8 +13,9 @@ import time
 
 import pytest
 
-from clusters import (assert_same, deleted_routes, kernel_state, settle, vxlan_cluster, watched_routes)
-from families import family_pod, silent_pairs
+from clusters import (SIX, assert_same, becomes_same, deleted_routes, dual_cluster, kernel_state,
+                      one_of_each, settle, watched_routes)
+from families import silent_pairs
 from lab import Lab, probe, wait_for
 
 ETCD = "/usr/bin/etcd"
@@ -41,7 +42,7 @@ class _EtcdLab(Lab):
 @contextlib.contextmanager
 def _etcd_cluster(n_nodes=2, **environment):
     environment = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_VXLAN": "Always",
-                   "CALICO_IPV4POOL_IPIP": "Never", **environment}
+                   "CALICO_IPV4POOL_IPIP": "Never", **SIX, **environment}
     with _EtcdLab(n_nodes, environment) as lab:
         lab.etcd = _start_etcd(lab)
         del lab.environment["KORAT_SQLITE_FILE"]
@@ -76,7 +77,8 @@ def _reserved(lab, node):
     return found
 
 
-def _filled(lab, n=8):
+def _filled(lab, n=16):
+    """Of each family half of them."""
     wait_for(lambda: all(len(_reserve(node)[0]) == n and len(_reserved(lab, node)) == n
                          for node in lab.nodes), 15, "every node has its reserve")
 
@@ -87,14 +89,21 @@ def _is_consistent(lab, pods):
     # What is just being written can look wrong once.
     wait_for(lambda: "found 0 problems" in lab.ctl("ipam", "check"), 5,
              "the datastore's addresses are consistent")
-    stored = {item["metadata"]["name"]: item["spec"]
-              for item in lab.get("workloadendpoints", namespace="default")}
-    assert sorted(spec["pod"] for spec in stored.values()) == sorted(pod.name for pod in pods)
     wanted = {pod.name: sorted(pod.addresses) for pod in pods}
-    assert {spec["pod"]: sorted(net.split("/")[0] for net in spec["ipNetworks"])
-            for spec in stored.values()} == wanted
+
+    def stored():
+        return {item["spec"]["pod"]: sorted(net.split("/")[0] for net in item["spec"]["ipNetworks"])
+                for item in lab.get("workloadendpoints", namespace="default")}
+
+    # What ended without an agent is carried out once it serves.
+    becomes_same(wanted, stored, 5, "the endpoints are those of the pods that are there")
     every = [address for pod in pods for address in pod.addresses]
     assert len(every) == len(set(every))
+
+
+def _pods(lab, name):
+    """One of IPv4, one of IPv6 and one of both on every node."""
+    return [pod for node in lab.nodes for pod in one_of_each(lab, node, name).values()]
 
 
 def _is_away(node):
@@ -105,25 +114,25 @@ def _is_away(node):
 @pytest.mark.skipif(not os.path.exists(ETCD), reason="the package etcd-server is not installed")
 def test_pods_come_and_go_without_etcd(clean_machine, how):
     with _etcd_cluster() as lab:
-        old = [lab.pod(node, f"old{node.number}") for node in lab.nodes]
-        gone = [lab.pod(node, f"gone{node.number}") for node in lab.nodes]
+        old, gone = (_pods(lab, name) for name in ("old", "gone"))
         _filled(lab)
         lab.etcd.send_signal(signal.SIGKILL if how == "killed" else signal.SIGSTOP)
         since = time.monotonic()
         try:
-            new = [lab.pod(node, f"new{node.number}") for node in lab.nodes]
+            new = _pods(lab, "new")
             assert all(_is_away(node) for node in lab.nodes)
             began = time.monotonic()
-            more = [lab.pod(node, f"more{node.number}") for node in lab.nodes]
+            more = _pods(lab, "more")
             for pod in gone:
                 lab.drop_pod(pod)
-            short = lab.pod(lab.nodes[0], "short")
+            short = lab.pod(lab.nodes[0], "short", families="46")
             lab.drop_pod(short)
             assert time.monotonic() - began < 5, "what is known to be away is not waited for"
             assert not silent_pairs([*old, *new, *more])
             while time.monotonic() - since < SECONDS:
-                assert old[0].ns.run(probe.ping, old[1].address) is not None
-                assert new[0].ns.run(probe.ping, more[1].address) is not None
+                for family in (4, 6):
+                    for source, target in ((old[2], old[5]), (new[2], more[5])):
+                        assert source.ns.run(probe.ping, target.of_family(family)) is not None
                 time.sleep(0.5)
             assert _reserve(lab.nodes[0])[1]
         finally:
@@ -134,7 +143,7 @@ def test_pods_come_and_go_without_etcd(clean_machine, how):
         _is_consistent(lab, [*old, *new, *more])
         _filled(lab)
         assert not silent_pairs(lab.pods)
-        last = [lab.pod(node, f"last{node.number}") for node in lab.nodes]
+        last = _pods(lab, "last")
         _is_consistent(lab, [*old, *new, *more, *last])
         for pod in list(lab.pods):
             lab.drop_pod(pod)
@@ -149,14 +158,14 @@ def test_agent_started_without_etcd(clean_machine):
     """
     with _etcd_cluster() as lab:
         node = lab.nodes[0]
-        pods = [lab.pod(one, f"old{one.number}") for one in lab.nodes]
-        gone = lab.pod(node, "gone")
+        pods = _pods(lab, "old")
+        gone = lab.pod(node, "gone", families="46")
         _filled(lab)
         assert not silent_pairs(lab.pods)
         settle(lab)
         lab.etcd.send_signal(signal.SIGKILL)
         try:
-            pods.append(lab.pod(node, "new"))
+            pods += one_of_each(lab, node, "new").values()
             before = kernel_state(node)
             node.kill_agent()
             node.start_agent(wait=False)
@@ -164,9 +173,10 @@ def test_agent_started_without_etcd(clean_machine):
             assert node.agent.poll() is None, node.log_tail()
             assert_same(before, kernel_state(node))
             assert not silent_pairs(lab.pods)
-            answer = lab.new_pod(node, "late").try_add()
-            assert answer.json["code"] == 11
-            lab.drop_pod(lab.pods[-1])
+            for families in ("4", "6", "46"):
+                answer = lab.new_pod(node, f"late{families}", families=families).try_add()
+                assert answer.json["code"] == 11
+                lab.drop_pod(lab.pods[-1])
             lab.drop_pod(gone)
         finally:
             lab.etcd = _start_etcd(lab)
@@ -185,89 +195,106 @@ def _hidden_store(lab):
         hidden.rename(store)
 
 
-def test_both_families(clean_machine):
-    with vxlan_cluster(2, CALICO_IPV6POOL_CIDR="fd42::/48", CALICO_IPV6POOL_VXLAN="Always",
-                       IP6="autodetect") as lab:
-        for node in lab.nodes:
-            family_pod(lab, node, f"old{node.number}")
-        _filled(lab, 16)
+def test_store_of_a_file(clean_machine):
+    with dual_cluster(2) as lab:
+        _pods(lab, "old")
+        _filled(lab)
         with _hidden_store(lab):
-            for node in lab.nodes:
-                pod = family_pod(lab, node, f"new{node.number}")
-                assert sorted(":" in address for address in pod.addresses) == [False, True]
+            for pod in _pods(lab, "new"):
+                assert "".join("6" if ":" in one else "4" for one in pod.addresses) == pod.families
             assert not silent_pairs(lab.pods)
         _is_consistent(lab, lab.pods)
-        _filled(lab, 16)
+        _filled(lab)
 
 
 def test_killed_agent_finds_what_it_has_to_write(clean_machine):
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         node = lab.nodes[0]
-        lab.pod(node, "old")
-        lab.pod(node, "gone")
+        gone = _pods(lab, "gone")
+        _pods(lab, "old")
         _filled(lab)
         with _hidden_store(lab):
-            new = lab.pod(node, "new")
-            lab.drop_pod(lab.pods[1])
-            assert [change["type"] for change in _reserve(node)[1]][-1] == "ended"
+            new = _pods(lab, "new")
+            for pod in gone:
+                lab.drop_pod(pod)
+            assert [change["type"] for change in _reserve(node)[1]][-3:] == ["ended"] * 3
             node.kill_agent()
-            assert new.ns.run(probe.ping, lab.pods[0].address) is not None
+            assert not silent_pairs(lab.pods)
         with watched_routes(node) as lines:
             node.start_agent()
             _is_consistent(lab, lab.pods)
             _filled(lab)
-        assert not [line for line in deleted_routes(lines) if new.address in line]
+        assert not [line for line in deleted_routes(lines)
+                    if any(f" {address} " in line for pod in new for address in pod.addresses)]
         assert not silent_pairs(lab.pods)
 
 
 def test_reserve_runs_out_and_is_said(clean_machine):
-    with vxlan_cluster(1, KORAT_ADDRESS_RESERVE="2") as lab:
+    """Of each family by itself; a pod of both gets none of one where the other's are used up."""
+    with dual_cluster(1, KORAT_ADDRESS_RESERVE="2") as lab:
         node = lab.nodes[0]
-        lab.pod(node, "old")
-        _filled(lab, 2)
+        _pods(lab, "old")
+        _filled(lab, 4)
+
+        def is_refused(name, families):
+            answer = lab.new_pod(node, name, families=families).try_add()
+            assert answer.json["code"] == 11 and "in reserve" in answer.json["msg"], answer.text
+            return lab.pods[-1]
+
         with _hidden_store(lab):
             for number in range(2):
+                lab.pod(node, f"new{number}", families="6")
+            late = [is_refused("late-six", "6"), is_refused("late-both", "46")]
+            for number in range(2, 4):
                 lab.pod(node, f"new{number}")
-            answer = lab.new_pod(node, "late").try_add()
-            assert answer.json["code"] == 11 and "in reserve" in answer.json["msg"]
-        wait_for(lambda: not _reserve(node)[1], 10, "all is written")
-        lab.pods[-1].add()
+            late.append(is_refused("late-four", "4"))
+        wait_for(lambda: "all changes are written" in node.log_tail(), 10, "all is written")
+        for pod in late:
+            pod.add()
         _is_consistent(lab, lab.pods)
 
 
 def test_reserve_gives_way_to_pods(clean_machine):
     """Where the last addresses are those in reserve, a pod gets one of them."""
-    with vxlan_cluster(1, CALICO_IPV4POOL_CIDR="10.42.0.0/27", CALICO_IPV4POOL_BLOCK_SIZE="27") as lab:
+    with dual_cluster(1, CALICO_IPV4POOL_CIDR="10.42.0.0/27", CALICO_IPV4POOL_BLOCK_SIZE="27",
+                      CALICO_IPV6POOL_CIDR="fd42::/123", CALICO_IPV6POOL_BLOCK_SIZE="123") as lab:
         node = lab.nodes[0]
-        _filled(lab, 4)
-        pods = [lab.pod(node, f"p{number}") for number in range(31)]
+        _filled(lab, 8)
+        pods = [lab.pod(node, f"p{number}", families="46") for number in range(31)]
         _is_consistent(lab, pods)
-        answer = lab.new_pod(node, "late").try_add()
-        assert answer.json["code"] != 0 and "in use" in answer.json["msg"]
+        for families in ("4", "6", "46"):
+            answer = lab.new_pod(node, f"late{families}", families=families).try_add()
+            assert answer.json["code"] != 0 and "in use" in answer.json["msg"]
 
 
 def test_no_reserve(clean_machine):
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         node = lab.nodes[0]
-        lab.pod(node, "old")
+        _pods(lab, "old")
         _filled(lab)
         node.kill_agent()
         node.start_agent(KORAT_ADDRESS_RESERVE="0")
         wait_for(lambda: not _reserved(lab, node), 10, "the reserve is given back")
         assert not _reserve(node)[0]
         with _hidden_store(lab):
-            answer = lab.new_pod(node, "new").try_add()
-            assert answer.json["code"] == 11
-            lab.drop_pod(lab.pods[-1])
-            lab.drop_pod(lab.pods[0])
+            for families in ("4", "6", "46"):
+                answer = lab.new_pod(node, f"new{families}", families=families).try_add()
+                assert answer.json["code"] == 11
+                lab.drop_pod(lab.pods[-1])
+            for pod in list(lab.pods):
+                lab.drop_pod(pod)
         _is_consistent(lab, [])
 
 
 def test_pool_that_goes_takes_its_reserve_along(clean_machine):
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         node = lab.nodes[0]
         _filled(lab)
-        lab.ctl("patch", "ippool", "default-ipv4-ippool", "-p", '{"spec": {"disabled": true}}')
-        wait_for(lambda: not _reserved(lab, node), 10, "the reserve of a disabled pool is given back")
-        lab.ctl("patch", "ippool", "default-ipv4-ippool", "-p", '{"spec": {"disabled": false}}')
-        _filled(lab)
+        for family, other in ((4, "fd42:"), (6, "10.42.")):
+            name = f"default-ipv{family}-ippool"
+            lab.ctl("patch", "ippool", name, "-p", '{"spec": {"disabled": true}}')
+            wait_for(lambda: len(_reserved(lab, node)) == 8, 10,
+                     "the reserve of a disabled pool is given back")
+            assert all(block.startswith(other) for block, _ in _reserved(lab, node))
+            lab.ctl("patch", "ippool", name, "-p", '{"spec": {"disabled": false}}')
+            _filled(lab)

@@ -9,17 +9,19 @@ import time
 
 import pytest
 
-from clusters import assert_same, becomes_same, vxlan_cluster
+from clusters import KINDS, assert_same, becomes_same, dual_cluster, reach_all
 from families import pool, used_addresses
-from lab import probe, wait_for
+from lab import wait_for
+
+EACH = pytest.mark.parametrize("families", KINDS.values(), ids=KINDS)
 
 
 @pytest.fixture(scope="module", name="lab")
 def _lab():
     # Without reserve: what a datastore refuses is then an error, and not left for later.
-    with vxlan_cluster(1, KORAT_ADDRESS_RESERVE="0") as lab:
-        lab.pod(lab.nodes[0], "stays")
-        wait_for(lambda: used_addresses(lab) == 2, 10, "the pod and the tunnel have addresses")
+    with dual_cluster(1, KORAT_ADDRESS_RESERVE="0") as lab:
+        lab.pod(lab.nodes[0], "stays", families="46")
+        wait_for(lambda: used_addresses(lab) == 4, 10, "the pod and the tunnels have addresses")
         yield lab
 
 
@@ -32,7 +34,8 @@ def _state(lab):
         "endpoints": sorted(item["metadata"]["name"]
                             for item in lab.get("workloadendpoints", namespace="default")),
         "links": sorted(link["ifname"] for link in node.links()),
-        "routes": sorted(line for line in node.ns.ip("route").splitlines() if "cali" in line),
+        "routes": sorted(route["dst"] for family in (4, 6) for route in node.routes(family=family)
+                         if route.get("dev", "").startswith("cali")),
     }
 
 
@@ -51,6 +54,13 @@ def _refused(lab, answer, before, *words):
     for word in words:
         assert word in answer.json["msg"], answer.text
     assert_same(before, _state(lab))
+
+
+def _add_again(pod):
+    """As a runtime does it: it was told to try again."""
+    answer = wait_for(lambda: next((one for one in [pod.try_add()] if one.code == 0), None), 10,
+                      "ADD works again")
+    pod.result = answer.json
 
 
 @contextlib.contextmanager
@@ -73,7 +83,9 @@ def _rule(lab, when):
                                        ("/dev/null", "/dev/null")])
 def test_no_network_namespace(lab, path, word):
     before = _state(lab)
-    _refused(lab, lab.new_pod(lab.nodes[0], "bad-netns").try_add(netns_path=path), before, word)
+    for families in KINDS.values():
+        pod = lab.new_pod(lab.nodes[0], f"bad-netns{families}", families=families)
+        _refused(lab, pod.try_add(netns_path=path), before, word)
 
 
 def test_the_node_s_own_namespace(lab):
@@ -92,6 +104,9 @@ def test_full_pool(lab):
     before = _state(lab)
     fifth = lab.new_pod(node, "fifth")
     _refused(lab, fifth.try_add(["four"]), before, "pool four", "release addresses or add a pool")
+    # Of a pod of both families, an address of the other is given back.
+    both = lab.new_pod(node, "both", families="46")
+    _refused(lab, both.try_add(["four"]), before, "pool four", "release addresses or add a pool")
     lab.drop_pod(pods.pop())
     assert fifth.add(["four"])
     assert fifth.address == "10.47.0.3"
@@ -100,41 +115,67 @@ def test_full_pool(lab):
     lab.ctl("delete", "ippool", "four")
 
 
-def test_endpoint_can_t_be_written(lab):
+def test_full_pool_of_ipv6(lab):
+    node = lab.nodes[0]
+    lab.apply(pool("six", "fd47::/126", blockSize=126))
+    pods = [lab.pod(node, f"six{number}", families="6", pools6=["six"]) for number in range(4)]
+    assert len({pod.address for pod in pods}) == 4
+    assert all(pod.address.startswith("fd47::") for pod in pods)
     before = _state(lab)
-    pod = lab.new_pod(lab.nodes[0], "unwritten")
+    late = [lab.new_pod(node, f"late{families}", families=families) for families in ("6", "46")]
+    for pod in late:
+        _refused(lab, pod.try_add(pools6=["six"]), before, "pool six",
+                 "release addresses or add a pool")
+    for pod in late:
+        free = pods[-1].address
+        lab.drop_pod(pods.pop())
+        pod.add(pools6=["six"])
+        assert pod.of_family(6) == free
+    for pod in [*pods, *late]:
+        lab.drop_pod(pod)
+    lab.ctl("delete", "ippool", "six")
+
+
+@EACH
+def test_endpoint_can_t_be_written(lab, families):
+    before = _state(lab)
+    pod = lab.new_pod(lab.nodes[0], f"unwritten{families}", families=families)
     with _rule(lab, "INSERT ON object WHEN NEW.kind = 'workloadendpoints'"):
         answer = pod.try_add()
         assert answer.json["code"] == 11
         _refused(lab, answer, before, "store.db")
-    pod.add()
-    assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
+    _add_again(pod)
+    reach_all(lab, 1)
 
 
-def test_address_can_t_be_written(lab):
+@pytest.mark.parametrize("families, block", [("4", "10.42."), ("6", "fd42:"), ("46", "10.42."),
+                                             ("46", "fd42:")])
+def test_address_can_t_be_written(lab, families, block):
     before = _state(lab)
-    with _rule(lab, "UPDATE ON object WHEN NEW.kind = 'ipamblocks'"):
-        answer = lab.new_pod(lab.nodes[0], "addressless").try_add()
+    with _rule(lab, "UPDATE ON object WHEN NEW.kind = 'ipamblocks' AND "
+                    f"NEW.value LIKE '%\"cidr\":\"{block}%'"):
+        answer = lab.new_pod(lab.nodes[0], "addressless", families=families).try_add()
         assert answer.json["code"] == 11
         _refused(lab, answer, before, "store.db")
 
 
-def test_endpoint_can_t_be_deleted(lab):
+@EACH
+def test_endpoint_can_t_be_deleted(lab, families):
     """DEL is kept for later: the address stays given until the endpoint is gone."""
-    pod = lab.pod(lab.nodes[0], "undeleted")
+    pod = lab.pod(lab.nodes[0], f"undeleted{families}", families=families)
     used = used_addresses(lab)
     with _rule(lab, "UPDATE ON object WHEN NEW.kind = 'workloadendpoints'"):
         assert pod.try_del().code == 0
         assert used_addresses(lab) == used
         assert not lab.nodes[0].links("dev", pod.host_interface)
-    wait_for(lambda: used_addresses(lab) == used - 1, 10, "the address is free")
+    wait_for(lambda: used_addresses(lab) == used - len(families), 10, "the addresses are free")
     assert pod.try_del().code == 0
 
 
 def test_two_adds_at_once(lab):
-    """One wires the pod; the other gets the same or is told to try again. Never two addresses."""
-    for number in range(4):
-        pod = lab.new_pod(lab.nodes[0], f"double{number}")
+    """One wires the pod; the other gets the same or is told to try again. Never two of a family."""
+    for number, families in enumerate([*KINDS.values(), "46"]):
+        pod = lab.new_pod(lab.nodes[0], f"double{number}", families=families)
         used = used_addresses(lab)
         answers = []
         threads = [threading.Thread(target=lambda pod=pod: answers.append(pod.try_add()))
@@ -145,19 +186,19 @@ def test_two_adds_at_once(lab):
             thread.join()
         good = [answer for answer in answers if answer.code == 0]
         assert good
-        assert len({answer.json["ips"][0]["address"] for answer in good}) == 1
+        assert len({str(answer.json["ips"]) for answer in good}) == 1
         for answer in answers:
             assert answer.code == 0 or answer.json["code"] == 11 and \
                 "another call for this pod" in answer.json["msg"]
-        assert used_addresses(lab) == used + 1
+        assert used_addresses(lab) == used + len(families)
         pod.result = good[0].json
-        assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
+    reach_all(lab, 1)
 
 
 def test_add_and_del_at_once(lab):
     """Whoever is first: afterwards a DEL leaves nothing."""
-    for number in range(4):
-        pod = lab.new_pod(lab.nodes[0], f"race{number}")
+    for number, families in enumerate([*KINDS.values(), "46"]):
+        pod = lab.new_pod(lab.nodes[0], f"race{number}", families=families)
         threads = [threading.Thread(target=pod.try_add), threading.Thread(target=pod.try_del)]
         for thread in threads:
             thread.start()
@@ -170,7 +211,7 @@ def test_add_and_del_at_once(lab):
 def test_agent_dies_in_an_add(lab, milliseconds):
     """At whatever moment: the runtime's DEL, queued or at once, leaves nothing."""
     node = lab.nodes[0]
-    pod = lab.new_pod(node, f"cut{milliseconds}")
+    pod = lab.new_pod(node, f"cut{milliseconds}", families="46")
     answers = []
     thread = threading.Thread(target=lambda: answers.append(pod.try_add()))
     thread.start()
@@ -180,16 +221,15 @@ def test_agent_dies_in_an_add(lab, milliseconds):
     if answers[0].code:
         assert answers[0].json["code"] == 11, answers[0].text
     node.start_agent()
-    again = wait_for(lambda: next(iter([a for a in [pod.try_add()] if a.code == 0]), None), 10,
-                     "ADD works again")
-    pod.result = again.json
-    assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
+    _add_again(pod)
+    reach_all(lab, 1)
 
 
 def test_stop_lets_calls_end(lab):
     """SIGTERM under load: every call is answered with success or with try again."""
     node = lab.nodes[0]
-    pods = [lab.new_pod(node, f"stop{number}") for number in range(8)]
+    pods = [lab.new_pod(node, f"stop{number}", families=families)
+            for number, families in zip(range(8), list(KINDS.values()) * 3)]
     answers = {}
 
     def one(pod):
@@ -210,13 +250,15 @@ def test_stop_lets_calls_end(lab):
             assert answer.json["code"] == 11, answer.text
         else:
             pod.result = answer.json
-            assert lab.pods[0].ns.run(probe.ping, pod.address) is not None
+    for pod in [pod for pod in pods if not pod.result]:
+        lab.drop_pod(pod)
+    reach_all(lab, 1)
 
 
 def test_locked_store(lab):
     """Somebody holds the datastore: the call is told to try again, and nothing hangs for good."""
     before = _state(lab)
-    pod = lab.new_pod(lab.nodes[0], "locked")
+    pod = lab.new_pod(lab.nodes[0], "locked", families="46")
     with contextlib.closing(sqlite3.connect(lab.directory / "store.db")) as db:
         db.execute("BEGIN IMMEDIATE")
         start = time.monotonic()

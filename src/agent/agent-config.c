@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/agent-internal.h"
+#include "agent/policy-config.h"
 #include "model/felix-config.h"
 #include "model/felix-configuration.h"
 
@@ -45,6 +46,8 @@ void agent_config_dataplane(const struct agent *agent, struct dataplane_config *
 		.ipip_mtu = (uint32_t)spec->ipip_mtu.v,
 		.mtu_iface_pattern = spec->mtu_iface_pattern,
 		.device_route_protocol = (uint8_t)spec->device_route_protocol.v,
+		.offload = !agent->args.policy_off && policy_config_offloads(spec),
+		.offload_pattern = spec->nftables_flow_table_data_iface_pattern,
 		.refresh_us = refresh_us(agent, spec),
 	};
 }

@@ -222,6 +222,7 @@ static void write_metrics(void *ctx, struct buf *out)
 	metrics->n_repairs = stats.n_repairs;
 	metrics->n_overruns = stats.n_overruns;
 	metrics->n_routes = stats.n_routes;
+	metrics->n_offload_devices = stats.n_offload_devices;
 	metrics->n_endpoints = endpoint_count(&agent->endpoints);
 	metrics->n_blocks = calc_n_blocks(agent->calc);
 	calc_get_pools(agent->calc, &pools, &n);

@@ -36,6 +36,7 @@ struct dataplane {
 	struct policy_driver policy;
 	struct route_sync *routes[FAMILIES];
 	struct tunnel tunnels[N_TUNNELS];
+	struct offload *offload;       /* NULL: no connection is offloaded */
 	int parent_ifindex[FAMILIES];  /* the interface of the node's own address */
 	uint32_t parent_mtu[FAMILIES]; /* 0: not known */
 	uint32_t host_mtu;
@@ -116,6 +117,21 @@ void mtu_follow(struct dataplane *dataplane, uint32_t old);
 
 int dataplane_on_monitor(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 int dataplane_on_nat(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+
+/* dataplane-offload.c */
+
+struct offload;
+/* As the configuration says. */
+void offload_configure(struct dataplane *dataplane);
+struct offload *offload_free(struct offload *offload);
+/* What is known of devices, or the kernel's flow table, may be wrong. */
+void offload_invalidate(struct dataplane *dataplane);
+void offload_note_link(struct dataplane *dataplane, const struct link *link);
+void offload_note_link_gone(struct dataplane *dataplane, int ifindex);
+/* Once policy is in the kernel. Where there are no flow tables that is said in the log, and 0. */
+MUST_CHECK int offload_apply(struct dataplane *dataplane, struct err *err);
+/* In the kernel's flow table. */
+size_t offload_n_devices(const struct dataplane *dataplane);
 
 /* dataplane-tunnel.c */
 

@@ -46,6 +46,7 @@ static void note_link(struct dataplane *dataplane, const struct link *link)
 {
 	struct endpoint *endpoint;
 
+	offload_note_link(dataplane, link);
 	if (find_tunnel(dataplane, link->ifindex)) {
 		dataplane->tunnels_dirty = true;
 		if (!(link->flags & IFF_UP))
@@ -72,6 +73,7 @@ static void note_link_gone(struct dataplane *dataplane, const struct link *link)
 	struct endpoint *endpoint = dataplane_find_endpoint(dataplane, link->ifindex);
 
 	forget_link(dataplane, link->ifindex);
+	offload_note_link_gone(dataplane, link->ifindex);
 	if (endpoint) {
 		log_info_limited("a pod's interface is gone without a DEL: if the pod still runs, "
 				 "it has no network until its runtime makes it anew",
@@ -267,10 +269,11 @@ int dataplane_on_nat(sd_event_source *source, int fd, uint32_t revents, void *us
 	(void)revents;
 	if (!dataplane->policy.ops->check(dataplane->policy.self))
 		return 0;
+	offload_invalidate(dataplane);
+	dataplane_schedule_apply(dataplane);
 	/* At once and before all else: without our rules everything passes. */
 	if (!dataplane->in_sync || dataplane->policy.ops->apply(dataplane->policy.self, &err) < 0) {
 		dataplane->nat_dirty = true;
-		dataplane_schedule_apply(dataplane);
 		return 0;
 	}
 	if (dataplane->policy.ops->changed(dataplane->policy.self)) {

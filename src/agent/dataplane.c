@@ -4,7 +4,7 @@
  * The dataplane's turn: whatever changed (calc's update, an endpoint, a word of the kernel's
  * monitor, a timer) marks what is dirty, and one deferred apply at the end of the loop's turn
  * brings the kernel to the desired state: endpoints that could not be restored, devices, then
- * routes, then neighbours, then NAT. What fails stays dirty and is tried again after a second.
+ * routes, then neighbours, then NAT, then the flow table's devices. What fails stays dirty and is tried again after a second.
  */
 
 #include "agent/dataplane.h"
@@ -197,6 +197,8 @@ static int apply(struct dataplane *dataplane, struct err *err)
 		r = apply_nat(dataplane, err);
 		dataplane->nat_dirty = r < 0;
 	}
+	if (r == 0 && dataplane->in_sync)
+		r = offload_apply(dataplane, err);
 	if (r == 0 && device_result < 0)
 		r = err_set(err, device_result, "%s", device.msg);
 	if (r == 0 && endpoint_result < 0)
@@ -257,6 +259,7 @@ void dataplane_invalidate(struct dataplane *dataplane)
 		}
 	}
 	dataplane->policy.ops->invalidate(dataplane->policy.self);
+	offload_invalidate(dataplane);
 	dataplane->tunnels_dirty = true;
 	dataplane->nat_dirty = true;
 	dataplane->endpoints_dirty = true;
@@ -320,6 +323,7 @@ void dataplane_set_config(struct dataplane *dataplane, const struct dataplane_co
 	dataplane->config.interface_prefix = old.interface_prefix;
 	dataplane->config.policy_backend = old.policy_backend;
 	set_refresh(dataplane);
+	offload_configure(dataplane);
 	dataplane->tunnels_dirty = true;
 	dataplane_schedule_apply(dataplane);
 }
@@ -356,6 +360,7 @@ uint32_t dataplane_pod_mtu(const struct dataplane *dataplane)
 void dataplane_get_stats(const struct dataplane *dataplane, struct dataplane_stats *ret)
 {
 	*ret = dataplane->stats;
+	ret->n_offload_devices = offload_n_devices(dataplane);
 }
 
 struct policy_driver dataplane_policy_driver(struct dataplane *dataplane)
@@ -430,6 +435,7 @@ int dataplane_new(sd_event *event, const struct dataplane_config *config, const 
 	r = add_sources(dataplane);
 	if (r < 0)
 		return err_errno(err, r, "can't watch the kernel");
+	offload_configure(dataplane);
 	/* The MTU must be known before the first pod. */
 	if (tunnels_ensure(dataplane, err) < 0)
 		log_warning("tunnel devices are not ready yet", "error", err->msg);
@@ -448,6 +454,7 @@ struct dataplane *dataplane_free(struct dataplane *dataplane)
 	(void)sd_event_source_disable_unref(dataplane->refresh_source);
 	(void)sd_event_source_disable_unref(dataplane->check_source);
 	tunnels_deinit(dataplane);
+	dataplane->offload = offload_free(dataplane->offload);
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		dataplane->routes[f] = route_sync_free(dataplane->routes[f]);
 	dataplane->policy = policy_driver_close(dataplane->policy);

@@ -31,6 +31,8 @@ struct dataplane_config {
 	const char *mtu_iface_pattern;
 	uint8_t device_route_protocol;
 	enum policy_backend policy_backend; /* as it was at the start */
+	bool offload;			    /* established connections take the flow table */
+	const char *offload_pattern;	    /* the node's own interfaces that take part */
 	uint64_t refresh_us;		    /* read everything back this often; 0: never */
 };
 
@@ -42,6 +44,7 @@ struct dataplane_stats {
 	uint64_t
 		n_overruns; /* announcements of the kernel were lost, and everything was read back */
 	size_t n_routes;
+	size_t n_offload_devices; /* in the flow table */
 };
 
 /* All borrowed; 'config' is copied with its strings borrowed for the dataplane's life. */

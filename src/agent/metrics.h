@@ -25,6 +25,7 @@ struct metrics {
 	uint64_t n_blocks;
 	uint64_t n_pools;
 	uint64_t n_routes;
+	uint64_t n_offload_devices;
 	uint64_t n_applies;
 	uint64_t apply_us_total;
 	uint64_t n_dataplane_failures;

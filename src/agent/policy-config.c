@@ -96,6 +96,11 @@ static struct policy_log_limit log_limit(const char *text, int64_t burst)
 	return limit;
 }
 
+bool policy_config_offloads(const struct felix_configuration_spec *spec)
+{
+	return strcmp(spec->nftables_flow_table_offload, "All") == 0;
+}
+
 void policy_config_from_felix(const struct felix_configuration_spec *spec, bool vxlan, bool ipip,
 			      bool iptables, struct policy_config_buffer *ret)
 {
@@ -119,6 +124,7 @@ void policy_config_from_felix(const struct felix_configuration_spec *spec, bool 
 		.drop_invalid = !spec->disable_conntrack_invalid_check.v,
 		.workloads_may_send_vxlan = spec->allow_vxlan_packets_from_workloads.v,
 		.workloads_may_send_ipip = spec->allow_ipip_packets_from_workloads.v,
+		.offload = policy_config_offloads(spec),
 		.vxlan_port = vxlan ? (uint16_t)spec->vxlan_port.v : 0,
 		.ipip = ipip,
 		.workloads_may_spoof = strcmp(spec->workload_source_spoofing, "Any") == 0,

@@ -21,6 +21,9 @@ struct policy_config_buffer {
 void policy_config_deinit(struct policy_config_buffer *buffer);
 CLEANUP_DEINIT(struct policy_config_buffer, policy_config_deinit);
 
+/* nftablesFlowTableOffload */
+bool policy_config_offloads(const struct felix_configuration_spec *spec);
+
 /*
  * 'spec' is resolved, so that every parameter has a value; it must live as long as 'ret'. A
  * failsafe port that can't be understood is left out and said in the log.

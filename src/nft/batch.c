@@ -432,6 +432,63 @@ void nft_batch_append_rule(struct nft_batch *batch, const char *chain, const str
 	close_message(batch, message);
 }
 
+/* --- Flow tables -------------------------------------------------------------------------- */
+
+static void change_flowtable(struct nft_batch *batch, uint16_t type, const char *name,
+			     const char *const *devices, size_t n)
+{
+	uint16_t flags = type == NFT_MSG_NEWFLOWTABLE ? NLM_F_CREATE : 0;
+	struct nlmsghdr *message = open_message(batch, type, flags);
+	struct nlattr *hook;
+	struct nlattr *list;
+
+	assert(n <= NFT_DEVICES_MAX);
+	mnl_attr_put_strz(message, NFTA_FLOWTABLE_NAME, name);
+	hook = mnl_attr_nest_start(message, NFTA_FLOWTABLE_HOOK);
+	put_u32(message, NFTA_FLOWTABLE_HOOK_NUM, NF_NETDEV_INGRESS);
+	put_u32(message, NFTA_FLOWTABLE_HOOK_PRIORITY, 0);
+	if (n) {
+		list = mnl_attr_nest_start(message, NFTA_FLOWTABLE_HOOK_DEVS);
+		for (size_t i = 0; i < n; i++)
+			mnl_attr_put_strz(message, NFTA_DEVICE_NAME, devices[i]);
+		mnl_attr_nest_end(message, list);
+	}
+	mnl_attr_nest_end(message, hook);
+	close_message(batch, message);
+}
+
+void nft_batch_add_flowtable(struct nft_batch *batch, const char *name)
+{
+	change_flowtable(batch, NFT_MSG_NEWFLOWTABLE, name, NULL, 0);
+}
+
+void nft_batch_delete_flowtable(struct nft_batch *batch, const char *name)
+{
+	struct nlmsghdr *message = open_message(batch, NFT_MSG_DELFLOWTABLE, 0);
+
+	mnl_attr_put_strz(message, NFTA_FLOWTABLE_NAME, name);
+	close_message(batch, message);
+}
+
+static void change_devices(struct nft_batch *batch, uint16_t type, const char *name,
+			   const char *const *devices, size_t n)
+{
+	for (size_t i = 0; i < n; i += NFT_DEVICES_MAX)
+		change_flowtable(batch, type, name, devices + i, MIN(n - i, NFT_DEVICES_MAX));
+}
+
+void nft_batch_add_devices(struct nft_batch *batch, const char *name, const char *const *devices,
+			   size_t n)
+{
+	change_devices(batch, NFT_MSG_NEWFLOWTABLE, name, devices, n);
+}
+
+void nft_batch_delete_devices(struct nft_batch *batch, const char *name, const char *const *devices,
+			      size_t n)
+{
+	change_devices(batch, NFT_MSG_DELFLOWTABLE, name, devices, n);
+}
+
 /* --- The commit --------------------------------------------------------------------------- */
 
 static uint32_t number_messages(struct buf *bytes, uint32_t seq)

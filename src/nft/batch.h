@@ -48,6 +48,16 @@ void nft_batch_add_element(struct nft_batch *batch, const char *set,
 void nft_batch_delete_element(struct nft_batch *batch, const char *set,
 			      const struct nft_wire_element *element);
 
+/* A flow table without devices, at the ingress of those it gets. */
+void nft_batch_add_flowtable(struct nft_batch *batch, const char *name);
+void nft_batch_delete_flowtable(struct nft_batch *batch, const char *name);
+/* Of the flow table; devices that are in it already, and none that are not there. */
+#define NFT_DEVICES_MAX ((size_t)128) /* the kernel takes 255 in one change */
+void nft_batch_add_devices(struct nft_batch *batch, const char *name, const char *const *devices,
+			   size_t n);
+void nft_batch_delete_devices(struct nft_batch *batch, const char *name, const char *const *devices,
+			      size_t n);
+
 /* 0: the kernel has it. <0: nothing was done, 'err' has the kernel's reason. */
 MUST_CHECK int nft_batch_commit(struct nft_batch *batch, struct nl *nl, struct err *err);
 

@@ -7,3 +7,5 @@
 
 /* 'nl' is a connection of NETLINK_NETFILTER. Nothing stays of the question. */
 bool nft_kernel_has(struct nl *nl, uint8_t family);
+/* And flow tables? */
+bool nft_kernel_has_flowtables(struct nl *nl, uint8_t family);

@@ -8,6 +8,7 @@
  *	prerouting -150		hosts' policy before DNAT
  *	forward    0		from: workload's egress; in a chain of its own, host's ingress
  *	forward    1		to: workload's ingress; in a chain of its own, host's egress
+ *	forward    1000	established connections into the flow table, past all of this
  *	input      0		tunnels from known nodes alone; workload's egress, host's ingress
  *	input      1		what workloads may send to the host at all
  *	output  -300, 0		hosts' egress
@@ -26,23 +27,28 @@
 #include "base/alloc.h"
 #include "nft/policy-internal.h"
 
-#define CT_ESTABLISHED_OR_RELATED 6u
-#define CT_STATUS_DNAT		  (1u << 5)
-#define ND_ROUTER_ADVERT	  134
+#define CT_STATUS_DNAT	 (1u << 5)
+#define ND_ROUTER_ADVERT 134
 
 static const struct nft_base bases[] = {
-	{"filter", NF_INET_PRE_ROUTING, -300},	{"filter", NF_INET_LOCAL_OUT, -300},
-	{"filter", NF_INET_PRE_ROUTING, -150},	{"filter", NF_INET_LOCAL_IN, 0},
-	{"filter", NF_INET_LOCAL_IN, 1},	{"filter", NF_INET_FORWARD, 0},
-	{"filter", NF_INET_FORWARD, 1},		{"filter", NF_INET_FORWARD, 0},
-	{"filter", NF_INET_FORWARD, 1},		{"filter", NF_INET_LOCAL_OUT, 0},
+	{"filter", NF_INET_PRE_ROUTING, -300},
+	{"filter", NF_INET_LOCAL_OUT, -300},
+	{"filter", NF_INET_PRE_ROUTING, -150},
+	{"filter", NF_INET_LOCAL_IN, 0},
+	{"filter", NF_INET_LOCAL_IN, 1},
+	{"filter", NF_INET_FORWARD, 0},
+	{"filter", NF_INET_FORWARD, 1},
+	{"filter", NF_INET_FORWARD, 0},
+	{"filter", NF_INET_FORWARD, 1},
+	{"filter", NF_INET_LOCAL_OUT, 0},
 	{"filter", NF_INET_POST_ROUTING, -150},
+	{"filter", NF_INET_FORWARD, 1000, /* decides_nothing= */ true},
 };
 static const char *const base_names[] = {
 	"raw-cali-PREROUTING",	  "raw-cali-OUTPUT",	     "mangle-cali-PREROUTING",
 	"filter-cali-INPUT",	  "filter-cali-wl-to-host",  "filter-cali-FORWARD",
 	"filter-cali-FORWARD-to", "filter-cali-from-hosts",  "filter-cali-to-hosts",
-	"filter-cali-OUTPUT",	  "mangle-cali-POSTROUTING",
+	"filter-cali-OUTPUT",	  "mangle-cali-POSTROUTING", "filter-cali-FORWARD-offload",
 };
 enum base_chain {
 	RAW_PREROUTING,
@@ -56,6 +62,7 @@ enum base_chain {
 	FORWARD_TO_HOSTS,
 	OUTPUT,
 	MANGLE_POSTROUTING,
+	FORWARD_OFFLOAD,
 	BASES_,
 };
 
@@ -79,15 +86,6 @@ static void end_counted(struct render *render, int verdict)
 {
 	nft_put_counter(render->b);
 	end_rule(render, verdict, NULL);
-}
-
-static void put_ct_bits(struct nft_builder *b, uint32_t key, uint32_t bits)
-{
-	static const uint32_t zero;
-
-	nft_put_ct(b, key, 0);
-	nft_put_bitwise(b, 0, &bits, &zero, sizeof(bits));
-	nft_put_compare(b, 0, /* equal= */ false, &zero, sizeof(zero));
 }
 
 static void put_protocol(struct nft_builder *b, uint8_t protocol)
@@ -142,7 +140,7 @@ static void put_node_lookup(struct render *render, bool source, const struct tab
 static void accept_connections(struct render *render)
 {
 	nft_begin(render->b);
-	put_ct_bits(render->b, NFT_CT_STATE, CT_ESTABLISHED_OR_RELATED);
+	nft_put_ct_bits(render->b, NFT_CT_STATE, NFT_CONNECTION_STATES);
 	nft_put_label(render->b, "belongs to a connection");
 	end_rule(render, NF_ACCEPT, NULL);
 }
@@ -509,7 +507,7 @@ static void accept_own_tunnels(struct render *render)
 static void accept_dnated(struct render *render)
 {
 	nft_begin(render->b);
-	put_ct_bits(render->b, NFT_CT_STATUS, CT_STATUS_DNAT);
+	nft_put_ct_bits(render->b, NFT_CT_STATUS, CT_STATUS_DNAT);
 	end_rule(render, NF_ACCEPT, NULL);
 }
 
@@ -560,6 +558,11 @@ static void render_mangle_postrouting(struct render *render)
 	judge_host(render, NFT_META_OIFNAME, POLICY_STAGE_NORMAL, POLICY_WAY_EGRESS);
 }
 
+static void render_forward_offload(struct render *render)
+{
+	table_offload_render(render->table, render->f, &render->rules);
+}
+
 static void (*const renderers[BASES_])(struct render *render) = {
 	[RAW_PREROUTING] = render_raw_prerouting,
 	[RAW_OUTPUT] = render_raw_output,
@@ -572,6 +575,7 @@ static void (*const renderers[BASES_])(struct render *render) = {
 	[FORWARD_TO_HOSTS] = render_forward_to_hosts,
 	[OUTPUT] = render_output,
 	[MANGLE_POSTROUTING] = render_mangle_postrouting,
+	[FORWARD_OFFLOAD] = render_forward_offload,
 };
 
 /* A chain without rules would cost every packet a look at it, so there is none. */

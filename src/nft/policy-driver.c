@@ -24,6 +24,11 @@ static void nat(void *self, const struct nat_config *config)
 	policy_table_nat(self, config);
 }
 
+static int offload(void *self, const char *const *devices, size_t n, size_t *ret, struct err *err)
+{
+	return policy_table_offload(self, devices, n, ret, err);
+}
+
 static int apply(void *self, struct err *err)
 {
 	return policy_table_apply(self, err);
@@ -75,6 +80,7 @@ static const struct policy_driver_ops ops = {
 	.update = update,
 	.configure = configure,
 	.nat = nat,
+	.offload = offload,
 	.apply = apply,
 	.changed = changed,
 	.problems = problems,

@@ -184,6 +184,14 @@ void table_base_deinit(struct policy_table *table);
 /* The rule that ends what is for a service and was not sent to one of its pods; none without. */
 void table_guard_services(struct policy_table *table, unsigned int f, struct nft_rules *rules);
 
+/* --- policy-offload.c: established connections past all chains --- */
+
+/* What was configured, as far as the kernel has it. */
+void table_offload_configure(struct policy_table *table, bool wanted);
+/* The rules of the chain behind all others of the forward hook; none: nothing is offloaded. */
+void table_offload_render(struct policy_table *table, unsigned int f, struct nft_rules *rules);
+void table_offload_deinit(struct policy_table *table);
+
 /* --- policy-cut.c: connections of before --- */
 
 /* The address may have no pod any more, for policy_table_take_gone(). */
@@ -236,6 +244,10 @@ struct policy_table {
 	struct nft_set *sources[FAMILIES];
 	struct nft_set *spoofing[FAMILIES];
 	struct nft_chain *bases[FAMILIES][BASE_CHAINS_MAX];
+	/* Held while established connections are offloaded. */
+	struct nft_flowtable *flowtables[FAMILIES];
+	bool offload_wanted;
+	bool has_flowtables; /* the kernel has them; known once it was asked */
 	/* Held while there is NAT. */
 	struct nft_set *nat_sets[FAMILIES][2];
 	struct nft_chain *nat_chains[FAMILIES];

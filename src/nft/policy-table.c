@@ -82,6 +82,7 @@ struct policy_table *policy_table_close(struct policy_table *table)
 		return NULL;
 	if (table->rulesets[0]) {
 		table_base_deinit(table);
+		table_offload_deinit(table);
 		table_endpoints_deinit(table);
 		table_policies_deinit(table);
 		table_sets_deinit(table);
@@ -235,6 +236,7 @@ void policy_table_configure(struct policy_table *table, const struct policy_conf
 	config_deinit(&table->config);
 	table->config = copy_config(config);
 	table->base_dirty = true;
+	table_offload_configure(table, config->offload);
 	render_all(table);
 }
 

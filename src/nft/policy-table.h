@@ -28,6 +28,10 @@ void policy_table_configure(struct policy_table *table, const struct policy_conf
  */
 void policy_table_nat(struct policy_table *table, const struct nat_config *config);
 
+/* As policy_driver_ops's offload. */
+MUST_CHECK int policy_table_offload(struct policy_table *table, const char *const *devices,
+				    size_t n, size_t *ret, struct err *err);
+
 /*
  * Brings the kernel to what was told. The first time, and after policy_table_invalidate(), it
  * reads back what is there and sends the difference; an allowed or denied flow sees no gap.

@@ -313,6 +313,23 @@ void nft_put_notrack(struct nft_builder *b)
 	close_expression(b, open_expression(b, "notrack"));
 }
 
+void nft_put_ct_bits(struct nft_builder *b, uint32_t key, uint32_t bits)
+{
+	static const uint32_t zero;
+
+	nft_put_ct(b, key, 0);
+	nft_put_bitwise(b, 0, &bits, &zero, sizeof(bits));
+	nft_put_compare(b, 0, /* equal= */ false, &zero, sizeof(zero));
+}
+
+void nft_put_flow_offload(struct nft_builder *b, const char *flowtable)
+{
+	struct expression e = open_expression(b, "flow_offload");
+
+	mnl_attr_put_strz(b->message, NFTA_FLOW_TABLE_NAME, flowtable);
+	close_expression(b, e);
+}
+
 void nft_put_trace(struct nft_builder *b)
 {
 	static const uint8_t on = 1;

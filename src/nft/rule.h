@@ -50,6 +50,9 @@ struct nft_rule nft_end(struct nft_builder *b);
 /* 'reg' numbers one of the NFT_REG_WORDS registers of 4 bytes; longer values take the next too. */
 void nft_put_meta(struct nft_builder *b, uint32_t key, uint32_t reg);
 void nft_put_ct(struct nft_builder *b, uint32_t key, uint32_t reg);
+/* One of these bits is set. */
+#define NFT_CONNECTION_STATES 6u /* established, related */
+void nft_put_ct_bits(struct nft_builder *b, uint32_t key, uint32_t bits);
 void nft_put_payload(struct nft_builder *b, uint32_t base, uint32_t offset, uint32_t size,
 		     uint32_t reg);
 void nft_put_compare(struct nft_builder *b, uint32_t reg, bool equal, const void *data,
@@ -84,6 +87,8 @@ void nft_put_nflog(struct nft_builder *b, const char *prefix, uint16_t group);
 /* An ICMP error of the family, port unreachable. */
 void nft_put_reject(struct nft_builder *b, uint8_t family);
 void nft_put_notrack(struct nft_builder *b);
+/* The connection takes the flow table's short way from now on; other packets are as before. */
+void nft_put_flow_offload(struct nft_builder *b, const char *flowtable);
 /* What the packet meets from here on is announced. Uses register 15. */
 void nft_put_trace(struct nft_builder *b);
 /* To a source port of the range; 0, 0: to any. Uses registers 14 and 15. */

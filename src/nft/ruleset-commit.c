@@ -182,6 +182,26 @@ static void put_rules(struct nft_ruleset *ruleset, struct nft_batch *batch, stru
 	}
 }
 
+static void put_flowtables(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	struct nft_flowtable *flowtable;
+	struct nft_flowtable *next;
+
+	HASH_ITER(hh, ruleset->flowtables, flowtable, next)
+	if (flowtable->refs && !flowtable->known)
+		nft_batch_add_flowtable(batch, flowtable->name);
+}
+
+static void delete_flowtables(struct nft_ruleset *ruleset, struct nft_batch *batch)
+{
+	struct nft_flowtable *flowtable;
+	struct nft_flowtable *next;
+
+	HASH_ITER(hh, ruleset->flowtables, flowtable, next)
+	if (!flowtable->refs && flowtable->known)
+		nft_batch_delete_flowtable(batch, flowtable->name);
+}
+
 static void delete_unwanted(struct nft_ruleset *ruleset, struct nft_batch *batch)
 {
 	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
@@ -365,10 +385,12 @@ static int commit_difference(struct nft_ruleset *ruleset, struct nl *nl, struct 
 			nft_batch_wake_table(batch);
 		ruleset->has_table = true;
 		put_sets(ruleset, batch);
+		put_flowtables(ruleset, batch);
 		put_chains(ruleset, batch);
 		put_members(ruleset, batch);
 		put_rules(ruleset, batch, nl);
 		delete_unwanted(ruleset, batch);
+		delete_flowtables(ruleset, batch);
 	}
 	r = commit_batch(ruleset, batch, nl, err);
 	if (r < 0)
@@ -384,7 +406,7 @@ static bool is_open(const struct nft_ruleset *ruleset)
 
 	HASH_ITER(hh, ruleset->chains, chain, next)
 	if (chain->refs && chain->is_base && (!chain->known || ruleset->dormant) &&
-	    strcmp(chain->base.type, "filter") == 0)
+	    !chain->base.decides_nothing && strcmp(chain->base.type, "filter") == 0)
 		return true;
 	return false;
 }

@@ -47,6 +47,14 @@ struct nft_chain {
 	UT_hash_handle hh;
 };
 
+/* Few and rarely changed, so each commit looks at all of them. */
+struct nft_flowtable {
+	char *name;
+	unsigned int refs;
+	bool known;
+	UT_hash_handle hh;
+};
+
 struct nft_ruleset {
 	uint8_t family;
 	bool told[NFT_PARTS_];
@@ -59,6 +67,8 @@ struct nft_ruleset {
 	struct nft_refused refused;
 	struct nft_set *sets; /* hash by name */
 	struct nft_chain *chains;
+	struct nft_flowtable *flowtables;
+	bool flowtables_dirty; /* one is wanted and not known, or the other way round */
 	struct nft_set **dirty_sets;
 	size_t n_dirty_sets;
 	struct nft_chain **dirty_chains;
@@ -85,6 +95,12 @@ void nft_set_learn(struct nft_ruleset *ruleset, struct nft_set *set,
 void nft_set_forget_members(struct nft_set *set);
 /* The kernel's chain has the wanted rules now. */
 void nft_chain_note_known(struct nft_chain *chain);
+/* The kernel's flow table: known, and wanted or not as before. */
+void nft_flowtable_learn(struct nft_ruleset *ruleset, const char *name);
+/* ruleset-flowtable.c: as the functions of the ruleset with such names. */
+void nft_flowtables_settle(struct nft_ruleset *ruleset);
+void nft_flowtables_forget(struct nft_ruleset *ruleset);
+void nft_flowtables_free(struct nft_ruleset *ruleset);
 /* What the kernel was thought to hold is forgotten. */
 void nft_ruleset_forget(struct nft_ruleset *ruleset);
 /* Lists what differs, everything looked at. */
@@ -124,6 +140,10 @@ struct nft_read_set {
 	uint32_t key_type;
 	uint32_t key_size;
 };
+struct nft_read_flowtable {
+	char *name;
+	bool ours; /* made as nft_batch_add_flowtable() does */
+};
 struct nft_border {
 	uint8_t key[NFT_KEY_MAX];
 	bool is_end;
@@ -137,6 +157,8 @@ struct nft_reading {
 	size_t at; /* the chain of the last rule */
 	struct nft_read_set *sets;
 	size_t n_sets;
+	struct nft_read_flowtable *flowtables;
+	size_t n_flowtables;
 	/* Members are given to it as they come; of intervals, when all borders are here. */
 	struct nft_ruleset *ruleset;
 	struct nft_set *set;

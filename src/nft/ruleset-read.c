@@ -22,17 +22,19 @@
 #define NFT_TYPE(message) ((NFNL_SUBSYS_NFTABLES << 8) | (message))
 #define UNKNOWN_RULE	  0
 
-#define TABLE_ATTRS   (NFTA_TABLE_FLAGS + 1)
-#define CHAIN_ATTRS   (NFTA_CHAIN_TYPE + 1)
-#define HOOK_ATTRS    (NFTA_HOOK_PRIORITY + 1)
-#define RULE_ATTRS    (NFTA_RULE_USERDATA + 1)
-#define EXPR_ATTRS    (NFTA_EXPR_DATA + 1)
-#define COUNTER_ATTRS (NFTA_COUNTER_PACKETS + 1)
-#define SET_ATTRS     (NFTA_SET_KEY_LEN + 1)
-#define LIST_ATTRS    (NFTA_SET_ELEM_LIST_ELEMENTS + 1)
-#define ELEMENT_ATTRS (NFTA_SET_ELEM_KEY_END + 1)
-#define DATA_ATTRS    (NFTA_DATA_VERDICT + 1)
-#define VERDICT_ATTRS (NFTA_VERDICT_CHAIN + 1)
+#define TABLE_ATTRS	(NFTA_TABLE_FLAGS + 1)
+#define CHAIN_ATTRS	(NFTA_CHAIN_TYPE + 1)
+#define HOOK_ATTRS	(NFTA_HOOK_PRIORITY + 1)
+#define RULE_ATTRS	(NFTA_RULE_USERDATA + 1)
+#define EXPR_ATTRS	(NFTA_EXPR_DATA + 1)
+#define FLOW_ATTRS	(NFTA_FLOWTABLE_FLAGS + 1)
+#define FLOW_HOOK_ATTRS (NFTA_FLOWTABLE_HOOK_PRIORITY + 1)
+#define COUNTER_ATTRS	(NFTA_COUNTER_PACKETS + 1)
+#define SET_ATTRS	(NFTA_SET_KEY_LEN + 1)
+#define LIST_ATTRS	(NFTA_SET_ELEM_LIST_ELEMENTS + 1)
+#define ELEMENT_ATTRS	(NFTA_SET_ELEM_KEY_END + 1)
+#define DATA_ATTRS	(NFTA_DATA_VERDICT + 1)
+#define VERDICT_ATTRS	(NFTA_VERDICT_CHAIN + 1)
 
 static const uint8_t table_policy[TABLE_ATTRS] = {
 	[NFTA_TABLE_NAME] = NL_ATTR_STRING,
@@ -84,6 +86,17 @@ static const uint8_t verdict_policy[VERDICT_ATTRS] = {
 	[NFTA_VERDICT_CHAIN] = NL_ATTR_STRING,
 };
 
+static const uint8_t flowtable_policy[FLOW_ATTRS] = {
+	[NFTA_FLOWTABLE_TABLE] = NL_ATTR_STRING,
+	[NFTA_FLOWTABLE_NAME] = NL_ATTR_STRING,
+	[NFTA_FLOWTABLE_HOOK] = NL_ATTR_NESTED,
+	[NFTA_FLOWTABLE_FLAGS] = NL_ATTR_U32,
+};
+static const uint8_t flowtable_hook_policy[FLOW_HOOK_ATTRS] = {
+	[NFTA_FLOWTABLE_HOOK_NUM] = NL_ATTR_U32,
+	[NFTA_FLOWTABLE_HOOK_PRIORITY] = NL_ATTR_U32,
+};
+
 static uint32_t u32_of(const struct nlattr *attr)
 {
 	return attr ? ntohl(mnl_attr_get_u32(attr)) : 0;
@@ -104,12 +117,17 @@ static void forget_objects(struct nft_reading *reading)
 	}
 	for (size_t i = 0; i < reading->n_sets; i++)
 		free(reading->sets[i].name);
+	for (size_t i = 0; i < reading->n_flowtables; i++)
+		free(reading->flowtables[i].name);
 	free(reading->chains);
 	free(reading->sets);
+	free(reading->flowtables);
 	reading->chains = NULL;
 	reading->n_chains = 0;
 	reading->sets = NULL;
 	reading->n_sets = 0;
+	reading->flowtables = NULL;
+	reading->n_flowtables = 0;
 }
 
 void nft_reading_deinit(struct nft_reading *reading)
@@ -251,6 +269,26 @@ static int set_message(struct nft_reading *reading, const struct nlmsghdr *messa
 	set->flags = u32_of(tb[NFTA_SET_FLAGS]);
 	set->key_type = u32_of(tb[NFTA_SET_KEY_TYPE]);
 	set->key_size = u32_of(tb[NFTA_SET_KEY_LEN]);
+	return 0;
+}
+
+static int flowtable_message(struct nft_reading *reading, const struct nlmsghdr *message)
+{
+	const struct nlattr *tb[FLOW_ATTRS];
+	const struct nlattr *hook[FLOW_HOOK_ATTRS] = {NULL};
+	struct nft_read_flowtable *flowtable;
+	int r = nl_parse(message, sizeof(struct nfgenmsg), flowtable_policy, FLOW_ATTRS, tb);
+
+	if (r == 0 && tb[NFTA_FLOWTABLE_HOOK])
+		r = nl_parse_nested(tb[NFTA_FLOWTABLE_HOOK], flowtable_hook_policy, FLOW_HOOK_ATTRS,
+				    hook);
+	if (r < 0 || !is_ours(tb[NFTA_FLOWTABLE_TABLE]) || !tb[NFTA_FLOWTABLE_NAME])
+		return r;
+	flowtable = ARRAY_ADD(reading->flowtables, reading->n_flowtables);
+	flowtable->name = xstrdup(mnl_attr_get_str(tb[NFTA_FLOWTABLE_NAME]));
+	flowtable->ours = u32_of(hook[NFTA_FLOWTABLE_HOOK_NUM]) == NF_NETDEV_INGRESS &&
+			  !u32_of(hook[NFTA_FLOWTABLE_HOOK_PRIORITY]) &&
+			  !u32_of(tb[NFTA_FLOWTABLE_FLAGS]);
 	return 0;
 }
 
@@ -407,6 +445,8 @@ int nft_reading_message(struct nft_reading *reading, const struct nlmsghdr *mess
 		return rule_message(reading, message);
 	case NFT_TYPE(NFT_MSG_NEWSET):
 		return set_message(reading, message);
+	case NFT_TYPE(NFT_MSG_NEWFLOWTABLE):
+		return flowtable_message(reading, message);
 	case NFT_TYPE(NFT_MSG_NEWSETELEM):
 		return elements_message(reading, message);
 	default:
@@ -487,6 +527,17 @@ static void restart_sets(void *ctx)
 	reading->n_sets = 0;
 }
 
+static void restart_flowtables(void *ctx)
+{
+	struct nft_reading *reading = ctx;
+
+	for (size_t i = 0; i < reading->n_flowtables; i++)
+		free(reading->flowtables[i].name);
+	free(reading->flowtables);
+	reading->flowtables = NULL;
+	reading->n_flowtables = 0;
+}
+
 static void restart_elements(void *ctx)
 {
 	struct nft_reading *reading = ctx;
@@ -558,6 +609,15 @@ static void learn_chain(struct nft_ruleset *ruleset, struct nft_read_chain *read
 		ruleset->remake = true;
 }
 
+/* Another's of the same name can't become ours: its hook stays as it is. */
+static void learn_flowtable(struct nft_ruleset *ruleset, const struct nft_read_flowtable *read)
+{
+	if (!is_told(ruleset, read->name))
+		return;
+	nft_flowtable_learn(ruleset, read->name);
+	ruleset->remake = ruleset->remake || !read->ours;
+}
+
 static int learn_set(struct nft_reading *reading, const struct nft_read_set *read, struct nl *nl,
 		     struct err *err)
 {
@@ -597,6 +657,7 @@ int nft_ruleset_read(struct nft_ruleset *ruleset, struct nl *nl, struct err *err
 		{NFT_MSG_GETCHAIN, NLM_F_DUMP, restart_chains},
 		{NFT_MSG_GETRULE, NLM_F_DUMP, restart_rules},
 		{NFT_MSG_GETSET, NLM_F_DUMP, restart_sets},
+		{NFT_MSG_GETFLOWTABLE, NLM_F_DUMP, restart_flowtables},
 	};
 	struct nft_reading reading = {.family = ruleset->family, .ruleset = ruleset};
 	int r = 0;
@@ -612,6 +673,8 @@ int nft_ruleset_read(struct nft_ruleset *ruleset, struct nl *nl, struct err *err
 		learn_chain(ruleset, &reading.chains[i]);
 	for (size_t i = 0; r == 0 && i < reading.n_sets; i++)
 		r = learn_set(&reading, &reading.sets[i], nl, err);
+	for (size_t i = 0; r == 0 && i < reading.n_flowtables; i++)
+		learn_flowtable(ruleset, &reading.flowtables[i]);
 	nft_reading_deinit(&reading);
 	return r;
 }

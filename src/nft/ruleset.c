@@ -424,6 +424,7 @@ struct nft_ruleset *nft_ruleset_free(struct nft_ruleset *ruleset)
 	}
 	HASH_ITER(hh, ruleset->sets, set, next_set)
 	free_set(ruleset, set);
+	nft_flowtables_free(ruleset);
 	free(ruleset->dirty_sets);
 	free(ruleset->dirty_chains);
 	free(ruleset);
@@ -476,7 +477,8 @@ bool nft_ruleset_is_valid(const struct nft_ruleset *ruleset)
 
 bool nft_ruleset_is_dirty(const struct nft_ruleset *ruleset)
 {
-	return !ruleset->valid || ruleset->n_dirty_sets || ruleset->n_dirty_chains;
+	return !ruleset->valid || ruleset->n_dirty_sets || ruleset->n_dirty_chains ||
+	       ruleset->flowtables_dirty;
 }
 
 static void clear_lists(struct nft_ruleset *ruleset)
@@ -537,6 +539,7 @@ void nft_ruleset_settle(struct nft_ruleset *ruleset)
 		settle_set(ruleset, ruleset->dirty_sets[i]);
 	for (size_t i = 0; i < ruleset->n_dirty_chains; i++)
 		settle_chain(ruleset, ruleset->dirty_chains[i]);
+	nft_flowtables_settle(ruleset);
 	clear_lists(ruleset);
 	ruleset->remake = false;
 	ruleset->dormant = false;
@@ -594,6 +597,7 @@ void nft_ruleset_forget(struct nft_ruleset *ruleset)
 	ruleset->dormant = false;
 	ruleset->has_untold = false;
 	ruleset->remake = false;
+	nft_flowtables_forget(ruleset);
 	clear_lists(ruleset);
 	HASH_ITER(hh, ruleset->sets, set, next_set)
 	forget_set(ruleset, set);

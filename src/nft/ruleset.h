@@ -3,7 +3,7 @@
 
 /*
  * What the table of one family should hold and what the kernel is known to hold: chains of rules,
- * sets and their elements. A commit sends the difference in one transaction; what was not touched
+ * sets and their elements, flow tables. A commit sends the difference in one transaction; what was not touched
  * since the last one costs nothing.
  *
  * Chains and sets are there while somebody holds them (ref, unref). A chain holds the sets and
@@ -40,6 +40,7 @@ size_t nft_field_size(enum nft_field field, uint8_t family);
 size_t nft_schema_key_size(const struct nft_schema *schema, uint8_t family);
 
 struct nft_chain;
+struct nft_flowtable;
 struct nft_ruleset;
 struct nft_set;
 
@@ -86,6 +87,7 @@ struct nft_base {
 	const char *type; /* "filter", "nat" */
 	uint32_t hook;	  /* NF_INET_* */
 	int32_t priority;
+	bool decides_nothing; /* packets pass the same with and without it */
 };
 
 /* A list of rules, and the sets and chains that belong to it. */
@@ -122,6 +124,16 @@ void nft_chain_set_rules(struct nft_ruleset *ruleset, struct nft_chain *chain,
  */
 struct nft_chain *nft_chain_share(struct nft_ruleset *ruleset, const char *prefix,
 				  struct nft_rules *rules);
+
+/* --- Flow tables --- */
+
+/*
+ * Holds the flow table of that name, a new one without devices if there is none. Which devices are
+ * in it is not the ruleset's: see flowtable.h.
+ */
+struct nft_flowtable *nft_flowtable_ref(struct nft_ruleset *ruleset, const char *name);
+/* Nobody holds it: it goes. No rule may speak of it any more. */
+void nft_flowtable_unref(struct nft_ruleset *ruleset, struct nft_flowtable *flowtable);
 
 /* --- The kernel --- */
 

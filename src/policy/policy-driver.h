@@ -40,6 +40,14 @@ struct policy_driver_ops {
 	 */
 	void (*nat)(void *self, const struct nat_config *config);
 	/*
+	 * The devices between which connections take the kernel's flow table, once it was
+	 * configured to: brings it to hold these and no others, those of them that there are.
+	 * *ret: how many it holds. -EOPNOTSUPP: there is none, and 'err' says what to do;
+	 * policy is in force all the same. Call it again when the table may have been made anew.
+	 */
+	int (*offload)(void *self, const char *const *devices, size_t n, size_t *ret,
+		       struct err *err);
+	/*
 	 * Brings the kernel to what was told. The first time, and after invalidate(), it reads back
 	 * what is there and sends the difference. 0: the kernel has it all. <0: the kernel has what
 	 * it had before; 'err' says what it refused.

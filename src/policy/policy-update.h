@@ -124,6 +124,7 @@ struct policy_config {
 	bool workloads_may_send_ipip;  /* allowIPIPPacketsFromWorkloads */
 	bool workloads_may_spoof;      /* workloadSourceSpoofing: 'spoofable' is in force */
 	bool cut_denied;	       /* connections that a new policy denies end at once */
+	bool offload;		       /* established connections take the flow table */
 	bool flow_log;		       /* verdicts go to nflog groups 1 (ingress) and 2 (egress) */
 	uint16_t vxlan_port;	       /* 0: no VXLAN on this node, in this family */
 	bool ipip;

@@ -18,6 +18,7 @@ from clusters import cluster, kernel_state, reach_all, ruleset, way
 from families import pool
 from lab import FLOW, probe, qemu, wait_for
 from lab.lab import BUILD, ROOT
+from offloaded import offloads
 from test_policy_matrix import BACKENDS, Nine, policy_cases, State
 
 STARTED = time.monotonic()
@@ -80,16 +81,20 @@ def repairs(lab):
 
 
 def scene_cluster():
-    """Tunnels, NAT, an agent that ends, rules that vanish."""
+    """Tunnels, NAT, an agent that ends, rules that vanish; flow tables."""
+    done = subprocess.run([ROOT / BUILD / "src/nft/test-nft-flowtable"], check=False)
+    assert done.returncode == 0
     with cluster(2, CALICO_IPV4POOL_IPIP="Never", CALICO_IPV4POOL_VXLAN="Always",
-                 IP6="autodetect") as lab:
+                 IP6="autodetect", KORAT_CUT_DENIED="on") as lab:
         step("agents serve")
+        lab.apply(pool("six", "fd00:65::/48", vxlan="Always", blockSize=122))
         tunnels(lab)
         step("tunnels")
         restarts(lab)
         step("restart")
         repairs(lab)
         step("repair")
+        offloads(lab, step)
 
 
 def scene_policy():

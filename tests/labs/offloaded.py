@@ -22,6 +22,9 @@ SLOW = 30
 GATEWAY = "192.168.0.254"
 CONFIGURATION = {"apiVersion": "projectcalico.org/v3", "kind": "FelixConfiguration",
                  "metadata": {"name": "default"}}
+SERVICE = "10.96.0.10"
+SERVE = ("add table ip serve; add chain ip serve c {{ type nat hook prerouting priority -100; }}; "
+         "add rule ip serve c ip daddr {service} dnat to {pod}")
 OFFLOAD = {"nftablesFlowTableOffload": "All", "nftablesFlowTableDataIfacePattern": "^eth0$"}
 # Counts what passes the forward hook, whoever sends it.
 WATCH = ("add table inet watch; add chain inet watch c { type filter hook forward priority 5; }; "
@@ -33,7 +36,8 @@ WATCH = ("add table inet watch; add chain inet watch c { type filter hook forwar
 class Talk:
     """TCP or UDP between two places, word by word, there and back."""
 
-    def __init__(self, source, ns, to, kind=socket.SOCK_STREAM):
+    def __init__(self, source, ns, to, kind=socket.SOCK_STREAM, via=None):
+        """'via': the address to connect to, if it is another than the server's."""
         family = probe.family_of(to)
         port = PORT if kind == socket.SOCK_STREAM else UDP_PORT
         self._server = ns.run(socket.socket, family, kind)
@@ -46,7 +50,7 @@ class Talk:
         if kind == socket.SOCK_STREAM:
             listener = self._server
             listener.listen()
-            self._client.connect((to, port))
+            self._client.connect((via or to, port))
             self._server, self.peer = listener.accept()
             self._server.settimeout(SLOW)
             listener.close()
@@ -249,8 +253,8 @@ def offloads(lab, step):
     offload_begins(lab, step)
     new = dual(lab, one, "od")
     with contextlib.ExitStack() as stack:
-        def talk(source, target, to, kind=socket.SOCK_STREAM):
-            made = Talk(source, target.ns if hasattr(target, "ns") else target, to, kind)
+        def talk(source, target, to, kind=socket.SOCK_STREAM, via=None):
+            made = Talk(source, target.ns if hasattr(target, "ns") else target, to, kind, via)
             stack.callback(made.close)
             return made
 
@@ -261,12 +265,14 @@ def offloads(lab, step):
         udp = talk(first, far, far.address, socket.SOCK_DGRAM)
         ipip = talk(by_name["i1"], by_name["i2"], by_name["i2"].address)
         out = talk(first, lab.switch, GATEWAY)
+        one.ns.output([NFT, SERVE.format(service=SERVICE, pod=far.address)])
+        service = talk(first, far, far.address, via=SERVICE)
         fresh = talk(first, new, new.address)
         assert out.peer[0] == one.address
-        everything = [near4, far4, near6, far6, udp, ipip, out, fresh]
+        everything = [near4, far4, near6, far6, udp, ipip, out, fresh, service]
         for connection in everything:
             connection.settles(one)
-        for connection in (far4, far6, udp, ipip):
+        for connection in (far4, far6, udp, ipip, service):
             connection.settles(two)
         step("offloaded")
         short_way(one, everything)

@@ -11,7 +11,8 @@ import pytest
 
 from clusters import NFT, assert_same, ruleset, without_counts
 from lab import probe, wait_for
-from policed import FAMILIES, address, listing, shop
+from offloaded import devices
+from policed import FAMILIES, address, felix, listing, shop
 
 SERVICE = {4: "10.96.0.10", 6: "fd00:96::10"}
 PORT = 80
@@ -272,3 +273,23 @@ def test_what_others_drop_stays_dropped(place):
     assert _name(place.friend, address(place.shop, 4), probe.TCP_PORT, 0.3) is None
     _clear(place)
     _judged(place)
+
+
+def test_flow_tables_or_why_there_are_none(place):
+    """A kernel that lacks them is told of once, and policy is in force all the same."""
+    node, why = place.node, "nftablesFlowTableOffload has no effect"
+
+    def reasons():
+        return [line for line in node.log.read_text(encoding="utf-8").splitlines() if why in line]
+
+    place.lab.apply(felix(nftablesFlowTableOffload="All"))
+    wait_for(lambda: devices(node) or reasons(), 10, "the flow tables are there, or why not")
+    pod = place.lab.pod(node, "flow")
+    wait_for(lambda: all(pod.host_interface in names for names in devices(node).values()), 10,
+             "a new pod's interface is in the flow tables that there are")
+    place.lab.drop_pod(pod)
+    _judged(place)
+    place.lab.apply(felix())
+    wait_for(lambda: not devices(node), 10, "the flow tables are gone")
+    _judged(place)
+    assert len(reasons()) <= 1 and all("nft_flow_offload" in line for line in reasons())

@@ -283,6 +283,7 @@ const struct ctl_verb ctl_verbs[] = {
 			"takes files, and may be given several times; no datastore is asked then. Of\n"
 			"Kubernetes' objects in them it uses pods, namespaces, service accounts,\n"
 			"endpoint slices and network policies, and passes over others.\n"
+			"Where staged policies have a say, it is shown besides what they would do.\n"
 			"The exit code is 0 if the connection is allowed, 2 if it is denied, 1 if\n"
 			"anything was wrong.",
 		.examples =
@@ -299,7 +300,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.doc = "Show which connections would be allowed or denied if the objects of a file were applied",
 		.more = "Nothing is written. Endpoints that no rule tells apart are shown as one, ports as\n"
 			"ranges; every other connection is judged as it is now and as it would be: by the\n"
-			"sender's egress and the receiver's ingress, not by hosts on the way.",
+			"sender's egress and the receiver's ingress, not by hosts on the way. Of staged\n"
+			"policies it is shown besides what would change if they were enforced.",
 		.examples = "koratctl policy impact -f new-policy.yaml\n"
 			    "koratctl policy impact -f new-policy.yaml --from cluster/ -o json",
 		.run = ctl_run_policy_impact,

@@ -157,7 +157,9 @@ static void add_object(struct impact_space *space, const struct object *object)
 {
 	switch ((int)object->desc->kind) {
 	case KIND_NETWORK_POLICY:
-	case KIND_GLOBAL_NETWORK_POLICY: {
+	case KIND_GLOBAL_NETWORK_POLICY:
+	case KIND_STAGED_NETWORK_POLICY:
+	case KIND_STAGED_GLOBAL_NETWORK_POLICY: {
 		const struct policy_spec *spec = &as_policy(object)->spec;
 
 		add_selector(space, "", spec->selector);
@@ -167,7 +169,8 @@ static void add_object(struct impact_space *space, const struct object *object)
 		add_rules(space, &spec->egress);
 		break;
 	}
-	case KIND_KUBERNETES_NETWORK_POLICY: {
+	case KIND_KUBERNETES_NETWORK_POLICY:
+	case KIND_STAGED_KUBERNETES_NETWORK_POLICY: {
 		const struct kubernetes_policy_spec *spec = kubernetes_spec(object);
 
 		add_label_selector(space, "", &spec->pod_selector);
@@ -202,6 +205,8 @@ void impact_space_add(const struct policy_world *world, struct impact_space *spa
 	const struct object *const *objects = policy_world_objects(world, &n);
 
 	for (size_t i = 0; i < n; i++) {
+		if (policy_is_staged(objects[i]) && !policy_world_enforces(world, objects[i]))
+			continue;
 		if (objects[i]->desc->kind == KIND_KUBERNETES_CLUSTER_NETWORK_POLICY)
 			add_cluster_policy(space, objects[i]);
 		else
@@ -305,13 +310,16 @@ void impact_ports_add(struct policy_world *world, const struct object *object,
 
 	switch ((int)object->desc->kind) {
 	case KIND_NETWORK_POLICY:
-	case KIND_GLOBAL_NETWORK_POLICY: {
+	case KIND_GLOBAL_NETWORK_POLICY:
+	case KIND_STAGED_NETWORK_POLICY:
+	case KIND_STAGED_GLOBAL_NETWORK_POLICY: {
 		const struct policy_spec *spec = &as_policy(object)->spec;
 
 		add_rule_ports(world, in ? &spec->ingress : &spec->egress, ports);
 		break;
 	}
-	case KIND_KUBERNETES_NETWORK_POLICY: {
+	case KIND_KUBERNETES_NETWORK_POLICY:
+	case KIND_STAGED_KUBERNETES_NETWORK_POLICY: {
 		const struct kubernetes_policy_spec *spec = kubernetes_spec(object);
 
 		add_kubernetes_ports(world, in ? &spec->ingress : &spec->egress, ports);

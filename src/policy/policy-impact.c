@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "policy/impact-runs.h"
 #include "policy/impact-space.h"
 #include "policy/policy-end.h"
 
@@ -24,7 +25,6 @@
 #define EPHEMERAL	49152
 #define PROTOCOL_ICMP	1
 #define PROTOCOL_ICMPV6 58
-#define PROTOCOL_REST	253 /* for experiments: stands for all that no rule mentions */
 
 static const uint8_t families[FAMILIES] = {AF_INET, AF_INET6};
 static const enum policy_direction directions[] = {
@@ -224,20 +224,15 @@ static void add_outsides(struct work *work)
 /* --- What has changed --------------------------------------------------------------------------
  */
 
-static bool is_same(const struct policy_world *other, const struct object *object)
+/* The object of 'world' is in the other one too, and a staged one staged in both or in none. */
+static bool is_same(const struct policy_world *world, const struct policy_world *other,
+		    const struct object *object)
 {
 	const struct object *twin = policy_world_find(other, object->desc->kind,
 						      object->meta.namespace, object->meta.name);
 
-	return twin && model_equal(twin, object);
-}
-
-/* Staged ones decide nothing, so their change changes nothing. */
-static bool is_staged(const struct object *object)
-{
-	return object->desc->kind == KIND_STAGED_NETWORK_POLICY ||
-	       object->desc->kind == KIND_STAGED_GLOBAL_NETWORK_POLICY ||
-	       object->desc->kind == KIND_STAGED_KUBERNETES_NETWORK_POLICY;
+	return twin && model_equal(twin, object) &&
+	       policy_world_enforces(world, object) == policy_world_enforces(other, twin);
 }
 
 static bool is_policy(const struct object *object)
@@ -245,7 +240,7 @@ static bool is_policy(const struct object *object)
 	return object->desc->kind == KIND_NETWORK_POLICY ||
 	       object->desc->kind == KIND_GLOBAL_NETWORK_POLICY ||
 	       object->desc->kind == KIND_KUBERNETES_CLUSTER_NETWORK_POLICY ||
-	       object->desc->kind == KIND_KUBERNETES_NETWORK_POLICY || is_staged(object);
+	       object->desc->kind == KIND_KUBERNETES_NETWORK_POLICY || policy_is_staged(object);
 }
 
 static void compare_worlds(struct work *work)
@@ -256,7 +251,7 @@ static void compare_worlds(struct work *work)
 		const struct object *const *objects = policy_world_objects(work->worlds[w], &n);
 
 		for (size_t i = 0; i < n; i++) {
-			if (is_same(other, objects[i]))
+			if (is_same(work->worlds[w], other, objects[i]))
 				continue;
 			/* What is another in both worlds counts once. */
 			if (w == AFTER ||
@@ -292,10 +287,13 @@ static void reduce_world(struct work *work, size_t w)
 	const struct object *const *objects = policy_world_objects(work->worlds[w], &n);
 
 	/* An object that could be put there can be put here. */
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (stands_for_others(work, w, objects[i]) &&
 		    policy_world_put(small, objects[i], NULL) < 0)
 			abort();
+		if (policy_world_enforces(work->worlds[w], objects[i]))
+			policy_world_enforce(small, objects[i]);
+	}
 	for (size_t i = 0; i < impact->n_subjects; i++) {
 		const struct world_peer *peer = impact->subjects[i].peers[w];
 		const struct object *object = peer ? peer->object : NULL;
@@ -324,7 +322,7 @@ static void find_concern(struct work *work, size_t w, const struct world_policy 
 			continue;
 		impact_ports_add(work->worlds[w], policy->object, directions[way],
 				 &concern->ports[way]);
-		if (!is_same(other, policy->object))
+		if (!is_same(work->worlds[w], other, policy->object))
 			concern->concerned[way] = true;
 	}
 }
@@ -401,85 +399,27 @@ static bool is_allowed(struct work *work, size_t w, const struct pair *pair, cha
 	return true;
 }
 
-/* Runs of ports that changed the same way, as text. */
-struct runs {
-	struct buf text;
-	uint8_t protocol; /* of the last run */
-	uint32_t first;
-	uint32_t last;
-	bool open;
-	struct packet example;
-	bool has_example;
-};
-
-static uint32_t last_port(uint8_t protocol)
-{
-	return protocol_has_ports(protocol)				  ? UINT16_MAX
-	       : protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6 ? UINT8_MAX
-									  : 0;
-}
-
-static uint32_t first_port(uint8_t protocol)
-{
-	return protocol_has_ports(protocol) ? 1 : 0;
-}
-
-static void close_run(struct runs *runs)
-{
-	const char *name = runs->protocol == PROTOCOL_REST ? "other protocols"
-							   : protocol_format(runs->protocol).s;
-
-	if (!runs->open)
-		return;
-	runs->open = false;
-	buf_adds(&runs->text, runs->text.size ? ", " : "");
-	if (runs->first == first_port(runs->protocol) && runs->last == last_port(runs->protocol))
-		buf_addf(&runs->text, "%s%s", protocol_has_ports(runs->protocol) ? "all " : "",
-			 name);
-	else if (runs->first == runs->last)
-		buf_addf(&runs->text, "%s %u", name, runs->first);
-	else
-		buf_addf(&runs->text, "%s %u-%u", name, runs->first, runs->last);
-}
-
-static void add_run(struct runs *runs, uint8_t protocol, uint32_t first, uint32_t last,
-		    const struct packet *packet)
-{
-	if (!runs->has_example)
-		runs->example = *packet;
-	runs->has_example = true;
-	if (runs->open && runs->protocol == protocol && runs->last + 1 == first) {
-		runs->last = last;
-		return;
-	}
-	close_run(runs);
-	runs->protocol = protocol;
-	runs->first = first;
-	runs->last = last;
-	runs->open = true;
-}
-
 /* All that the two ends tell apart, and all protocols besides. */
 static void ports_of_pair(const struct concern *from, const struct concern *to, uint8_t family,
 			  struct impact_ports *ret)
 {
 	const uint8_t always[] = {6, 17, 132, family == AF_INET ? PROTOCOL_ICMP : PROTOCOL_ICMPV6,
-				  PROTOCOL_REST};
+				  IMPACT_PROTOCOL_REST};
 	const struct impact_ports *both[] = {&from->ports[WAY_OUT], &to->ports[WAY_IN]};
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
-		*ARRAY_ADD(ret->v, ret->n) =
-			(struct impact_port){.protocol = always[i], .first = first_port(always[i])};
+		*ARRAY_ADD(ret->v, ret->n) = (struct impact_port){
+			.protocol = always[i], .first = impact_first_port(always[i])};
 	for (size_t k = 0; k < ARRAY_SIZE(both); k++)
 		for (size_t i = 0; i < both[k]->n; i++)
-			if (both[k]->v[i].first >= first_port(both[k]->v[i].protocol) &&
-			    both[k]->v[i].first <= last_port(both[k]->v[i].protocol))
+			if (both[k]->v[i].first >= impact_first_port(both[k]->v[i].protocol) &&
+			    both[k]->v[i].first <= impact_last_port(both[k]->v[i].protocol))
 				*ARRAY_ADD(ret->v, ret->n) = both[k]->v[i];
 	impact_ports_sort(ret);
 }
 
 static void try_run(struct work *work, struct pair *pair, const struct impact_port *port,
-		    uint32_t last, struct runs runs[2])
+		    uint32_t last, struct impact_runs runs[2])
 {
 	bool allowed[WORLDS];
 
@@ -492,7 +432,8 @@ static void try_run(struct work *work, struct pair *pair, const struct impact_po
 	for (size_t w = 0; w < WORLDS; w++)
 		allowed[w] = is_allowed(work, w, pair, NULL);
 	if (allowed[BEFORE] != allowed[AFTER])
-		add_run(&runs[allowed[AFTER]], port->protocol, port->first, last, &pair->packet);
+		impact_runs_add(&runs[allowed[AFTER]], port->protocol, port->first, last,
+				&pair->packet);
 }
 
 /* The IPv6 half of what was already found for IPv4 is not told twice. */
@@ -512,24 +453,13 @@ static bool is_told(struct work *work, size_t from, size_t to, bool allowed, con
 	return false;
 }
 
-/* All runs there are where no rule looks at another protocol; by family. */
-static const char *const everything[] = {
-	"ICMP, all TCP, all UDP, all SCTP, other protocols",
-	"all TCP, all UDP, ICMPv6, all SCTP, other protocols",
-};
-
 static void tell(struct work *work, size_t from, size_t to, size_t family, bool allowed,
-		 struct runs *runs, const struct pair *pair)
+		 struct impact_runs *runs, const struct pair *pair)
 {
 	struct pair example = *pair;
 	struct impact_change *change;
 
-	close_run(runs);
-	for (size_t i = 0; i < ARRAY_SIZE(everything); i++)
-		if (runs->text.size && strcmp(buf_str(&runs->text), everything[i]) == 0) {
-			buf_reset(&runs->text);
-			buf_adds(&runs->text, "everything");
-		}
+	impact_runs_close(runs);
 	if (!runs->text.size || is_told(work, from, to, allowed, buf_str(&runs->text), family))
 		return;
 	example.packet = runs->example;
@@ -547,7 +477,7 @@ static void try_pair(struct work *work, size_t from, size_t to, size_t family)
 	const struct impact_subject *subjects = work->impact->subjects;
 	struct pair pair = {.from = &subjects[from], .to = &subjects[to]};
 	struct impact_ports ports = {.v = NULL};
-	struct runs runs[2] = {{.open = false}, {.open = false}};
+	struct impact_runs runs[2] = {{.open = false}, {.open = false}};
 
 	pair.packet.source = subjects[from].addrs[family];
 	pair.packet.destination = subjects[to].addrs[family];
@@ -556,7 +486,8 @@ static void try_pair(struct work *work, size_t from, size_t to, size_t family)
 		bool is_last = i + 1 == ports.n || ports.v[i + 1].protocol != ports.v[i].protocol;
 
 		try_run(work, &pair, &ports.v[i],
-			is_last ? last_port(ports.v[i].protocol) : ports.v[i + 1].first - 1, runs);
+			is_last ? impact_last_port(ports.v[i].protocol) : ports.v[i + 1].first - 1,
+			runs);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(runs); i++) {
 		tell(work, from, to, family, i == 1, &runs[i], &pair);

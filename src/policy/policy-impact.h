@@ -44,6 +44,9 @@ struct policy_impact {
 void policy_impact_deinit(struct policy_impact *impact);
 CLEANUP_DEINIT(struct policy_impact, policy_impact_deinit);
 
-/* Endpoints that are in both worlds are looked at, not new ones. */
+/*
+ * Endpoints that are in both worlds are looked at, not new ones. Staged policies count where they
+ * are enforced; see policy_world_enforce().
+ */
 void policy_impact(struct policy_world *before, struct policy_world *after,
 		   struct policy_impact *ret);

@@ -366,6 +366,37 @@ def test_impact_writes_nothing(ctl, files):
     assert ctl.good("get", "networkpolicy", "-A", "-o", "yaml").out == before
 
 
+@pytest.mark.parametrize("enforced", [NEW, """apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: all}
+spec: {order: 1, types: [Egress], egress: [{action: Deny, protocol: TCP,
+  destination: {nets: [192.0.2.0/24, 10.2.0.0/16], ports: ["60:70"]}}, {action: Allow}]}
+"""])
+def test_impact_of_staged_policies_is_that_of_enforcing_them(ctl, files, enforced):
+    staged = enforced.replace("kind: ", "kind: Staged")
+    answer = json.loads(impact(ctl, files, staged, "-o", "json").out)
+    assert (answer["objectsChanged"], answer["changes"]) == (1, [])
+    expected = json.loads(impact(ctl, files, enforced, "-o", "json").out)
+    told = answer["stagedEnforced"]["changes"]
+    assert expected["changes"]
+    assert json.loads(json.dumps(told).replace("StagedNetwork", "Network").replace(
+        "StagedGlobal", "Global")) == expected["changes"]
+    out = impact(ctl, files, staged).out
+    assert "1 objects new or changed: 0 connections would be denied, 0 allowed" in out
+    kind = "StagedNetworkPolicy shop/db" if enforced == NEW else "StagedGlobalNetworkPolicy all"
+    assert f"Staged, so it decides nothing: {kind}\nEnforced, this would change:\n" in out
+
+
+def test_impact_of_a_staged_deletion(ctl, files):
+    out = impact(ctl, files, """apiVersion: projectcalico.org/v3
+kind: StagedNetworkPolicy
+metadata: {name: db, namespace: shop}
+spec: {stagedAction: Delete}
+""").out
+    assert "Enforced, this would change:\n\nallow  " in out
+    assert "until now: ingress of pod/shop/db: end of tier default: NetworkPolicy shop/db" in out
+
+
 def test_alike_endpoints_are_one(ctl, files):
     for number in range(5):
         (files / f"web-{number}.yaml").write_text(

@@ -60,6 +60,7 @@ struct ip_set {
 	unsigned int wanted;
 	bool there;
 	bool differs;  /* of the kernel's, or may */
+	bool left_out; /* the kernel refuses it */
 	bool mistyped; /* the kernel's of that name is of another type */
 	struct member *members;
 	size_t n_wanted_lens[129]; /* how many wanted prefixes have that length */
@@ -68,6 +69,7 @@ struct ip_set {
 
 struct ip_sets {
 	struct ip_set *v;
+	struct ip_set_name refused; /* by the last fill; "": none */
 };
 
 /* --- Wanted ------------------------------------------------------------------------------- */
@@ -161,8 +163,10 @@ void ip_sets_release(struct ip_sets *sets, const char *name)
 {
 	struct ip_set *set = find_set(sets, name);
 
-	if (set && set->wanted && --set->wanted == 0)
-		ip_sets_clear(sets, name);
+	if (!set || !set->wanted || --set->wanted)
+		return;
+	set->left_out = false;
+	ip_sets_clear(sets, name);
 }
 
 static struct key key_of(const struct ip_set_member *from)
@@ -465,7 +469,7 @@ static void forget_counts(void *ctx)
 /* What was sent has no member but those that are wanted and there. */
 static bool is_sent(const struct ip_set *set)
 {
-	return set->wanted && set->there && !set->differs;
+	return set->wanted && set->there && !set->differs && !set->left_out;
 }
 
 static int see_count(const struct nlmsghdr *message, void *ctx)
@@ -499,6 +503,37 @@ bool ip_sets_differ(const struct ip_sets *sets, struct nl *nl)
 	for (set = sets->v; set; set = set->hh.next)
 		n += is_sent(set);
 	return list(nl, NULL, IPSET_FLAG_LIST_HEADER, &visitor, NULL) < 0 || counter.n_right != n;
+}
+
+const char *ip_sets_refused(const struct ip_sets *sets)
+{
+	return sets->refused.s[0] ? sets->refused.s : NULL;
+}
+
+void ip_sets_leave_out(struct ip_sets *sets, const char *name)
+{
+	struct ip_set *set = find_set(sets, name);
+
+	if (set)
+		set->left_out = true;
+}
+
+bool ip_sets_take_in(struct ip_sets *sets)
+{
+	bool any = false;
+
+	for (struct ip_set *set = sets->v; set; set = set->hh.next) {
+		any = any || set->left_out;
+		set->left_out = false;
+	}
+	return any;
+}
+
+bool ip_sets_is_left_out(const struct ip_sets *sets, const char *name)
+{
+	const struct ip_set *set = find_set(sets, name);
+
+	return set && set->left_out;
 }
 
 bool ip_sets_are_there(const struct ip_sets *sets)
@@ -656,10 +691,13 @@ int ip_sets_fill(struct ip_sets *sets, struct nl *nl, bool *changed, struct err 
 	struct ip_set *set;
 	int r = 0;
 
+	sets->refused = (struct ip_set_name){""};
 	for (set = sets->v; r == 0 && set; set = set->hh.next) {
 		sender.set = set;
-		if (set->differs && set->wanted)
+		if (set->differs && set->wanted && !set->left_out)
 			r = fill(&sender, set, err);
+		if (r < 0)
+			sets->refused = set->name;
 	}
 	(void)nl_batch_free(sender.batch);
 	return r;

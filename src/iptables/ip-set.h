@@ -57,6 +57,13 @@ MUST_CHECK int ip_sets_read(struct ip_sets *sets, struct nl *nl, struct err *err
  * if that can't be said, too. The kernel announces no change; it tells the numbers without the members.
  */
 bool ip_sets_differ(const struct ip_sets *sets, struct nl *nl);
+/* The set that made the last ip_sets_fill() fail; NULL: none. Borrowed until the next one. */
+const char *ip_sets_refused(const struct ip_sets *sets);
+/* The set is not filled; no rule may speak of it. */
+void ip_sets_leave_out(struct ip_sets *sets, const char *name);
+/* All that were left out are tried again. False: none was. */
+bool ip_sets_take_in(struct ip_sets *sets);
+bool ip_sets_is_left_out(const struct ip_sets *sets, const char *name);
 bool ip_sets_are_there(const struct ip_sets *sets);
 /* Makes what is wanted and not there. '*changed' is set where something was. */
 MUST_CHECK int ip_sets_fill(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err);

@@ -221,7 +221,7 @@ static void render_chain(struct policy_iptables *self, struct ipt_policy *policy
 }
 
 /* The sets of before are let go of after those of now are held: what is in both stays. */
-static void render(struct policy_iptables *self, struct ipt_policy *policy)
+void ipt_policy_render(struct policy_iptables *self, struct ipt_policy *policy)
 {
 	struct ipt_policy before = {.sets = policy->sets, .n_sets = policy->n_sets};
 
@@ -242,13 +242,14 @@ void ipt_policies_render(struct policy_iptables *self)
 	struct ipt_policy *next;
 
 	HASH_ITER(hh, self->policies, policy, next)
-	render(self, policy);
+	ipt_policy_render(self, policy);
 }
 
 /* --- As told ------------------------------------------------------------------------------ */
 
 static void drop_rules(struct ipt_policy *policy)
 {
+	(void)policy_refusal_undo(&policy->refusal, policy->rules);
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		for (unsigned int way = 0; way < POLICY_WAYS_; way++)
 			layout_rules_deinit(&policy->rules[f][way]);
@@ -281,7 +282,7 @@ void ipt_policy_put(struct policy_iptables *self, const struct compiled_policy *
 		for (unsigned int f = 0; f < FAMILIES; f++)
 			layout_rules_init(&policy->rules[f][way], &told->rules[way], family_of(f));
 	}
-	render(self, policy);
+	ipt_policy_render(self, policy);
 	self->dirty = true;
 }
 

@@ -10,6 +10,7 @@
 #include "iptables/policy-iptables.h"
 #include "iptables/table-watch.h"
 #include "policy/policy-layout.h"
+#include "policy/policy-refusal.h"
 
 #define FAMILIES 2 /* index 0: IPv4, 1: IPv6 */
 
@@ -39,6 +40,7 @@ struct ipt_policy {
 	bool pre_dnat;
 	bool applies[POLICY_WAYS_];
 	struct layout_rules rules[FAMILIES][POLICY_WAYS_];
+	struct policy_refusal refusal;
 	struct ip_set_name *sets; /* held */
 	size_t n_sets;
 	UT_hash_handle hh;
@@ -150,6 +152,7 @@ int ipt_matches(struct policy_iptables *self, unsigned int f, struct ipt_policy 
 void ipt_policy_put(struct policy_iptables *self, const struct compiled_policy *told);
 void ipt_policy_remove(struct policy_iptables *self, const char *key);
 struct ipt_policy *ipt_policy_find(const struct policy_iptables *self, const char *key);
+void ipt_policy_render(struct policy_iptables *self, struct ipt_policy *policy);
 void ipt_policies_render(struct policy_iptables *self);
 void ipt_policies_deinit(struct policy_iptables *self);
 bool ipt_policy_is_enforced(const struct ipt_policy *policy, enum policy_way way);
@@ -169,6 +172,32 @@ void ipt_endpoints_choose(struct policy_iptables *self);
 void ipt_endpoints_render(struct policy_iptables *self);
 void ipt_endpoints_deinit(struct policy_iptables *self);
 bool ipt_has_host_stage(const struct policy_iptables *self, enum policy_stage stage);
+
+/* --- policy-write.c: to the kernel ---------------------------------------------------------- */
+
+MUST_CHECK int ipt_read_family(struct policy_iptables *self, unsigned int f, struct err *err);
+/*
+ * Writes what differs; 'fresh': from what the kernel has now. 'text' is what was sent. -EIO: it was
+ * refused, which says nothing of whether a part of it is in force.
+ */
+MUST_CHECK int ipt_write_once(struct policy_iptables *self, unsigned int f, bool fresh,
+			      struct buf *text, struct err *err);
+MUST_CHECK int ipt_write_families(struct policy_iptables *self, struct err *err);
+MUST_CHECK int ipt_fill_sets(struct policy_iptables *self, struct err *err);
+
+/* --- policy-refusal.c: what the kernel does not take ---------------------------------------- */
+
+/* True: policies that are to blame deny now, and it is worth another try. */
+bool ipt_refuse_set(struct policy_iptables *self, const struct err *err);
+bool ipt_refuse_line(struct policy_iptables *self, unsigned int f, struct buf *text,
+		     const struct err *err);
+/* 0: all but policies that deny now is in force. -EIO: it was of no use. */
+MUST_CHECK int ipt_refuse_by_halves(struct policy_iptables *self, unsigned int f, struct buf *text,
+				    struct err *err);
+/* Policies that speak of the set, or with NULL all, are to be tried again. */
+void ipt_forgive(struct policy_iptables *self, const char *set);
+/* As policy_driver_ops's. */
+size_t ipt_problems(const void *ctx, struct policy_problem **ret);
 
 /* --- policy-cut.c: connections of before -------------------------------------------------- */
 

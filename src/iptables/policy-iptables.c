@@ -162,6 +162,9 @@ static void take_set(struct policy_iptables *self, const struct policy_set_chang
 	}
 	change_members(self, change->set, change->removed, change->n_removed, /* add= */ false);
 	change_members(self, change->set, change->added, change->n_added, /* add= */ true);
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		if (ip_sets_is_left_out(self->sets, ip_set_name(family_of(f), change->set->id.s).s))
+			ipt_forgive(self, change->set->id.s);
 }
 
 static void update(void *ctx, const struct policy_update *update)
@@ -296,68 +299,6 @@ static void take_nat(void *ctx, const struct nat_config *told)
 
 /* --- The kernel --------------------------------------------------------------------------- */
 
-/* A table of which nothing was told is left as it is. */
-static bool is_told(const struct policy_iptables *self, unsigned int t)
-{
-	return t == IPT_NAT ? self->nat.told : self->enforces;
-}
-
-static int read_family(struct policy_iptables *self, unsigned int f, struct err *err)
-{
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	int r = iptables_save(self->backend, family_of(f), &text, err);
-
-	if (r < 0)
-		return r;
-	for (unsigned int t = 0; t < IPT_TABLES_; t++)
-		chain_table_forget(self->tables[f][t]);
-	chain_tables_read(self->tables[f], IPT_TABLES_, buf_str(&text));
-	if (self->enforces && chain_table_is_open(self->tables[f][IPT_FILTER], "FORWARD"))
-		self->reopened = true;
-	return 0;
-}
-
-static int write_family(struct policy_iptables *self, unsigned int f, struct err *err)
-{
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	bool differ = self->stale;
-	bool any = false;
-	int r = 0;
-
-	for (unsigned int t = 0; t < IPT_TABLES_; t++)
-		differ = differ ||
-			 (is_told(self, t) && chain_table_hooks_differ(self->tables[f][t]));
-	if (differ)
-		r = read_family(self, f, err);
-	if (r < 0)
-		return r;
-	for (unsigned int t = 0; t < IPT_TABLES_; t++)
-		if (is_told(self, t))
-			any = chain_table_write(self->tables[f][t], &text) || any;
-	if (any)
-		r = iptables_restore(self->backend, family_of(f), &text, err);
-	for (unsigned int t = 0; r == 0 && t < IPT_TABLES_; t++)
-		if (is_told(self, t))
-			chain_table_committed(self->tables[f][t]);
-	self->changed = self->changed || any;
-	return r;
-}
-
-static int write_families(struct policy_iptables *self, struct err *err)
-{
-	int failed = 0;
-
-	for (unsigned int f = 0; f < FAMILIES; f++) {
-		struct err reason = ERR_INIT;
-		int r = self->has_family[f] ? write_family(self, f, &reason) : 0;
-
-		/* One family's failure does not keep the other from its rules. */
-		if (r < 0 && failed == 0)
-			failed = err_set(err, r, "IPv%u: %s", ip_version(family_of(f)), reason.msg);
-	}
-	return failed;
-}
-
 /* A pod that has the address now keeps its connections. */
 static bool is_in_use(const struct policy_iptables *self, const struct ip_addr *addr)
 {
@@ -428,9 +369,9 @@ static int apply(void *ctx, struct err *err)
 	if (self->stale)
 		r = ip_sets_read(self->sets, self->nl, err);
 	if (r == 0)
-		r = ip_sets_fill(self->sets, self->nl, &self->changed, err);
+		r = ipt_fill_sets(self, err);
 	if (r == 0)
-		r = write_families(self, err);
+		r = ipt_write_families(self, err);
 	if (r < 0) {
 		self->stale = true; /* what was done is not known */
 		return r;
@@ -453,18 +394,12 @@ static bool has_changed(const void *ctx)
 	return self->changed;
 }
 
-static size_t problems(const void *ctx, struct policy_problem **ret)
-{
-	(void)ctx;
-	*ret = NULL;
-	return 0;
-}
-
 static void invalidate(void *ctx)
 {
 	struct policy_iptables *self = ctx;
 
 	self->stale = true;
+	ipt_forgive(self, NULL);
 }
 
 static int no_fd(const void *ctx)
@@ -494,7 +429,7 @@ static const struct policy_driver_ops ops = {
 	.nat = take_nat,
 	.apply = apply,
 	.changed = has_changed,
-	.problems = problems,
+	.problems = ipt_problems,
 	.invalidate = invalidate,
 	.take_gone = take_gone,
 	.take_cut = ipt_take_cut,
@@ -558,7 +493,7 @@ int policy_iptables_has_sets(bool *ret, struct err *err)
 static int remove_family(struct policy_iptables *self, unsigned int f, bool *found, struct err *err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	int r = read_family(self, f, err);
+	int r = ipt_read_family(self, f, err);
 
 	for (unsigned int t = 0; r == 0 && t < IPT_TABLES_; t++)
 		*found = chain_table_write(self->tables[f][t], &text) || *found;

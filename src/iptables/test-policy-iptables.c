@@ -512,6 +512,105 @@ static void services_are_guarded(void **state)
 	driver = policy_driver_close(driver);
 }
 
+static void assert_problem(const struct policy_driver *driver, const char *key)
+{
+	struct policy_problem *problems;
+	size_t n = driver->ops->problems(driver->self, &problems);
+
+	assert_int_equal(n, key ? 1 : 0);
+	if (key)
+		assert_string_equal(problems[0].key, key);
+	free(problems);
+}
+
+/* With a second policy, which allows UDP. */
+static struct policy_driver started_with_other(struct told *told, struct compiled_rule *allow,
+					       struct compiled_policy *other)
+{
+	struct policy_driver driver = open_driver();
+
+	told_init(told);
+	*allow = rule_of(POLICY_ACTION_ALLOW);
+	allow->protocol = 17;
+	*other = (struct compiled_policy){.key = (char *)"np/shop/other",
+					  .tier = (char *)"default",
+					  .applies = {true, false},
+					  .rules = {{allow, 1}}};
+	told->policies[1] = other;
+	told->endpoint.n_profiles = 0;
+	return driver;
+}
+
+static void assert_other(const struct policy_driver *driver, struct told *told,
+			 struct compiled_rule *allow)
+{
+	struct policy_update update = {.policies = &told->policies[1], .n_policies = 1};
+
+	allow->protocol = allow->protocol == 17 ? 132 : 17;
+	driver->ops->update(driver->self, &update);
+	assert_true(apply(driver));
+	assert_true(lab_says("iptables-legacy -S cali-pi-np/shop/other",
+			     allow->protocol == 17 ? "-p udp" : "-p sctp"));
+	assert_true(lab_says("ip6tables-legacy -S cali-pi-np/shop/other", "RETURN"));
+}
+
+#define BAD "iptables-legacy -S cali-pi-np/shop/db"
+
+/* The program names the line. */
+static void a_refused_rule_denies(void **state)
+{
+	struct compiled_policy other;
+	struct compiled_rule allow;
+	struct told told;
+	struct policy_driver driver = started_with_other(&told, &allow, &other);
+
+	(void)state;
+	told.port = (struct port_range){90, 80};
+	driver.ops->update(driver.self, &told.update);
+	assert_true(apply(&driver));
+	assert_problem(&driver, POLICY);
+	assert_true(lab_says(BAD, "-j DROP"));
+	assert_true(lab_says("ip6tables-legacy -S cali-pi-np/shop/db", "-j DROP"));
+	assert_null(strstr(lab_output(BAD).s, "RETURN"));
+	assert_other(&driver, &told, &allow);
+	driver.ops->invalidate(driver.self);
+	(void)apply(&driver);
+	assert_problem(&driver, POLICY);
+	assert_other(&driver, &told, &allow);
+	told.port.first = 70;
+	told.update.n_sets = 0;
+	told.update.n_policies = 1;
+	driver.ops->update(driver.self, &told.update);
+	assert_true(apply(&driver));
+	assert_problem(&driver, NULL);
+	assert_true(lab_says(BAD, "--dports 70:80"));
+	driver = policy_driver_close(driver);
+}
+
+/* The kernel's set is of another type, and somebody else's rule keeps it there. */
+static void a_refused_set_closes_its_users(void **state)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct compiled_policy other;
+	struct compiled_rule allow;
+	struct told told;
+	struct policy_driver driver = started_with_other(&told, &allow, &other);
+	struct ip_sets *others = ip_sets_new();
+	bool changed = false;
+
+	(void)state;
+	assert_int_equal(nl_open(NETLINK_NETFILTER, -1, &nl, NULL), 0);
+	ip_sets_hold(others, "cali40s:abc", IP_SET_PORT, AF_INET);
+	assert_int_equal(ip_sets_fill(others, nl, &changed, NULL), 0);
+	driver.ops->update(driver.self, &told.update);
+	assert_true(apply(&driver));
+	assert_problem(&driver, POLICY);
+	assert_true(lab_says(BAD, "-j DROP"));
+	assert_other(&driver, &told, &allow);
+	(void)ip_sets_free(others);
+	driver = policy_driver_close(driver);
+}
+
 /* A refusal leaves all as it was, and says why. */
 static void refusal_is_told(void **state)
 {
@@ -549,6 +648,8 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_allowed_goes_on, teardown),
 		cmocka_unit_test_teardown(logs_are_limited, teardown),
 		cmocka_unit_test_teardown(services_are_guarded, teardown),
+		cmocka_unit_test_teardown(a_refused_rule_denies, teardown),
+		cmocka_unit_test_teardown(a_refused_set_closes_its_users, teardown),
 		cmocka_unit_test_teardown(refusal_is_told, teardown),
 	};
 

@@ -312,25 +312,11 @@ void table_policy_remove(struct policy_table *table, const char *key)
 		free_policy(table, policy);
 }
 
-bool table_rules_use(const struct layout_rules *rules, const struct policy_set_id *id)
-{
-	for (size_t i = 0; i < rules->n; i++) {
-		const struct layout_rule *rule = &rules->v[i];
-
-		for (size_t k = 0; k < rule->n; k++)
-			if ((rule->matches[k].kind == LAYOUT_MATCH_SET ||
-			     rule->matches[k].kind == LAYOUT_MATCH_PORT_SET) &&
-			    strcmp(rule->matches[k].set.s, id->s) == 0)
-				return true;
-	}
-	return false;
-}
-
 bool table_policy_uses(const struct table_policy *policy, const struct policy_set_id *id)
 {
 	for (unsigned int f = 0; f < FAMILIES; f++)
 		for (unsigned int way = 0; way < POLICY_WAYS_; way++)
-			if (table_rules_use(&policy->rules[f][way], id))
+			if (layout_rules_use(&policy->rules[f][way], id->s))
 				return true;
 	return false;
 }

@@ -8,6 +8,7 @@
 #include "nft/policy-table.h"
 #include "nft/ruleset.h"
 #include "policy/policy-layout.h"
+#include "policy/policy-refusal.h"
 
 #define FAMILIES 2 /* index 0: IPv4, 1: IPv6 */
 #define MARK_ACCEPT                                                                                \
@@ -82,9 +83,7 @@ struct table_policy {
 	bool applies[POLICY_WAYS_];
 	bool may_pass[POLICY_WAYS_];
 	struct layout_rules rules[FAMILIES][POLICY_WAYS_];
-	/* As told, where the kernel refuses them; 'rules' deny then. */
-	struct layout_rules refused[FAMILIES][POLICY_WAYS_];
-	char *refusal;					  /* NULL: none is refused */
+	struct policy_refusal refusal;
 	struct nft_chain *chains[FAMILIES][POLICY_WAYS_]; /* held, once an endpoint jumps there */
 	UT_hash_handle hh;
 };
@@ -99,7 +98,6 @@ bool table_policy_is_enforced(const struct table_policy *policy, enum policy_way
 const char *table_policy_chain(struct policy_table *table, struct table_policy *policy,
 			       unsigned int f, enum policy_way way);
 bool table_policy_uses(const struct table_policy *policy, const struct policy_set_id *id);
-bool table_rules_use(const struct layout_rules *rules, const struct policy_set_id *id);
 /* Makes the chains of all policies that speak of the set anew. */
 void table_policies_render_users(struct policy_table *table, const struct policy_set_id *id);
 void table_policies_deinit(struct policy_table *table);

@@ -12,29 +12,17 @@
 #include "base/alloc.h"
 #include "nft/policy-internal.h"
 
-static struct layout_rules deny_rules(void)
-{
-	struct layout_rules rules = {.v = NULL};
-
-	*ARRAY_ADD(rules.v, rules.n) = (struct layout_rule){.action = POLICY_ACTION_DENY};
-	return rules;
-}
-
-/* True: it did not deny as a whole before. */
+/* True: it did not deny before. */
 static bool refuse(struct policy_table *table, struct table_policy *policy, unsigned int f,
 		   enum policy_way way, const struct nft_refused *refused)
 {
-	if (policy->refused[f][way].n || !policy->rules[f][way].n)
+	_cleanup_free_ char *reason = xasprintf("%s%s%s", strerror(refused->errnum),
+						refused->text[0] ? ": " : "", refused->text);
+	bool is_first = !policy->refusal.why;
+
+	if (!policy_refusal_add(&policy->refusal, policy->rules, f, way, reason))
 		return false;
-	policy->refused[f][way] = policy->rules[f][way];
-	policy->rules[f][way] = deny_rules();
-	if (!policy->refusal) {
-		table->n_refused++;
-		policy->refusal = xasprintf(
-			"the kernel refuses a rule of its %s for IPv%u, which denies: %s%s%s",
-			way == POLICY_WAY_INGRESS ? "ingress" : "egress", ip_version(family_of(f)),
-			strerror(refused->errnum), refused->text[0] ? ": " : "", refused->text);
-	}
+	table->n_refused += is_first;
 	table_policy_render(table, policy);
 	return true;
 }
@@ -100,29 +88,10 @@ bool table_refuse(struct policy_table *table, unsigned int f)
 	return true;
 }
 
-static bool speaks_of(const struct table_policy *policy, const struct policy_set_id *id)
-{
-	for (unsigned int f = 0; f < FAMILIES; f++)
-		for (unsigned int way = 0; way < POLICY_WAYS_; way++)
-			if (table_rules_use(&policy->refused[f][way], id))
-				return true;
-	return false;
-}
-
 void table_policy_forgive(struct policy_table *table, struct table_policy *policy)
 {
-	if (!policy->refusal)
-		return;
-	for (unsigned int f = 0; f < FAMILIES; f++)
-		for (unsigned int way = 0; way < POLICY_WAYS_; way++) {
-			if (!policy->refused[f][way].n)
-				continue;
-			layout_rules_deinit(&policy->rules[f][way]);
-			policy->rules[f][way] = policy->refused[f][way];
-			policy->refused[f][way] = (struct layout_rules){.v = NULL};
-		}
-	replace_str(&policy->refusal, NULL);
-	table->n_refused--;
+	if (policy_refusal_undo(&policy->refusal, policy->rules))
+		table->n_refused--;
 }
 
 void table_forgive(struct policy_table *table, const struct policy_set_id *id)
@@ -132,7 +101,7 @@ void table_forgive(struct policy_table *table, const struct policy_set_id *id)
 
 	HASH_ITER(hh, table->policies, policy, next)
 	{
-		if (!policy->refusal || (id && !speaks_of(policy, id)))
+		if (!policy->refusal.why || (id && !policy_refusal_uses(&policy->refusal, id->s)))
 			continue;
 		table_policy_forgive(table, policy);
 		table_policy_render(table, policy);
@@ -148,9 +117,9 @@ size_t policy_table_problems(const struct policy_table *table, struct policy_pro
 	size_t n = 0;
 
 	for (policy = table->n_refused ? table->policies : NULL; policy; policy = policy->hh.next)
-		if (policy->refusal)
-			*ARRAY_ADD(problems, n) =
-				(struct policy_problem){.key = policy->key, .why = policy->refusal};
+		if (policy->refusal.why)
+			*ARRAY_ADD(problems, n) = (struct policy_problem){
+				.key = policy->key, .why = policy->refusal.why};
 	*ret = problems;
 	return n;
 }

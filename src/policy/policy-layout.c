@@ -263,6 +263,20 @@ void layout_rules_deinit(struct layout_rules *rules)
 	*rules = (struct layout_rules){0};
 }
 
+bool layout_rules_use(const struct layout_rules *rules, const char *set)
+{
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct layout_rule *rule = &rules->v[i];
+
+		for (size_t k = 0; k < rule->n; k++)
+			if ((rule->matches[k].kind == LAYOUT_MATCH_SET ||
+			     rule->matches[k].kind == LAYOUT_MATCH_PORT_SET) &&
+			    strcmp(rule->matches[k].set.s, set) == 0)
+				return true;
+	}
+	return false;
+}
+
 bool layout_rules_have(const struct layout_rules *rules, enum policy_action action)
 {
 	for (size_t i = 0; i < rules->n; i++)

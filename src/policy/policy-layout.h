@@ -56,6 +56,8 @@ struct layout_rules {
 void layout_rules_init(struct layout_rules *ret, const struct compiled_rules *rules,
 		       uint8_t family);
 void layout_rules_deinit(struct layout_rules *rules);
+/* Does one of them speak of the set? */
+bool layout_rules_use(const struct layout_rules *rules, const char *set);
 bool layout_rules_have(const struct layout_rules *rules, enum policy_action action);
 
 /* One thing on a packet's way through an endpoint. */

@@ -52,22 +52,18 @@ static char *next_step(const char **path)
 	return len ? xstrndup(at, len) : NULL;
 }
 
-/* The line of the field or, if that is not known, of what it is in. 0: of none of these. */
+/* The line of the field. 0: it is not written there, as where a default stands for it. */
 static int line_of(const struct ctl_item *item, const char *path)
 {
 	char **steps = NULL;
 	size_t n = 0;
 	char *step;
-	int line = 0;
+	int line;
 
 	while ((step = next_step(&path)))
 		*ARRAY_ADD(steps, n) = step;
 	*ARRAY_ADD(steps, n) = NULL;
-	for (size_t end = n; item->lines && !line && end > 0; end--) {
-		free(steps[end - 1]);
-		steps[end - 1] = NULL;
-		line = model_line_of(item->lines, (const char *const *)steps);
-	}
+	line = model_line_of(item->lines, (const char *const *)steps);
 	for (size_t i = 0; i < n; i++)
 		free(steps[i]);
 	free(steps);
@@ -79,13 +75,11 @@ struct ctl_place ctl_place_of_field(const struct ctl_policies *policies,
 {
 	const struct ctl_item *item = find_item(policies, object);
 	struct ctl_place place = {""};
-	int line = item && *item->source ? line_of(item, path) : 0;
+	int line = item && item->lines ? line_of(item, path) : 0;
 
-	if (!item)
-		return place;
 	if (line)
 		(void)snprintf(place.s, sizeof(place.s), "%.250s:%d", item->source, line);
-	else
+	else if (item && !item->lines)
 		(void)snprintf(place.s, sizeof(place.s), "%.590s",
 			       *item->source ? item->source : path);
 	return place;

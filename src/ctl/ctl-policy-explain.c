@@ -160,6 +160,8 @@ static void print_station(const struct printer *printer, const struct connection
 	printf("\n%zu. ", number);
 	if (station->note) {
 		printf("node %s: %s\n", station->node, station->note);
+		if (station->assumed)
+			printf("  assumed: %s\n", station->assumed);
 		return;
 	}
 	printf("%s of %s on node %s", policy_direction_text(trace->direction), trace->peer->text,

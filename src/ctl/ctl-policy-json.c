@@ -141,6 +141,7 @@ static json_t *station_json(const struct ctl_policies *policies,
 	put_text(json, "node", station->node);
 	put_text(json, "verdict", verdict_text(station->verdict));
 	put_text(json, "reason", station->note ? station->note : trace->reason);
+	put_text(json, "assumed", station->assumed);
 	if (trace->peer) {
 		put_text(json, "endpoint", trace->peer->text);
 		put_text(json, "direction", policy_direction_text(trace->direction));

@@ -21,6 +21,7 @@ void connection_trace_deinit(struct connection_trace *trace)
 	for (size_t i = 0; i < trace->n_stations; i++) {
 		verdict_trace_deinit(&trace->stations[i].trace);
 		free(trace->stations[i].note);
+		free(trace->stations[i].assumed);
 	}
 	free(trace->stations);
 	*trace = (struct connection_trace){.stations = NULL};
@@ -387,7 +388,7 @@ static const char *action_origin(const struct journey *journey, const char *node
 			return i == 0 ? "the node's FelixConfiguration"
 				      : "FelixConfiguration default";
 	}
-	return "its default";
+	return "the built-in default";
 }
 
 /* The agent's environment is stronger than any object, and is not known here. */
@@ -399,21 +400,22 @@ static void workload_to_own_host(struct journey *journey)
 				   : policy_world_settings(journey->world, node)
 					     ->spec.default_endpoint_to_host_action;
 	bool drops = strcmp(action, "Drop") == 0;
-	const char *effect = drops ? "no workload reaches its own host"
-			     : strcmp(action, "Accept") == 0
-				     ? "its workloads reach it"
-				     : "left to the host's own rules, which are not "
-				       "looked at here";
+	size_t n = journey->trace->n_stations;
 
-	if (given)
-		note(journey, node, drops ? VERDICT_DENY : VERDICT_ALLOW,
-		     "defaultEndpointToHostAction is %s, as you say: %s", action, effect);
-	else
-		note(journey, node, drops ? VERDICT_DENY : VERDICT_ALLOW,
-		     "defaultEndpointToHostAction is %s by %s: %s; assumed that the agent's "
-		     "environment there sets no FELIX_DEFAULTENDPOINTTOHOSTACTION (what it sets, "
-		     "say by --default-endpoint-to-host-action)",
-		     action, action_origin(journey, node), effect);
+	note(journey, node, drops ? VERDICT_DENY : VERDICT_ALLOW,
+	     "defaultEndpointToHostAction is %s (%s): %s", action,
+	     given ? "as you say" : action_origin(journey, node),
+	     drops			     ? "no workload reaches its own host"
+	     : strcmp(action, "Accept") == 0 ? "its workloads reach it"
+					     : "left to the host's own rules, which are not looked "
+					       "at here");
+	if (given || n == journey->trace->n_stations)
+		return;
+	journey->trace->stations[n].assumed =
+		xasprintf("the environment of the agent on %s has no "
+			  "FELIX_DEFAULTENDPOINTTOHOSTACTION; if it has, say which by "
+			  "--default-endpoint-to-host-action",
+			  node);
 }
 
 static void leave_workload(struct journey *journey)

@@ -25,7 +25,8 @@ struct connection_station {
 	const char *node;
 	struct verdict_trace trace; /* peer NULL: nothing was walked through, 'note' says all */
 	enum verdict verdict;
-	char *note; /* or NULL */
+	char *note;    /* or NULL */
+	char *assumed; /* what the note rests on and nothing here tells; or NULL */
 };
 
 struct connection_trace {

@@ -82,6 +82,13 @@ def test_says_which_term_of_which_rule_on_which_line(ctl, files):
         f'tier matches: selector: app == "db" ({policy}:5)')
 
 
+def test_no_line_for_what_is_not_written(ctl, files):
+    (files / "policy.yaml").write_text(POLICY.replace("  selector: app == 'db'\n", ""))
+    out = explain(ctl, files, QUESTION).out
+    assert f"NetworkPolicy shop/db ({files}/policy.yaml:1): applies: selector: all()\n" in out
+    assert "does not apply: it has no type Egress\n" in out
+
+
 def test_two_words_and_one_ask_the_same(ctl, files):
     one = explain(ctl, files, QUESTION)
     two = explain(ctl, files, "pod/shop/web", "pod/shop/db:tcp/5432")
@@ -286,9 +293,11 @@ def test_the_agents_environment_is_assumed_and_can_be_said(ctl, files):
     question = "pod/shop/db -> node/node2:tcp/99"
     assumed = explain(ctl, files, question)
     assert assumed.code == 2
-    assert "defaultEndpointToHostAction is Drop by its default" in assumed.out
-    assert "assumed that the agent's environment there sets no " \
+    assert "defaultEndpointToHostAction is Drop (the built-in default)" in assumed.out
+    assert "assumed: the environment of the agent on node2 has no " \
         "FELIX_DEFAULTENDPOINTTOHOSTACTION" in assumed.out
+    (station,) = json.loads(explain(ctl, files, question, "-o", "json").out)["stations"][1:]
+    assert "FELIX_DEFAULTENDPOINTTOHOSTACTION" in station["assumed"]
     said = explain(ctl, files, question, "--default-endpoint-to-host-action", "ACCEPT")
     assert said.code == 0
     assert "assumed" not in said.out

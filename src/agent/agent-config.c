@@ -3,10 +3,12 @@
 /* From FelixConfiguration to what the agent's parts take. */
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "agent/agent-internal.h"
 #include "agent/policy-config.h"
+#include "base/alloc.h"
 #include "model/felix-config.h"
 #include "model/felix-configuration.h"
 
@@ -20,15 +22,25 @@ int agent_config_resolve(const struct object *global, const struct object *node,
 				    node ? as_felix_configuration(node) : NULL, environ, ret, err);
 }
 
-/* iptables announces no change, so how often it is looked at counts too. */
+/* All is looked at at once, as often as what is to be looked at most often. 0: never. */
 static uint64_t refresh_us(const struct agent *agent, const struct felix_configuration_spec *spec)
 {
-	uint64_t routes = (uint64_t)felix_duration_us(spec->route_refresh_interval);
-	uint64_t rules = (uint64_t)felix_duration_us(spec->iptables_refresh_interval);
+	bool iptables =
+		agent->dataplane && dataplane_policy_driver(agent->dataplane).ops->is_iptables;
+	const char *const intervals[] = {
+		spec->route_refresh_interval,
+		iptables ? spec->iptables_refresh_interval : spec->nftables_refresh_interval,
+		spec->ipsets_refresh_interval,
+	};
+	uint64_t shortest = 0;
 
-	if (!agent->dataplane || !dataplane_policy_driver(agent->dataplane).ops->is_iptables)
-		return routes;
-	return routes && (!rules || routes < rules) ? routes : rules;
+	for (size_t i = 0; i < ARRAY_SIZE(intervals); i++) {
+		uint64_t us = (uint64_t)felix_duration_us(intervals[i]);
+
+		if (us && (!shortest || us < shortest))
+			shortest = us;
+	}
+	return shortest;
 }
 
 void agent_config_dataplane(const struct agent *agent, struct dataplane_config *ret)
@@ -48,8 +60,19 @@ void agent_config_dataplane(const struct agent *agent, struct dataplane_config *
 		.device_route_protocol = (uint8_t)spec->device_route_protocol.v,
 		.offload = !agent->args.policy_off && policy_config_offloads(spec),
 		.offload_pattern = spec->nftables_flow_table_data_iface_pattern,
+		.nat_spares_hosts = strcmp(spec->nat_outgoing_exclusions, "IPPoolsAndHostIPs") == 0,
 		.refresh_us = refresh_us(agent, spec),
 	};
+}
+
+void agent_config_report_ignored(const struct felix_configuration *felix, char **reported)
+{
+	_cleanup_free_ char *names = felix_config_ignored(felix);
+
+	if (names && (!*reported || strcmp(*reported, names) != 0))
+		log_warning("parameters are set that this version does not apply", "parameters",
+			    names);
+	replace_str(reported, TAKE_PTR(names));
 }
 
 void agent_config_apply_log_level(const struct felix_configuration *felix)

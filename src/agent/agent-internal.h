@@ -29,6 +29,7 @@ struct agent {
 	struct object_cache cache; /* kinds that are only read back: configurations, peers... */
 	struct endpoint_table endpoints;
 	struct felix_configuration *felix; /* effective parameters */
+	char *ignored; /* those of them that are not applied, as reported last */
 
 	struct store_worker *store_worker;
 	struct link_remover *link_remover;
@@ -85,6 +86,8 @@ MUST_CHECK int agent_config_resolve(const struct object *global, const struct ob
 				    struct felix_configuration **ret, struct err *err);
 /* Those of the dataplane; strings borrowed from agent->felix and agent->args. */
 void agent_config_dataplane(const struct agent *agent, struct dataplane_config *ret);
+/* Says once what is set and not applied; '*reported' is what was said last, to be freed. */
+void agent_config_report_ignored(const struct felix_configuration *felix, char **reported);
 void agent_config_apply_log_level(const struct felix_configuration *felix);
 
 /* pod-call.c: the handler of CNI calls; 'ctx' is the agent. */

@@ -102,6 +102,7 @@ static void refresh_felix(struct agent *agent)
 	}
 	agent->felix = fresh;
 	agent_config_apply_log_level(fresh);
+	agent_config_report_ignored(fresh, &agent->ignored);
 	agent_config_dataplane(agent, &config);
 	dataplane_set_config(agent->dataplane, &config);
 	configure_policy(agent);
@@ -569,6 +570,7 @@ static void agent_deinit(struct agent *agent)
 	(void)sd_event_unref(agent->event);
 	agent_args_deinit(&agent->args);
 	free(agent->bgp_problems);
+	free(agent->ignored);
 	free(agent->cluster_guid);
 	store_config_deinit(&agent->store_config);
 }

@@ -16,6 +16,7 @@
 #include "agent/dataplane-internal.h"
 #include "base/alloc.h"
 #include "loop/loop.h"
+#include "model/kinds.h"
 
 #define LOG_MODULE "dataplane"
 #include "base/log.h"
@@ -137,21 +138,71 @@ static int apply_routes(struct dataplane *dataplane, struct err *err)
 
 /* --- NAT --------------------------------------------------------------------------------------- */
 
+struct pool_list {
+	struct nat_pool *v;
+	size_t n;
+};
+
+static bool has_family(const struct pool_list *pools, uint8_t family)
+{
+	for (size_t i = 0; i < pools->n; i++)
+		if (pools->v[i].cidr.addr.family == family && !cidr_is_host(&pools->v[i].cidr))
+			return true;
+	return false;
+}
+
+/* A node's address counts as a pool's: what is sent there is not translated. */
+static void add_host(struct pool_list *pools, const char *text)
+{
+	struct cidr net;
+
+	if (!text || !*text || cidr_parse(text, &net, NULL) < 0 ||
+	    !has_family(pools, net.addr.family))
+		return;
+	*ARRAY_ADD(pools->v, pools->n) = (struct nat_pool){.cidr = cidr_host(&net.addr)};
+}
+
+static void add_hosts(struct dataplane *dataplane, struct pool_list *pools)
+{
+	_cleanup_free_ const struct node **nodes = NULL;
+	size_t n;
+
+	calc_get_nodes(dataplane->calc, &nodes, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct node_spec *spec = &nodes[i]->spec;
+
+		if (spec->bgp) {
+			add_host(pools, spec->bgp->ipv4_address);
+			add_host(pools, spec->bgp->ipv6_address);
+		}
+		for (size_t k = 0; k < spec->addresses.n; k++)
+			add_host(pools, spec->addresses.v[k].address);
+	}
+}
+
+static void add_pools(struct dataplane *dataplane, struct pool_list *ret)
+{
+	const struct calc_pool *const *pools;
+	size_t n;
+
+	calc_get_pools(dataplane->calc, &pools, &n);
+	for (size_t i = 0; i < n; i++)
+		*ARRAY_ADD(ret->v, ret->n) =
+			(struct nat_pool){pools[i]->cidr, pools[i]->nat_outgoing};
+	if (dataplane->config.nat_spares_hosts)
+		add_hosts(dataplane, ret);
+}
+
 static int apply_nat(struct dataplane *dataplane, struct err *err)
 {
 	const char *devices[N_TUNNELS];
-	const struct calc_pool *const *pools;
-	_cleanup_free_ struct nat_pool *nat_pools = NULL;
 	struct nat_config config = {.tunnel_devices = devices};
-	size_t n;
+	struct pool_list pools = {.v = NULL};
 	int r;
 
-	calc_get_pools(dataplane->calc, &pools, &n);
-	nat_pools = xcalloc(n, sizeof(*nat_pools));
-	for (size_t i = 0; i < n; i++)
-		nat_pools[i] = (struct nat_pool){pools[i]->cidr, pools[i]->nat_outgoing};
-	config.pools = nat_pools;
-	config.n_pools = n;
+	add_pools(dataplane, &pools);
+	config.pools = pools.v;
+	config.n_pools = pools.n;
 	for (unsigned int i = 0; i < N_TUNNELS; i++) {
 		if (dataplane->tunnels[i].ifindex)
 			devices[config.n_tunnel_devices++] = tunnel_names[i];
@@ -159,9 +210,10 @@ static int apply_nat(struct dataplane *dataplane, struct err *err)
 	if (dataplane->tunnels[TUNNEL_VXLAN].ifindex || dataplane->tunnels[TUNNEL_VXLAN_V6].ifindex)
 		config.vxlan_port = dataplane->config.vxlan_port;
 	dataplane->policy.ops->nat(dataplane->policy.self, &config);
+	free(pools.v);
 	r = dataplane->policy.ops->apply(dataplane->policy.self, err);
 	if (r == 0 && dataplane->policy.ops->changed(dataplane->policy.self))
-		log_info_limited("NAT rules written", "pools", log_num((int64_t)n).s);
+		log_info_limited("NAT rules written", "pools", log_num((int64_t)config.n_pools).s);
 	return r < 0 ? err_prefix(err, r, "%s", dataplane->policy.ops->name) : 0;
 }
 
@@ -325,6 +377,7 @@ void dataplane_set_config(struct dataplane *dataplane, const struct dataplane_co
 	set_refresh(dataplane);
 	offload_configure(dataplane);
 	dataplane->tunnels_dirty = true;
+	dataplane->nat_dirty = true;
 	dataplane_schedule_apply(dataplane);
 }
 
@@ -332,7 +385,7 @@ void dataplane_update(struct dataplane *dataplane, const struct calc_update *upd
 {
 	if (update->own_node_changed || update->pools_changed)
 		dataplane->tunnels_dirty = true;
-	if (update->pools_changed)
+	if (update->pools_changed || (update->bgp_changed && dataplane->config.nat_spares_hosts))
 		dataplane->nat_dirty = true;
 	want_routes(dataplane, update);
 	tunnels_update_vteps(dataplane, update);

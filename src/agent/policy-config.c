@@ -112,6 +112,7 @@ void policy_config_from_felix(const struct felix_configuration_spec *spec, bool 
 	*ret = (struct policy_config_buffer){0};
 	ret->config = (struct policy_config){
 		.endpoint_to_host = endpoint_to_host(spec->default_endpoint_to_host_action),
+		.append = strcmp(spec->chain_insert_mode, "append") == 0,
 		.filter_return = strcmp(iptables ? spec->iptables_filter_allow_action
 						 : spec->nftables_filter_allow_action,
 					"Return") == 0,

@@ -382,7 +382,7 @@ bool chain_table_is_open(const struct chain_table *table, const char *name)
 {
 	const struct ipt_chain *chain = find_chain(table, name);
 
-	return chain && chain->is_hook && chain->rules.n && !chain->known_ours.n;
+	return chain && chain->is_hook && (chain->rules.n || chain->tail.n) && !chain->known_ours.n;
 }
 
 static void write_rule(struct buf *out, const char *verb, const char *chain, const char *digest,

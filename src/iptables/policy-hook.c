@@ -310,7 +310,7 @@ static void render_hook(struct policy_iptables *self, unsigned int f, size_t whi
 
 	hooks[which].put(&hook);
 	if (hook.rules.n) {
-		ipt_rules_add(&head, "-j %s", hooks[which].ours);
+		ipt_rules_add(self->config.append ? &tail : &head, "-j %s", hooks[which].ours);
 		chain_table_want(table, hooks[which].ours, &hook.rules);
 	} else {
 		chain_table_unwant(table, hooks[which].ours);

@@ -73,6 +73,7 @@ struct ipt_config {
 	struct failsafe *failsafes[POLICY_WAYS_];
 	size_t n_failsafes[POLICY_WAYS_];
 	enum endpoint_to_host endpoint_to_host;
+	bool append;
 	bool filter_return;
 	bool mangle_return;
 	bool reject;

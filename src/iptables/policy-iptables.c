@@ -209,6 +209,7 @@ static void configure(void *ctx, const struct policy_config *told)
 	config_deinit(config);
 	*config = (struct ipt_config){
 		.endpoint_to_host = told->endpoint_to_host,
+		.append = told->append,
 		.filter_return = told->filter_return,
 		.mangle_return = told->mangle_return,
 		.reject = told->reject,

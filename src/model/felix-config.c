@@ -239,3 +239,46 @@ int64_t felix_duration_us(const char *duration)
 		return 0;
 	return us;
 }
+
+/* --- What is not applied ------------------------------------------------------------------ */
+
+/* As text "none" in the environment: the empty value of its type. */
+static bool is_empty(const json_t *value)
+{
+	return !value || json_is_null(value) ||
+	       (json_is_string(value) && !*json_string_value(value)) ||
+	       (json_is_array(value) && !json_array_size(value)) ||
+	       (json_is_object(value) && !json_object_size(value));
+}
+
+static bool is_default(const struct felix_param *param, const json_t *value)
+{
+	_cleanup_json_ json_t *def =
+		param->def ? json_loads(param->def, JSON_DECODE_ANY, NULL) : NULL;
+
+	if (is_empty(value))
+		return true;
+	if (param->type == FELIX_DURATION && def)
+		return felix_duration_us(json_string_value(value)) ==
+		       felix_duration_us(json_string_value(def));
+	return def && json_equal(value, def);
+}
+
+char *felix_config_ignored(const struct felix_configuration *configuration)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_buf_ struct buf names = BUF_INIT;
+	_cleanup_json_ json_t *json = NULL;
+	const json_t *spec;
+
+	model_write_json(OBJECT(configuration), &text);
+	json = json_loadb(text.data, text.size, 0, NULL);
+	spec = json_object_get(json, "spec");
+	for (size_t i = 0; i < FELIX_PARAM_COUNT; i++) {
+		struct felix_param param = felix_param_get(i);
+
+		if (param.ignored && !is_default(&param, json_object_get(spec, param.field->name)))
+			buf_addf(&names, "%s%s", names.size ? ", " : "", param.field->name);
+	}
+	return names.size ? xstrdup(buf_str(&names)) : NULL;
+}

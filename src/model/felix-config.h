@@ -42,5 +42,11 @@ MUST_CHECK int felix_config_resolve(const struct felix_configuration *global,
 				    char *const *environ, struct felix_configuration **ret,
 				    struct err *err);
 
+/*
+ * The names (as in an object's spec) of parameters that this version does not apply and that are not
+ * as by default in a resolved configuration, with ", " between; free() it. NULL: there are none.
+ */
+char *felix_config_ignored(const struct felix_configuration *configuration);
+
 /* A duration of a resolved configuration, in microseconds; 0 if absent. Cannot fail. */
 int64_t felix_duration_us(const char *duration);

@@ -191,6 +191,9 @@ static const char *const felix_values_datastore[] = {"etcdv3", "kubernetes", NUL
 	{.name = name_, FELIX_IS_##type_(arg_), .doc = doc_ "." FELIX_WORDS_##def_, \
 	 .offset = offsetof(struct felix_configuration_spec, member_)},
 
+#define FELIX_IGNORED_FIELD(type_, member_, config_, name_, def_, arg_, doc_) \
+	FELIX_FIELD(type_, member_, config_, name_, def_, arg_, \
+		    "**Not applied by this version.** " doc_)
 #define FELIX_WORDS_DEFAULT(text) " Default: " text "."
 #define FELIX_WORDS_NO_DEFAULT
 #define FELIX_DEF_DEFAULT(text)	  .def = (text),
@@ -220,16 +223,23 @@ static const char *const felix_values_datastore[] = {"etcdv3", "kubernetes", NUL
 	{.config = config_, .type = FELIX_##type_, FELIX_UNIT_##type_(arg_) \
 	 FELIX_DEF_##def_ .local = true},
 
+#define FELIX_IGNORED_PARAM(type_, member_, config_, name_, def_, arg_, doc_) \
+	{.config = config_, .type = FELIX_##type_, FELIX_UNIT_##type_(arg_) \
+	 FELIX_DEF_##def_ .ignored = true},
+#define FELIX_IGNORED_LOCAL_PARAM(type_, member_, config_, name_, def_, arg_, doc_) \
+	{.config = config_, .type = FELIX_##type_, FELIX_UNIT_##type_(arg_) \
+	 FELIX_DEF_##def_ .local = true, .ignored = true},
+
 static const struct field_desc felix_spec_fields[] = {
-	FELIX_PARAMS(FELIX_FIELD)
-	FELIX_LOCAL_PARAMS(FELIX_FIELD)
+	FELIX_PARAMS(FELIX_FIELD, FELIX_IGNORED_FIELD)
+	FELIX_LOCAL_PARAMS(FELIX_FIELD, FELIX_IGNORED_FIELD)
 	{.name = "nodeSelector", .type = FIELD_STRING, .check = CHECK_SELECTOR,
 	 .offset = offsetof(struct felix_configuration_spec, node_selector),
 	 .doc = "Nodes this object is for, if it is neither \"default\" nor \"node.<name>\"."},
 };
 static const struct felix_param felix_params[] = {
-	FELIX_PARAMS(FELIX_PARAM)
-	FELIX_LOCAL_PARAMS(FELIX_LOCAL_PARAM)
+	FELIX_PARAMS(FELIX_PARAM, FELIX_IGNORED_PARAM)
+	FELIX_LOCAL_PARAMS(FELIX_LOCAL_PARAM, FELIX_IGNORED_LOCAL_PARAM)
 };
 /* clang-format on */
 

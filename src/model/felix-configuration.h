@@ -72,8 +72,9 @@ struct conntrack_timeouts { /* durations, or Auto */
 
 struct felix_configuration_spec {
 	char *node_selector; /* objects that are neither "default" nor "node.<name>" */
-	FELIX_PARAMS(FELIX_MEMBER)
-	FELIX_LOCAL_PARAMS(FELIX_MEMBER) /* never in the datastore; set by felix_config_resolve() */
+	FELIX_PARAMS(FELIX_MEMBER, FELIX_MEMBER)
+	/* never in the datastore; set by felix_config_resolve() */
+	FELIX_LOCAL_PARAMS(FELIX_MEMBER, FELIX_MEMBER)
 };
 struct felix_configuration {
 	struct object object;
@@ -111,6 +112,7 @@ struct felix_param {
 	const char *config; /* "VXLANPort": FELIX_VXLANPORT in the environment */
 	enum felix_type type;
 	bool local;		   /* of FELIX_LOCAL_PARAMS */
+	bool ignored;		   /* read, but not applied by this version */
 	int64_t unit_us;	   /* DURATION: of a plain number */
 	const char *const *values; /* CHOICE */
 	const char *def;	   /* built-in default as JSON text; NULL: none */

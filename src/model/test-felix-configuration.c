@@ -232,6 +232,41 @@ static void test_environment_errors(void **state)
 	}
 }
 
+/* What is set and not applied, but not what is as it would be without. */
+static void test_ignored(void **state)
+{
+	static const struct {
+		const char *spec;
+		const char *ignored;
+	} cases[] = {
+		{NULL, NULL},
+		{"{\"vxlanPort\":5,\"bpfLogLevel\":\"off\",\"interfaceRefreshInterval\":\"1m30s\","
+		 "\"bpfForceTrackPacketsFromIfaces\":[\"docker+\"],\"wireguardEnabled\":false}",
+		 NULL},
+		{"{\"wireguardEnabled\":true,\"interfaceRefreshInterval\":\"91s\",\"natPortRange\":\"1:2\"}",
+		 "interfaceRefreshInterval, natPortRange, wireguardEnabled"},
+	};
+	char *const environ_none[] = {(char *)"FELIX_TYPHAADDR=none", NULL};
+	char *const environ_typha[] = {(char *)"FELIX_TYPHAADDR=a:1", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct felix_configuration *c = resolved(cases[i].spec, NULL, environ_none);
+		_cleanup_free_ char *ignored = felix_config_ignored(c);
+
+		if (cases[i].ignored)
+			assert_string_equal(ignored, cases[i].ignored);
+		else
+			assert_null(ignored);
+		drop(c);
+	}
+	struct felix_configuration *c = resolved(NULL, NULL, environ_typha);
+	_cleanup_free_ char *ignored = felix_config_ignored(c);
+
+	assert_string_equal(ignored, "typhaAddr");
+	drop(c);
+}
+
 static void test_file(void **state)
 {
 	char *const env[] = {(char *)"FELIX_VXLANVNI=9", NULL};
@@ -339,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_environment_errors),
+		cmocka_unit_test(test_ignored),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_unknown_is_an_error),

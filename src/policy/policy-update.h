@@ -116,6 +116,7 @@ struct policy_config {
 	const struct failsafe *failsafes[POLICY_WAYS_];
 	size_t n_failsafes[POLICY_WAYS_];
 	enum endpoint_to_host endpoint_to_host; /* defaultEndpointToHostAction */
+	bool append;		       /* chainInsertMode: iptables' chains lead to ours last */
 	bool filter_return;	       /* filterAllowAction: what is allowed meets others' rules */
 	bool mangle_return;	       /* mangleAllowAction */
 	bool reject;		       /* denied packets are answered, not dropped silently */

@@ -27,6 +27,10 @@ PINGPONG = BUILD / "tests/pingpong"
 ROUNDS = 7
 TRIPS = 10000
 TRIPS_ROUNDS = 9
+ENVIRONMENT = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_VXLAN": "Always",
+               "CALICO_IPV4POOL_IPIP": "Never", "CALICO_IPV4POOL_NAT_OUTGOING": "true"}
+# Where a connection goes: its name, the pods' pool, the pod at the other end.
+PATHS = (("same-node", "none", "b"), ("vxlan", "vxlan", "c"), ("none", "none", "c"))
 MAC = "02:00:00:00:01:{:02x}"
 
 
@@ -138,9 +142,9 @@ def throughput(source, target, streams):
     raise LabError(out.get("error", "iperf3 measures nothing"))
 
 
-def round_trip(source, target):
+def round_trip(source, target, trips=TRIPS):
     """Microseconds."""
-    out = source.ns.output([PINGPONG, "ask", target.address, "5202", str(TRIPS)])
+    out = source.ns.output([PINGPONG, "ask", target.address, "5202", str(trips)])
     return int(out.split()[0]) / 1000
 
 
@@ -162,9 +166,7 @@ def compare(name, unit, labs, measure, rounds, more_is_better):
 def main():
     if not os.path.exists(IPERF):
         raise SystemExit("iperf3 is not installed; run: sudo ./dev deps")
-    environment = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_VXLAN": "Always",
-                   "CALICO_IPV4POOL_IPIP": "Never", "CALICO_IPV4POOL_NAT_OUTGOING": "true"}
-    with Lab(2, environment) as lab, Lab(2) as other, Lab(2) as third:
+    with Lab(2, ENVIRONMENT) as lab, Lab(2) as other, Lab(2) as third:
         ours = OurLab(lab)
         mtus = {way: mtu_of(ours.pods[way, "a"]) for way in ("vxlan", "none")}
         labs = {"korat": ours, "hand": HandLab(other, mtus)}
@@ -172,8 +174,7 @@ def main():
         for one in with_nat.values():
             reachable(one.pods)
             listen(one.pods)
-        paths = (("same-node", "none", "b"), ("vxlan", "vxlan", "c"), ("none", "none", "c"))
-        for path, way, target in paths:
+        for path, way, target in PATHS:
             for streams in (1, 8):
                 compare(f"traffic-{path}-{streams}", "Gbit/s", labs,
                         lambda pods, way=way, target=target, streams=streams: throughput(
@@ -183,4 +184,5 @@ def main():
                         pods[way, "a"], pods[way, target]), TRIPS_ROUNDS, False)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -250,23 +250,18 @@ static void show(struct policy_table *table, struct table_set *set, struct table
 		nft_set_remove(ruleset, kernel, &interval);
 }
 
-/* Shows or hides all that 'net' covers. */
-static void show_covered(struct policy_table *table, struct table_set *set, const struct cidr *net)
+/* Shows what nothing else covers, and hides the rest. */
+static void show_uncovered(struct policy_table *table, struct table_set *set)
 {
-	struct table_net *other;
+	struct table_net *net;
 	struct table_net *next;
 
-	if (cidr_is_host(net))
-		return;
-	HASH_ITER(hh, set->nets, other, next)
+	HASH_ITER(hh, set->nets, net, next)
 	{
-		bool shown;
+		bool shown = !is_covered(set, &net->net);
 
-		if (other->net.len <= net->len || !cidr_covers(net, &other->net))
-			continue;
-		shown = !is_covered(set, &other->net);
-		if (shown != other->shown)
-			show(table, set, other, shown);
+		if (shown != net->shown)
+			show(table, set, net, shown);
 	}
 }
 
@@ -283,6 +278,7 @@ static void widen(struct policy_table *table, struct table_set *set)
 		show(table, set, net, /* shown= */ true);
 }
 
+/* Single addresses cover nothing, so they are shown at once; behind wider ones all is looked at. */
 static void add_net(struct policy_table *table, struct table_set *set, const struct cidr *cidr)
 {
 	struct cidr key = key_of(cidr);
@@ -294,8 +290,7 @@ static void add_net(struct policy_table *table, struct table_set *set, const str
 	net->net = key;
 	HASH_ADD(hh, set->nets, net, sizeof(net->net), net);
 	set->n_lens[index_of(&key)][key.len]++;
-	show_covered(table, set, &key);
-	if (!is_covered(set, &key))
+	if (cidr_is_host(&key) && !is_covered(set, &key))
 		show(table, set, net, /* shown= */ true);
 }
 
@@ -310,7 +305,6 @@ static void remove_net(struct policy_table *table, struct table_set *set, const 
 	set->n_lens[index_of(&key)][key.len]--;
 	if (net->shown)
 		show(table, set, net, /* shown= */ false);
-	show_covered(table, set, &key);
 	free(net);
 }
 
@@ -341,14 +335,18 @@ static void clear(struct policy_table *table, struct table_set *set)
 	release_sets(table, set);
 }
 
-static bool needs_width(const struct table_set *set, const struct policy_set_change *change)
+static bool has_wide(const struct policy_member *members, size_t n)
 {
-	if (set->type != POLICY_SET_TYPE_NET || set->wide)
-		return false;
-	for (size_t i = 0; i < change->n_added; i++)
-		if (!cidr_is_host(&change->added[i].net))
+	for (size_t i = 0; i < n; i++)
+		if (!cidr_is_host(&members[i].net))
 			return true;
 	return false;
+}
+
+static bool needs_width(const struct table_set *set, const struct policy_set_change *change)
+{
+	return set->type == POLICY_SET_TYPE_NET && !set->wide &&
+	       has_wide(change->added, change->n_added);
 }
 
 static void take_members(struct policy_table *table, struct table_set *set,
@@ -368,6 +366,10 @@ static void take_members(struct policy_table *table, struct table_set *set,
 		else
 			add_net(table, set, &change->added[i].net);
 	}
+	/* Once for all of them: each may cover, or have covered, any other. */
+	if (!ports && (has_wide(change->added, change->n_added) ||
+		       has_wide(change->removed, change->n_removed)))
+		show_uncovered(table, set);
 }
 
 int table_set_change(struct policy_table *table, const struct policy_set_change *change)

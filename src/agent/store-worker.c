@@ -250,11 +250,6 @@ struct store *store_worker_get_store(struct store_worker *worker)
 	return worker->store;
 }
 
-struct ipam_writer *store_worker_get_writer(struct store_worker *worker)
-{
-	return worker->writer;
-}
-
 int store_worker_new(sd_event *event, const struct store_config *config, const char *node_name,
 		     struct store_worker **ret, struct err *err)
 {

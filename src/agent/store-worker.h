@@ -57,4 +57,3 @@ void store_worker_submit(struct store_worker *worker, struct store_job *job);
 /* For start-up, before the first submit. The store is NULL after a reopening that failed. */
 MUST_CHECK int store_worker_reopen(struct store_worker *worker, struct err *err);
 struct store *store_worker_get_store(struct store_worker *worker);
-struct ipam_writer *store_worker_get_writer(struct store_worker *worker);

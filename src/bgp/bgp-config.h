@@ -65,6 +65,3 @@ struct bgp_input {
  * -EINVAL: 'err' says which other resource can't be rendered and why; 'out' is unchanged.
  */
 MUST_CHECK int bgp_config_render(const struct bgp_input *input, struct buf *out, struct err *err);
-
-/* "Mesh_192_168_0_2": the name of the BIRD protocol of a mesh peer. */
-void bgp_mesh_protocol_name(const struct ip_addr *peer, char *ret, size_t size);

@@ -37,13 +37,6 @@ struct bgp_symbol bgp_peer_symbol(const char *prefix, const struct ip_addr *ip, 
 	return symbol;
 }
 
-void bgp_mesh_protocol_name(const struct ip_addr *peer, char *ret, size_t size)
-{
-	struct bgp_symbol symbol = bgp_peer_symbol("Mesh", peer, BGP_PORT);
-
-	(void)snprintf(ret, size, "%s", symbol.s);
-}
-
 struct bgp_symbol bgp_filter_symbol(const char *name, bool import, uint8_t family)
 {
 	char suffix[32];

@@ -41,12 +41,6 @@ struct ipam_writer *ipam_writer_free(struct ipam_writer *writer)
 	return NULL;
 }
 
-void ipam_writer_set_selects(struct ipam_writer *writer,
-			     bool (*selects)(const char *selector, const struct str_map *labels))
-{
-	ipam_plan_set_selects(writer->plan, selects);
-}
-
 void ipam_writer_set_companion(struct ipam_writer *writer, const struct ipam_companion *companion)
 {
 	writer->companion = *companion;

@@ -22,10 +22,6 @@ struct ipam_writer *ipam_writer_new(struct store *store, const char *node);
 struct ipam_writer *ipam_writer_free(struct ipam_writer *writer);
 CLEANUP_FUNC(struct ipam_writer *, ipam_writer_free);
 
-/* Another evaluator for the selectors of pools than the selector module's. */
-void ipam_writer_set_selects(struct ipam_writer *writer,
-			     bool (*selects)(const char *selector, const struct str_map *labels));
-
 /*
  * What the caller wants written together with a request that is granted. 'make' is asked before
  * each try and gives a STORE_PUT or STORE_REMOVE, borrowed until it is asked for that request

@@ -14,6 +14,7 @@
 #include "ipam/ipam-plan-internal.h"
 #include "model/affinity-name.h"
 #include "model/kinds.h"
+#include "selector/selector.h"
 
 #define HANDLE_MAX 253u /* bytes: the longest name of an object */
 
@@ -129,7 +130,7 @@ static enum ipam_attempt find_family(struct ipam_plan *plan, struct ipam_request
 					.namespace_labels = request->namespace_labels
 								    ? request->namespace_labels
 								    : &named.map,
-					.selects = plan->selects};
+					.selects = selector_selects};
 	enum ipam_attempt attempt = IPAM_ATTEMPT_READY;
 	size_t n_pools = 0;
 

@@ -12,6 +12,7 @@
 #include "ipam/ipam-affinity.h"
 #include "ipam/ipam-plan-internal.h"
 #include "model/kinds.h"
+#include "selector/selector.h"
 
 /* Entries touched beyond which the rest waits for the next commit. */
 #define TOUCHED_FULL 100u
@@ -23,7 +24,7 @@ static bool is_excluded(const struct ipam_plan *plan, const struct cidr *block)
 	const char *selector = pool ? pool->object->spec.node_selector : NULL;
 
 	return selector && *selector && strcmp(selector, "all()") != 0 &&
-	       !plan->selects(selector, plan->node_labels ? plan->node_labels : &none);
+	       !selector_selects(selector, plan->node_labels ? plan->node_labels : &none);
 }
 
 static bool is_settled(const struct ipam_entry *affinity)

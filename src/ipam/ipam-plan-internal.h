@@ -26,7 +26,6 @@ struct ipam_plan {
 	char *node;
 	bool is_virtual; /* 'node' is no node: "load-balancer" */
 	char *owner;	 /* "host:<node>", "virtual:<node>" */
-	bool (*selects)(const char *selector, const struct str_map *labels);
 	struct ipam_view view;
 
 	/* Of the batch. */

@@ -20,7 +20,6 @@
 #include "ipam/ipam-name.h"
 #include "ipam/ipam-plan-internal.h"
 #include "model/kinds.h"
-#include "selector/selector.h"
 
 #define CONFIG_NAME "default"
 /*
@@ -40,7 +39,6 @@ struct ipam_plan *ipam_plan_new(const char *node)
 
 	plan->node = xstrdup(node);
 	plan->owner = xasprintf("host:%s", node);
-	plan->selects = selector_selects;
 	ipam_view_init(&plan->view);
 	return plan;
 }
@@ -53,12 +51,6 @@ struct ipam_plan *ipam_plan_new_virtual(const char *owner)
 	free(plan->owner);
 	plan->owner = xasprintf("virtual:%s", owner);
 	return plan;
-}
-
-void ipam_plan_set_selects(struct ipam_plan *plan,
-			   bool (*selects)(const char *selector, const struct str_map *labels))
-{
-	plan->selects = selects;
 }
 
 static void clear_reads(struct ipam_plan *plan)

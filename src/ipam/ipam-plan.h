@@ -102,12 +102,10 @@ struct ipam_update {
 	size_t n_deciding;
 };
 
-/* 'node' is copied. Selectors are those of the selector module; 'selects' evaluates others. */
+/* 'node' is copied. */
 struct ipam_plan *ipam_plan_new(const char *node);
 /* For an owner of blocks that is no node: "load-balancer". */
 struct ipam_plan *ipam_plan_new_virtual(const char *owner);
-void ipam_plan_set_selects(struct ipam_plan *plan,
-			   bool (*selects)(const char *selector, const struct str_map *labels));
 struct ipam_plan *ipam_plan_free(struct ipam_plan *plan);
 CLEANUP_FUNC(struct ipam_plan *, ipam_plan_free);
 

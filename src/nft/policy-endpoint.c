@@ -149,7 +149,6 @@ struct tier {
 	const char *denies; /* the tier's name, if its end does */
 	bool enforced;
 	bool may_pass;
-	bool unknown; /* a policy that nobody told */
 };
 
 /* The tier at step 'i'; '*i' moves behind it. */
@@ -163,7 +162,6 @@ static struct tier read_tier(const struct policy_table *table, const struct layo
 			table_policy_find((struct policy_table *)table, steps->v[*i].name);
 
 		tier.n++;
-		tier.unknown = tier.unknown || !policy;
 		if (!policy || !table_policy_is_enforced(policy, way))
 			continue;
 		tier.enforced = true;

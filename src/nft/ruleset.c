@@ -155,11 +155,6 @@ const char *nft_set_name(const struct nft_set *set)
 	return set->name;
 }
 
-size_t nft_set_size(const struct nft_set *set)
-{
-	return set->n_wanted;
-}
-
 static void list_member(struct nft_ruleset *ruleset, struct nft_set *set, struct nft_member *member)
 {
 	if (!member->listed) {
@@ -468,11 +463,6 @@ void nft_ruleset_take_in(struct nft_ruleset *ruleset)
 bool nft_ruleset_was_open(const struct nft_ruleset *ruleset)
 {
 	return ruleset->was_open;
-}
-
-bool nft_ruleset_is_valid(const struct nft_ruleset *ruleset)
-{
-	return ruleset->valid;
 }
 
 bool nft_ruleset_is_dirty(const struct nft_ruleset *ruleset)

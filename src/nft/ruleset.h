@@ -78,7 +78,6 @@ void nft_set_add(struct nft_ruleset *ruleset, struct nft_set *set,
 		 const struct nft_element *element);
 void nft_set_remove(struct nft_ruleset *ruleset, struct nft_set *set,
 		    const struct nft_element *element);
-size_t nft_set_size(const struct nft_set *set); /* wanted members */
 bool nft_set_has(const struct nft_set *set, const struct nft_element *element);
 
 /* --- Chains --- */
@@ -139,7 +138,6 @@ void nft_flowtable_unref(struct nft_ruleset *ruleset, struct nft_flowtable *flow
 
 /* What the kernel holds is not known any more: the next commit reads it first. */
 void nft_ruleset_invalidate(struct nft_ruleset *ruleset);
-bool nft_ruleset_is_valid(const struct nft_ruleset *ruleset);
 bool nft_ruleset_is_dirty(const struct nft_ruleset *ruleset);
 /* Did the last commit find a filter chain missing at its hook? Packets have passed there unseen. */
 bool nft_ruleset_was_open(const struct nft_ruleset *ruleset);

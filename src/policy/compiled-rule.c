@@ -471,13 +471,6 @@ void compiled_rules_add(struct compiled_policy *policy, enum policy_way way,
 	}
 }
 
-void compiled_rules_add_unreadable(struct compiled_policy *policy, enum policy_way way, char *why)
-{
-	struct compiled_rules *to = &policy->rules[way];
-
-	set_unreadable(ARRAY_ADD(to->v, to->n), why);
-}
-
 /* --- Comparing ------------------------------------------------------------------------------- */
 
 static bool ranges_equal(const struct port_range *a, size_t n_a, const struct port_range *b,

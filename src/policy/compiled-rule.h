@@ -14,8 +14,6 @@ struct rule_list;
  */
 void compiled_rules_add(struct compiled_policy *policy, enum policy_way way,
 			const struct rule_list *rules, const char *namespace);
-/* Adds a rule that denies everything, because of 'why' (takes). */
-void compiled_rules_add_unreadable(struct compiled_policy *policy, enum policy_way way, char *why);
 void compiled_rules_clear(struct compiled_rules *rules);
 bool compiled_rule_equal(const struct compiled_rule *a, const struct compiled_rule *b);
 

@@ -436,21 +436,15 @@ static int host_is_ready(struct nl *host, const struct pod_link *link, struct er
 }
 
 /*
- * 0: the host answers for the pod's IPv6 gateway. NOT_YET: the address that the kernel gave to the
- * host's end is looked at for duplicates first, though nothing is sent for that.
+ * 0: the host answers for the pod's IPv6 gateway. NOT_YET (ADDR_E_NOT_YET): the kernel looks for
+ * duplicates first, though nothing is sent for that, or has not joined the group yet by which the pod
+ * asks for the gateway, and then would ask again only a second later.
  */
 static int gateway_is_ready(struct nl *host, const struct pod_link *link, struct err *err)
 {
-	_cleanup_(if_addr_list_deinit) struct if_addr_list list = {0};
-	int r;
-
-	if (!has_family(link, AF_INET6))
-		return 0;
-	r = addr_dump(host, AF_INET6, link->host_ifindex, &list, err);
-	for (size_t i = 0; r == 0 && i < list.n; i++)
-		if (ip_equal(&list.v[i].cidr.addr, &gateway_v6))
-			return list.v[i].flags & IFA_F_TENTATIVE ? NOT_YET : 0;
-	return r < 0 ? r : NOT_YET;
+	return has_family(link, AF_INET6)
+		       ? addr_is_local(host, link->host_ifindex, &gateway_v6, err)
+		       : 0;
 }
 
 /* 0: the pod takes packets to all of its addresses. NOT_YET (ADDR_E_NOT_YET). */
@@ -460,7 +454,7 @@ static int pod_is_ready(const struct pod_link *link, struct err *err)
 
 	for (unsigned int i = 0; r == 0 && i < link->n_addrs; i++)
 		if (link->addrs[i].addr.family == AF_INET6)
-			r = addr_is_local(link->pod_nl, &link->addrs[i].addr, err);
+			r = addr_is_local(link->pod_nl, 0, &link->addrs[i].addr, err);
 	return r;
 }
 

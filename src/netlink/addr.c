@@ -169,7 +169,7 @@ static int route_type(const struct nlmsghdr *message, void *ctx)
 	return 0;
 }
 
-int addr_is_local(struct nl *nl, const struct ip_addr *addr, struct err *err)
+int addr_is_local(struct nl *nl, int ifindex, const struct ip_addr *addr, struct err *err)
 {
 	uint8_t type = RTN_UNSPEC;
 	struct nl_visitor visitor = {
@@ -183,6 +183,8 @@ int addr_is_local(struct nl *nl, const struct ip_addr *addr, struct err *err)
 	int r;
 
 	nl_put_addr(message, RTA_DST, addr);
+	if (ifindex)
+		mnl_attr_put_u32(message, RTA_OIF, (uint32_t)ifindex);
 	r = nl_query(nl, message, &visitor, &answer, err);
 	if (r < 0)
 		return err_prefix(err, r, "look for the route to %s", ip_format(addr).s);

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -101,9 +102,41 @@ static void test_addr(void **state)
 	assert_int_equal(addr_delete(nl, 9999, &v4, &err), 0);
 }
 
+/* What is local is asked for by neighbours, too; on each of two interfaces by itself. */
+static void test_is_local(void **state)
+{
+	_cleanup_(nl_closep) struct nl *nl = open_nl();
+	const char *names[] = {"t0", "t1"};
+	struct cidr gateway = cidr("fe80::ab:cdef/64");
+	struct err err = ERR_INIT;
+	struct link links[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(link_get(nl, names[i], &links[i], &err), 0);
+	for (int i = 0; i < 2; i++) {
+		int tries = 0;
+		int r = addr_is_local(nl, links[i].ifindex, &gateway.addr, &err);
+
+		assert_int_equal(r, ADDR_E_NOT_YET);
+		assert_int_equal(addr_add(nl, links[i].ifindex, &gateway, &err), 0);
+		while ((r = addr_is_local(nl, links[i].ifindex, &gateway.addr, &err)) > 0 &&
+		       tries++ < 10000)
+			(void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+		assert_int_equal(r, 0);
+		assert_non_null(strstr(
+			lab_output(i == 0 ? "grep t0 /proc/net/igmp6" : "grep t1 /proc/net/igmp6")
+				.s,
+			"ff0200000000000000000001ffabcdef"));
+	}
+	gateway = cidr("fd00:77::1/128");
+	assert_int_equal(addr_is_local(nl, 0, &gateway.addr, &err), ADDR_E_NOT_YET);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_addr)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_addr),
+					   cmocka_unit_test(test_is_local)};
 
 	lab_enter();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -493,6 +493,7 @@ void outage_get_stats(const struct outage *outage, struct outage_stats *ret)
 	*ret = (struct outage_stats){
 		.on = outage->on,
 		.n_free = outage->reserve.n_free,
+		.n_free_v4 = reserve_count(&outage->reserve, AF_INET),
 		.n_changes = outage->reserve.n_changes,
 	};
 }

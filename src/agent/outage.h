@@ -47,7 +47,8 @@ void outage_yield_end(struct outage *outage, bool released);
 
 struct outage_stats {
 	bool on;
-	size_t n_free;
+	size_t n_free; /* of both families */
+	size_t n_free_v4;
 	size_t n_changes;
 };
 void outage_get_stats(const struct outage *outage, struct outage_stats *ret);

@@ -272,30 +272,43 @@ void pod_call_detach(struct agent *agent, struct cni_request *request,
 
 /* --- The handler ------------------------------------------------------------------------------ */
 
-static bool has_pool(const struct agent *agent)
+static bool has_pool(const struct agent *agent, uint8_t family)
 {
 	const struct calc_pool *const *pools;
 	size_t n;
 
 	calc_get_pools(agent->calc, &pools, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (!pools[i]->disabled)
+		if (!pools[i]->disabled && pools[i]->cidr.addr.family == family)
 			return true;
 	}
 	return false;
+}
+
+/* Why pods of that configuration would get no address; NULL: they would. */
+static const char *lacks_addresses(const struct agent *agent, const struct cni_request *request)
+{
+	struct outage_stats outage;
+
+	outage_get_stats(agent->outage, &outage);
+	if (outage.on && request->assign_v4 && !outage.n_free_v4)
+		return "the datastore is away, and no IPv4 address is left in reserve";
+	if (outage.on && request->assign_v6 && outage.n_free == outage.n_free_v4)
+		return "the datastore is away, and no IPv6 address is left in reserve";
+	if (request->assign_v4 && !has_pool(agent, AF_INET))
+		return "there is no enabled IPv4 IPPool to take addresses from: create one";
+	if (request->assign_v6 && !has_pool(agent, AF_INET6))
+		return "there is no enabled IPv6 IPPool to take addresses from: create one";
+	return NULL;
 }
 
 static void answer_status(const struct agent *agent, struct cni_call *call,
 			  const struct cni_request *request)
 {
 	const char *reason = not_ready(agent);
-	struct outage_stats outage;
 
-	outage_get_stats(agent->outage, &outage);
-	if (!reason && !request->delegates && outage.on && !outage.n_free)
-		reason = "the datastore is away, and no address is left in reserve";
-	if (!reason && !request->delegates && !has_pool(agent))
-		reason = "there is no enabled IPPool to take addresses from: create one";
+	if (!reason && !request->delegates)
+		reason = lacks_addresses(agent, request);
 	if (reason)
 		cni_call_answer_error(call, STATUS_NOT_AVAILABLE, reason);
 	else if (request->delegates)

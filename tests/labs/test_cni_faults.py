@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from clusters import vxlan_cluster
+from clusters import KINDS, dual_cluster
 from lab import cni, netns, wait_for
 from lab.lab import Pod
 
@@ -17,7 +17,7 @@ N_PODS = 50
 
 @pytest.fixture(scope="module", name="lab")
 def _lab():
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         yield lab
 
 
@@ -31,8 +31,9 @@ def _traces(lab):
         "addresses": sorted(h for h in handles if h.startswith("k8s-pod-network.")),
         "links": sorted(link["ifname"] for link in node.links()
                         if link["ifname"].startswith("cali")),
-        "routes": sorted(route["dst"] for route in node.routes()
-                         if route.get("dev", "").startswith("cali")),
+        "routes": sorted(route["dst"] for family in (4, 6) for route in node.routes(family=family)
+                         if route.get("dev", "").startswith("cali")
+                         and route["dst"] != "fe80::/64"),
         "endpoints": sorted(item["metadata"]["name"]
                             for item in lab.get("workloadendpoints", namespace="default")),
         "queue": sorted(path.name for path in pathlib.Path(node.run_dir, "cni-del").glob("*")),
@@ -40,11 +41,12 @@ def _traces(lab):
 
 
 def _pods(lab, prefix, number=N_PODS):
+    """Not wired yet; of IPv4, of IPv6, of both in turn."""
     names = [f"{prefix}-{i}" for i in range(number)]
     netns.ip_batch([f"netns add {lab.prefix}{name}" for name in names])
     pods = []
-    for name in names:
-        pod = Pod(lab.nodes[0], name, "default")
+    for name, families in zip(names, itertools.cycle(KINDS.values())):
+        pod = Pod(lab.nodes[0], name, "default", families)
         lab.pods.append(pod)
         pods.append(pod)
     return pods
@@ -128,7 +130,7 @@ def test_killed_again_and_again(lab):
         for _ in range(200):
             answer = pod.try_add(timeout=60)
             if answer.code == 0:
-                return answer.json["ips"][0]["address"]
+                return [ip["address"].split("/")[0] for ip in answer.json["ips"]]
             assert answer.json["code"] == 11, answer.text
             _delete_until_done(pod)
         return None
@@ -140,11 +142,14 @@ def test_killed_again_and_again(lab):
             node.kill_agent()
             node.start_agent()
         addresses = [add.result() for add in adds]
-        assert None not in addresses and len(set(addresses)) == len(pods)
-        wait_for(lambda: len(_traces(lab)["addresses"]) == len(pods), 15, "no address too many")
+        assert [len(found or ()) for found in addresses] == [len(pod.families) for pod in pods]
+        addresses = sum(addresses, [])
+        assert len(set(addresses)) == len(addresses)
+        wait_for(lambda: len(_traces(lab)["addresses"]) == len(addresses), 15,
+                 "no address too many")
         traces = _traces(lab)
         assert len(traces["links"]) == len(traces["endpoints"]) == len(pods)
-        assert traces["routes"] == sorted(a.split("/")[0] for a in addresses)
+        assert traces["routes"] == sorted(addresses)
         assert all(_all(pool, _delete_until_done, pods))
     wait_for(lambda: _empty(lab), 15, "nothing is left")
     _drop(lab, pods)
@@ -165,14 +170,15 @@ def test_two_runtimes(lab):
         _drop(lab, pods)
 
 
-def test_same_pod_at_once(lab):
+@pytest.mark.parametrize("families", KINDS.values(), ids=KINDS)
+def test_same_pod_at_once(lab, families):
     """Two runtimes about one container: one ADD makes it, the other finds it; then two DELs."""
-    pod = lab.new_pod(lab.nodes[0], "same")
+    pod = lab.new_pod(lab.nodes[0], f"same{families}", families=families)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         adds = list(pool.map(lambda _: pod.try_add(timeout=60), range(8)))
         assert not [answer.text for answer in adds if answer.code]
-        assert len({answer.json["ips"][0]["address"] for answer in adds}) == 1
-        assert len(_traces(lab)["addresses"]) == 1
+        assert len({str(answer.json["ips"]) for answer in adds}) == 1
+        assert len(_traces(lab)["addresses"]) == len(families)
         mixed = [pool.submit(pod.try_del if i % 2 else pod.try_add, timeout=60) for i in range(8)]
         assert not [call.result().text for call in mixed if call.result().code]
         assert pod.try_del().code == 0
@@ -180,7 +186,7 @@ def test_same_pod_at_once(lab):
 
 
 def test_dels_of_all_kinds(lab):
-    pod = lab.pod(lab.nodes[0], "kinds")
+    pod = lab.pod(lab.nodes[0], "kinds", families="46")
     for options in ({"netns_path": ""}, {"netns_path": "/run/netns/lab-no-such"}, {}):
         assert pod.try_del(**options).code == 0
     never = lab.new_pod(lab.nodes[0], "never-was")
@@ -191,7 +197,7 @@ def test_dels_of_all_kinds(lab):
 
 def test_namespace_gone_before_del(lab):
     """The sandbox died: its namespace took the link along."""
-    pod = lab.pod(lab.nodes[0], "gone")
+    pod = lab.pod(lab.nodes[0], "gone", families="46")
     pod.ns.close()
     netns.delete([pod.ns.name])
     assert pod.try_del(netns_path=str(pod.ns.path)).code == 0
@@ -201,16 +207,16 @@ def test_namespace_gone_before_del(lab):
 
 def test_new_container_of_a_pod(lab):
     """The pod's sandbox is made anew; the DEL of the old one comes late and takes only its own."""
-    old = lab.pod(lab.nodes[0], "reborn")
-    new = lab.new_pod(lab.nodes[0], "reborn-2")
+    old = lab.pod(lab.nodes[0], "reborn", families="46")
+    new = lab.new_pod(lab.nodes[0], "reborn-2", families="46")
     args = f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={old.name}"
     answer = new.try_add(CNI_ARGS=args)
     assert answer.code == 0, answer.text
     new.result = answer.json
-    assert new.address != old.address
+    assert not set(new.addresses) & set(old.addresses)
     assert old.try_del().code == 0
-    assert _traces(lab)["routes"] == [new.address]
-    conf = {**cni.pod_conf("node1"), "prevResult": new.result}
+    assert _traces(lab)["routes"] == sorted(new.addresses)
+    conf = {**new.conf(), "prevResult": new.result}
     assert cni.call(new, "CHECK", conf, CNI_ARGS=args).code == 0
     assert new.try_del(CNI_ARGS=args).code == 0
     assert _empty(lab), _traces(lab)

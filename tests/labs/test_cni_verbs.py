@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from clusters import vxlan_cluster
+from clusters import KINDS, dual_cluster
 from lab import cni, probe, wait_for
 
 VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
@@ -13,7 +13,7 @@ VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 
 @pytest.fixture(scope="module", name="lab")
 def _lab():
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         yield lab
 
 
@@ -28,8 +28,15 @@ def _handles(lab):
     return found
 
 
-def _conf(version="1.1.0", **keys):
-    return {**cni.pod_conf("node1"), "cniVersion": version, **keys}
+def _conf(version="1.1.0", families="4", **keys):
+    return {**cni.pod_conf("node1", families=families), "cniVersion": version, **keys}
+
+
+def _result_addresses(result):
+    """The addresses of a result of any version, with their lengths."""
+    if "ips" in result:
+        return [ip["address"] for ip in result["ips"]]
+    return [result[key]["ip"] for key in ("ip4", "ip6") if key in result]
 
 
 def _get(lab, kind, name):
@@ -44,16 +51,22 @@ def _endpoints(lab):
             for item in lab.get("workloadendpoints", namespace="default")}
 
 
+@pytest.mark.parametrize("families", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_version(lab, version):
-    pod = lab.new_pod(lab.nodes[0], "version-" + version.replace(".", ""))
-    answer = cni.call(pod, "ADD", _conf(version))
+def test_every_version(lab, version, families):
+    pod = lab.new_pod(lab.nodes[0], f"version-{version.replace('.', '')}-{families}")
+    answer = cni.call(pod, "ADD", _conf(version, families))
     assert answer.code == 0, answer.text
     result = answer.json
     assert result["cniVersion"] == version
-    address = result["ips"][0]["address"] if version >= "0.3" else result["ip4"]["ip"]
-    assert lab.nodes[0].ns.run(probe.ping, address.split("/")[0]) is not None
-    checked = cni.call(pod, "CHECK", {**_conf(version), "prevResult": result})
+    addresses = _result_addresses(result)
+    assert "".join("6" if ":" in one else "4" for one in addresses) == families
+    for one in addresses:
+        assert one.endswith("/128" if ":" in one else "/32")
+        assert lab.nodes[0].ns.run(probe.ping, one.split("/")[0]) is not None
+    if "0.3" <= version < "1.0":
+        assert [ip["version"] for ip in result["ips"]] == list(families)
+    checked = cni.call(pod, "CHECK", {**_conf(version, families), "prevResult": result})
     assert (checked.code == 0) == (version >= "0.4"), checked.text
     assert cni.call(pod, "DEL", _conf(version)).code == 0
     for command in ("STATUS", "GC"):
@@ -63,19 +76,29 @@ def test_every_version(lab, version):
 
 
 def test_status(lab):
+    """Of the families that the configuration wants."""
     pod = lab.new_pod(lab.nodes[0], "status")
-    assert cni.call(pod, "STATUS", _conf()).code == 0
-    pool = _get(lab, "ippools", "default-ipv4-ippool")
-    pool["spec"]["disabled"] = True
-    lab.apply(pool)
-    try:
-        wait_for(lambda: cni.call(pod, "STATUS", _conf()).code == 1, 5, "STATUS sees the pool")
-        answer = cni.call(pod, "STATUS", _conf())
-        assert answer.json["code"] == 50 and "IPPool" in answer.json["msg"]
-    finally:
-        pool["spec"]["disabled"] = False
+
+    def status():
+        return {families: cni.call(pod, "STATUS", _conf(families=families))
+                for families in KINDS.values()}
+
+    def codes():
+        return {families: answer.code for families, answer in status().items()}
+
+    assert codes() == {"4": 0, "6": 0, "46": 0}
+    for family, missing in (("4", {"4": 1, "6": 0, "46": 1}), ("6", {"4": 0, "6": 1, "46": 1})):
+        pool = _get(lab, "ippools", f"default-ipv{family}-ippool")
+        pool["spec"]["disabled"] = True
         lab.apply(pool)
-    wait_for(lambda: cni.call(pod, "STATUS", _conf()).code == 0, 5, "STATUS is fine again")
+        try:
+            wait_for(lambda want=missing: codes() == want, 5, f"STATUS sees the pool: {missing}")
+            answer = status()["46"]
+            assert answer.json["code"] == 50 and f"no enabled IPv{family} IPPool" in answer.json["msg"]
+        finally:
+            pool["spec"]["disabled"] = False
+            lab.apply(pool)
+        wait_for(lambda: not any(codes().values()), 5, "STATUS is fine again")
     lab.nodes[0].kill_agent()
     try:
         assert cni.call(pod, "STATUS", _conf(), timeout=5).json["code"] == 50
@@ -101,15 +124,15 @@ def test_not_ready_datastore(lab):
 
 def test_gc(lab):
     node = lab.nodes[0]
-    pods = [lab.new_pod(node, f"gc-{number}") for number in range(3)]
+    pods = [lab.new_pod(node, f"gc-{number}", families="46") for number in range(3)]
     for pod in pods:
-        answer = cni.call(pod, "ADD", _conf())
+        answer = cni.call(pod, "ADD", _conf(families="46"))
         assert answer.code == 0, answer.text
         pod.result = answer.json
     other = lab.new_pod(node, "gc-other-network")
     assert cni.call(other, "ADD", _conf(name="other")).code == 0
     lost = lab.new_pod(node, "gc-lost")  # an address whose endpoint never came to be
-    assert cni.call(lost, "ADD", _conf(), plugin="calico-ipam").code == 0
+    assert cni.call(lost, "ADD", _conf(families="46"), plugin="calico-ipam").code == 0
     keep = [{"containerID": pods[0].container, "ifname": "eth0"}]
     answer = cni.call(pods[0], "GC", _conf(**{"cni.dev/valid-attachments": keep}))
     assert answer.code == 0, answer.text
@@ -127,25 +150,30 @@ def test_gc(lab):
 
 
 def _break(pod, what):
+    family = f"-{pod.families[-1]}"
     if what == "address":
-        pod.ns.ip("addr", "flush", "dev", "eth0", "scope", "global")
+        pod.ns.ip(family, "addr", "flush", "dev", "eth0", "scope", "global")
     elif what == "pod route":
-        pod.ns.ip("route", "del", "default")
+        pod.ns.ip(family, "route", "del", "default")
     elif what == "host link":
         pod.node.ns.ip("link", "del", pod.host_interface)
 
 
+@pytest.mark.parametrize("families", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("what", ["address", "pod route",
                                   "host link", "prevResult address", "prevResult interface",
                                   "other container", "no prevResult"])
-def test_check_sees(lab, what):
-    pod = lab.pod(lab.nodes[0], "check-" + what.replace(" ", "-").replace("_", "-").lower())
+def test_check_sees(lab, what, families):
+    """Of a pod of both families, what IPv6 lacks."""
+    pod = lab.pod(lab.nodes[0], f"check-{what.replace(' ', '-').lower()}-{families}",
+                  families=families)
     assert pod.check().code == 0, pod.check().text
-    conf = {**_conf(), "prevResult": json.loads(json.dumps(pod.result))}
+    conf = {**_conf(families=families), "prevResult": json.loads(json.dumps(pod.result))}
     options = {}
     _break(pod, what)
     if what == "prevResult address":
-        conf["prevResult"]["ips"][0]["address"] = "10.42.99.99/32"
+        conf["prevResult"]["ips"][-1]["address"] = \
+            "10.42.99.99/32" if families == "4" else "fd42::9999/128"
     elif what == "prevResult interface":
         conf["prevResult"]["interfaces"][0]["name"] = "cali12345678901"
     elif what == "other container":
@@ -157,33 +185,36 @@ def test_check_sees(lab, what):
     lab.drop_pod(pod)
 
 
-def test_ipam_role(lab):
+@pytest.mark.parametrize("families", KINDS.values(), ids=KINDS)
+def test_ipam_role(lab, families):
     """Another plugin delegates to us: addresses and routes, no interfaces, no endpoint."""
-    pod = lab.new_pod(lab.nodes[0], "ipam")
+    pod = lab.new_pod(lab.nodes[0], f"ipam{families}")
     handle = f"k8s-pod-network.{pod.container}"
     for plugin in ("calico-ipam", "korat-ipam"):
-        answer = cni.call(pod, "ADD", _conf("1.0.0"), plugin=plugin)
+        answer = cni.call(pod, "ADD", _conf("1.0.0", families), plugin=plugin)
         assert answer.code == 0, answer.text
         result = answer.json
         assert "interfaces" not in result
-        assert result["routes"] == [{"dst": result["ips"][0]["address"]}]
-        assert _handles(lab)[handle] == 1
-        conf = {**_conf("1.0.0"), "prevResult": result}
+        assert result["routes"] == [{"dst": one} for one in _result_addresses(result)]
+        assert _handles(lab)[handle] == len(result["ips"]) == len(families)
+        conf = {**_conf("1.0.0", families), "prevResult": result}
         assert cni.call(pod, "CHECK", conf, plugin=plugin).code == 0
         for _ in range(2):
             assert cni.call(pod, "DEL", _conf("1.0.0"), plugin=plugin).code == 0
         assert handle not in _handles(lab)
-    assert "node1-k8s-ipam-eth0" not in _endpoints(lab)
+    assert f"node1-k8s-ipam{families}-eth0" not in _endpoints(lab)
 
 
-def test_ipam_of_a_bridge(lab):
+@pytest.mark.parametrize("families", KINDS.values(), ids=KINDS)
+def test_ipam_of_a_bridge(lab, families):
     """A reference plugin with our IPAM, end to end."""
-    pod = lab.new_pod(lab.nodes[0], "bridged")
+    pod = lab.new_pod(lab.nodes[0], f"bridged{families}")
     conf = {"name": "br", "cniVersion": "1.0.0", "type": "bridge", "bridge": "br-test",
-            "ipam": {"type": "calico-ipam"}}
+            "ipam": cni.pod_conf("node1", families=families)["ipam"]}
     answer = cni.call(pod, "ADD", conf, plugin="bridge")
     assert answer.code == 0, answer.text
-    assert answer.json["ips"][0]["address"].startswith("10.42.")
+    assert "".join({"10.42": "4", "fd42:": "6"}[one[:5]]
+                   for one in _result_addresses(answer.json)) == families
     assert cni.call(pod, "DEL", conf, plugin="bridge").code == 0
     assert f"br.{pod.container}" not in _handles(lab)
 

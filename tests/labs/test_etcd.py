@@ -5,27 +5,26 @@ import json
 
 import pytest
 
-from clusters import reach_all
-from lab import Lab, LabError, bird, etcd, wait_for
+from clusters import SIX, meshed, one_of_each, reach_all
+from lab import Lab, LabError, etcd, wait_for
 
 
 @pytest.mark.skipif(not etcd.is_installed(), reason="the package etcd-server is not installed")
 def test_two_nodes_on_etcd(clean_machine):
     environment = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_VXLAN": "Always",
-                   "CALICO_IPV4POOL_IPIP": "Never"}
+                   "CALICO_IPV4POOL_IPIP": "Never", **SIX}
     with Lab(2, environment) as lab:
         etcd.start(lab)
         lab.start()
         for node in lab.nodes:
-            lab.pod(node, f"p{node.number}")
+            one_of_each(lab, node)
         try:
             reach_all(lab, 30)
         except LabError:
             for node in lab.nodes:
                 print(f"--- {node.name}\n{node.log_tail(40)}\n{node.ns.ip('route')}")
             raise
-        wait_for(lambda: all(one.established for node in lab.nodes
-                             for one in bird.sessions(node.bird_socket())), 60, "BGP is meshed")
+        wait_for(lambda: meshed(lab), 60, "BGP is meshed")
 
 
 @pytest.mark.skipif(not etcd.is_installed(), reason="the package etcd-server is not installed")

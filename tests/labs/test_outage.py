@@ -16,7 +16,7 @@ import pytest
 from clusters import (SIX, assert_same, becomes_same, deleted_routes, dual_cluster, kernel_state,
                       one_of_each, settle, watched_routes)
 from families import silent_pairs
-from lab import Lab, probe, wait_for
+from lab import Lab, cni, probe, wait_for
 
 ETCD = "/usr/bin/etcd"
 URL = "http://192.168.0.254:2379"
@@ -245,6 +245,12 @@ def test_reserve_runs_out_and_is_said(clean_machine):
             for number in range(2):
                 lab.pod(node, f"new{number}", families="6")
             late = [is_refused("late-six", "6"), is_refused("late-both", "46")]
+            asked = {pod.families: cni.call(pod, "STATUS", {**pod.conf(), "cniVersion": "1.1.0"})
+                     for pod in lab.pods}
+            assert {families: answer.code for families, answer in asked.items()} == \
+                {"4": 0, "6": 1, "46": 1}
+            assert asked["46"].json["code"] == 50
+            assert "no IPv6 address is left" in asked["46"].json["msg"]
             for number in range(2, 4):
                 lab.pod(node, f"new{number}")
             late.append(is_refused("late-four", "4"))

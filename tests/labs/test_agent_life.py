@@ -2,6 +2,7 @@
 """What an agent says of itself, and that it changes, ends and comes back under running pods."""
 
 import contextlib
+import ipaddress
 import json
 import math
 import os
@@ -16,9 +17,10 @@ import urllib.request
 
 import pytest
 
-from clusters import (assert_same, deleted_routes, kernel_state, kernel_states, meshed, reach_all,
-                      settle, settled_states, vxlan_cluster, watched_routes, way)
-from families import pool, pools_of, prepared
+from clusters import (DIRECT_POOL, DIRECT_POOL6, TUNNELS, assert_same, deleted_routes, dual_cluster,
+                      kernel_state, kernel_states, meshed, one_of_each, reach_all, settle,
+                      settled_states, watched_routes, way)
+from families import pool, pools_of, prepared, silent_pairs
 from lab import bird, capture, probe, wait_for
 from lab import lab as lab_module
 
@@ -29,12 +31,17 @@ LINE = re.compile(r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|
 
 @pytest.fixture(scope="module", name="lab")
 def _lab():
-    with vxlan_cluster(2) as lab:
+    with dual_cluster(2) as lab:
         for node in lab.nodes:
-            lab.pod(node, f"p{node.number}")
+            one_of_each(lab, node)
         reach_all(lab)
         wait_for(lambda: meshed(lab), 40, "BGP is meshed")
         yield lab
+
+
+def _both(lab):
+    """The pods of both families, of one node and of the other."""
+    return lab.pods[2], lab.pods[5]
 
 
 def _http(node, port, path):
@@ -71,14 +78,14 @@ def test_health(lab):
 
 def test_metrics(lab):
     node = lab.nodes[0]
-    for name, value in (('korat_bgp_peers{state="established"}', 1),
-                        ("felix_active_local_endpoints", 1), ("felix_cluster_num_hosts", 2),
-                        ("korat_ip_pools", 1), ("felix_resync_state", 3),
+    for name, value in (('korat_bgp_peers{state="established"}', 2),
+                        ("felix_active_local_endpoints", 3), ("felix_cluster_num_hosts", 2),
+                        ("korat_ip_pools", 2), ("felix_resync_state", 3),
                         ("korat_datastore_away", 0), ("korat_unwritten_changes", 0),
-                        ("korat_reserve_addresses", 8)):
+                        ("korat_reserve_addresses", 16)):
         wait_for(lambda n=name, v=value: _metric(node, n) == v, 10, f"{name} is {value}")
     assert _metric(node, "felix_int_dataplane_failures") == 0
-    assert _metric(node, 'korat_cni_requests_total{verb="ADD",result="ok"}') == 1
+    assert _metric(node, 'korat_cni_requests_total{verb="ADD",result="ok"}') == 3
     assert _metric(node, "process_resident_memory_bytes") > 1 << 20
     assert _metric(node, "process_open_fds") > 5
     assert _metric(node, "felix_calc_graph_updates_processed") > 5
@@ -94,36 +101,47 @@ def test_log_lines_are_well_formed(lab):
         assert not [line for line in lines if " error " in line[:40]]
 
 
-def test_sysctls_and_proxy_arp(lab):
+SETTINGS = {
+    4: {"ipv4/conf/{}/proxy_arp": "1", "ipv4/conf/{}/forwarding": "1",
+        "ipv4/conf/{}/route_localnet": "1", "ipv4/neigh/{}/proxy_delay": "0"},
+    6: {"ipv6/conf/{}/proxy_ndp": "1", "ipv6/conf/{}/forwarding": "1",
+        "ipv6/conf/{}/disable_ipv6": "0", "ipv6/conf/{}/accept_ra": "0"},
+}
+
+
+def test_settings_and_gateways(lab):
     """Those that Calico sets on the node's end of a pod's veth pair, and what they are for."""
-    node, pod = lab.nodes[0], lab.pods[0]
-    wanted = {"conf/{}/proxy_arp": "1", "conf/{}/forwarding": "1", "conf/{}/route_localnet": "1",
-              "neigh/{}/proxy_delay": "0"}
+    node = lab.nodes[0]
+    for pod in lab.pods[:3]:
+        def read(key, name=pod.host_interface):
+            return pathlib.Path("/proc/sys/net", key.format(name)).read_text(encoding="ascii").strip()
 
-    def read(key):
-        path = pathlib.Path("/proc/sys/net/ipv4", key.format(pod.host_interface))
-        return path.read_text(encoding="ascii").strip()
+        for family, target, gateway in ((4, node.address, "169.254.1.1"),
+                                        (6, node.address6, "fe80::ecee:eeff:feee:eeee")):
+            if str(family) not in pod.families:
+                continue
+            wanted = SETTINGS[family]
+            assert {key: node.ns.run(read, key) for key in wanted} == wanted
+            pod.ns.ip(f"-{family}", "neigh", "flush", "dev", "eth0")
+            assert pod.ns.run(probe.ping, target, 2.0) is not None
+            assert f"{gateway} dev eth0 lladdr ee:ee:ee:ee:ee:ee" in pod.ns.ip(f"-{family}", "neigh")
 
-    assert {key: node.ns.run(read, key) for key in wanted} == wanted
-    pod.ns.ip("neigh", "flush", "dev", "eth0")
-    assert pod.ns.run(probe.ping, node.address, 2.0) is not None
-    assert "169.254.1.1 dev eth0 lladdr ee:ee:ee:ee:ee:ee" in pod.ns.ip("neigh")
 
-
-def test_unused_address_of_a_block_ends_here(lab):
+@pytest.mark.parametrize("family, tunnel", TUNNELS.items())
+def test_unused_address_of_a_block_ends_here(lab, family, tunnel):
     """A packet to it is dropped where the block is; it does not go back and forth."""
-    node, pod = lab.nodes[0], lab.pods[1]
-    block = next(route["dst"] for route in node.routes("type", "blackhole") if "/" in route["dst"])
-    unused = block.split("/")[0].rsplit(".", 1)
-    unused = f"{unused[0]}.{int(unused[1]) + 60}"
-    taps = [capture.Tap("node", node.ns, "vxlan.calico"), capture.Tap("node", node.ns, "eth0")]
+    node, pod = lab.nodes[0], _both(lab)[1]
+    block = next(route["dst"] for route in node.routes("type", "blackhole", family=family)
+                 if "/" in route["dst"])
+    unused = str(ipaddress.ip_network(block)[60])
+    taps = [capture.Tap("node", node.ns, tunnel), capture.Tap("node", node.ns, "eth0")]
     try:
         answer, seen = capture.follow_ping(pod, type("Unused", (), {"address": unused}), taps, 0.5)
     finally:
         capture.close(taps)
     assert answer is None
     assert sorted((one.interface, one.outgoing) for one in seen) == \
-        [("eth0", False), ("vxlan.calico", False)]
+        [("eth0", False), (tunnel, False)]
 
 
 def test_node_status(lab):
@@ -138,14 +156,18 @@ def test_node_status(lab):
     wait_for(lambda: status(0).get("lastUpdated") and status(1).get("lastUpdated"), 10,
              "the status is filled in")
     full = status(0)
-    assert full["agent"]["birdV4"]["state"] == "Ready"
-    assert full["bgp"]["numberEstablishedV4"] == 1
-    assert full["bgp"]["peersV4"][0]["peerIP"] == lab.nodes[1].address
-    assert full["bgp"]["peersV4"][0]["state"] == "Established"
-    routes = {route["destination"]: route for route in full["routes"]["routesV4"]}
-    assert routes[f"{lab.pods[0].address}/32"]["interface"] == lab.pods[0].host_interface
+    pod, other = _both(lab)[0], lab.nodes[1]
+    for version, peer, target in (("V4", other.address, f"{pod.of_family(4)}/32"),
+                                  ("V6", other.address6, f"{pod.of_family(6)}/128")):
+        assert full["agent"][f"bird{version}"]["state"] == "Ready"
+        assert full["bgp"][f"numberEstablished{version}"] == 1
+        assert full["bgp"][f"peers{version}"][0]["peerIP"] == peer
+        assert full["bgp"][f"peers{version}"][0]["state"] == "Established"
+        routes = {route["destination"]: route for route in full["routes"][f"routes{version}"]}
+        assert routes[target]["interface"] == pod.host_interface
     only = status(1)
-    assert only["routes"]["routesV4"] and "bgp" not in only and "agent" not in only
+    assert only["routes"]["routesV4"] and only["routes"]["routesV6"]
+    assert "bgp" not in only and "agent" not in only
     first = only["lastUpdated"]
     wait_for(lambda: status(1)["lastUpdated"] != first, 15, "it is filled in again and again")
     for number in range(2):
@@ -158,21 +180,22 @@ def test_configuration_is_taken_over_live(lab):
     def patch(**spec):
         lab.ctl("patch", "felixconfiguration", "default", "-p", json.dumps({"spec": spec}))
 
-    def tunnel(one=node):
-        """(port, MTU) of the tunnel device, which is away for a moment while it is made anew."""
-        for link in one.links("dev", "vxlan.calico"):
-            return link["linkinfo"]["info_data"]["port"], link["mtu"]
-        return None
+    def tunnels():
+        """(port, MTU) of the tunnel devices, which are away for a moment while they are made anew."""
+        return {(device, link["linkinfo"]["info_data"]["port"], link["mtu"])
+                for one in lab.nodes for device in TUNNELS.values()
+                for link in one.links("dev", device) or [{"linkinfo": {"info_data": {"port": 0}},
+                                                          "mtu": 0}]}
 
-    patch(vxlanPort=4790, vxlanMTU=1300)
-    wait_for(lambda: all(tunnel(one) == (4790, 1300) for one in lab.nodes), 10,
+    patch(vxlanPort=4790, vxlanMTU=1300, vxlanMTUV6=1320)
+    wait_for(lambda: tunnels() == {("vxlan.calico", 4790, 1300), ("vxlan-v6.calico", 4790, 1320)}, 10,
              "port and MTU are as patched")
     reach_all(lab, 10)
-    late = lab.pod(node, "late")
-    assert json.loads(late.ns.ip("-j", "link", "show", "eth0"))[0]["mtu"] == 1300
-    lab.drop_pod(late)
-    patch(vxlanPort=4789, vxlanMTU=None)
-    wait_for(lambda: all(tunnel(one) == (4789, 1450) for one in lab.nodes), 10,
+    for late in one_of_each(lab, node, "late").values():
+        assert json.loads(late.ns.ip("-j", "link", "show", "eth0"))[0]["mtu"] == 1300
+        lab.drop_pod(late)
+    patch(vxlanPort=4789, vxlanMTU=None, vxlanMTUV6=None)
+    wait_for(lambda: tunnels() == {("vxlan.calico", 4789, 1450), ("vxlan-v6.calico", 4789, 1430)}, 10,
              "port and MTU are as before")
     reach_all(lab, 10)
 
@@ -204,13 +227,15 @@ def _write_raw(lab, kind, name, text):
     return old[0]
 
 
-@pytest.mark.parametrize("kind,name", [("ippools", "default-ipv4-ippool"), ("nodes", "node2"),
-                                       ("ipamblocks", None), ("felixconfigurations", "default"),
-                                       ("workloadendpoints", "node1-k8s-p1-eth0")])
+@pytest.mark.parametrize("kind,name", [
+    ("ippools", "default-ipv4-ippool"), ("ippools", "default-ipv6-ippool"), ("nodes", "node2"),
+    ("ipamblocks", "10-42-"), ("ipamblocks", "fd42-"), ("felixconfigurations", "default"),
+    *(("workloadendpoints", f"node1-k8s-p1--{one}-eth0") for one in ("four", "six", "both"))])
 @pytest.mark.parametrize("text", ["not JSON", "{}", '{"kind": "Tier"}'])
 def test_bad_object_changes_nothing(lab, kind, name, text):
-    if name is None:
-        name = lab.get("ipamblocks")[0]["metadata"]["name"]
+    if kind == "ipamblocks":
+        name = next(item["metadata"]["name"] for item in lab.get(kind)
+                    if item["metadata"]["name"].startswith(name))
     before = settled_states(lab)
     said = len(_agent_lines(lab.nodes[0]))
     good = _write_raw(lab, kind, name, text)
@@ -273,16 +298,17 @@ def _bird_pid(node):
 
 def test_dead_bird_is_started_again(lab):
     """Routes stay meanwhile; nothing of the dead one is left."""
-    lab.apply(pool("direct", "10.43.0.0/16"))
+    lab.apply(DIRECT_POOL, DIRECT_POOL6)
     node = lab.nodes[0]
-    pods = [lab.pod(one, f"d{one.number}", pools=["direct"]) for one in lab.nodes]
+    pods = [pod for one in lab.nodes
+            for pod in one_of_each(lab, one, "d", pools=["direct"], pools6=["direct6"]).values()]
     reach_all(lab)
     settle(lab)
     for _ in range(2):
         old = _bird_pid(node)
         with watched_routes(node) as lines:
             os.kill(old, signal.SIGKILL)
-            assert pods[0].ns.run(probe.ping, pods[1].address) is not None
+            assert all(pods[2].ns.run(probe.ping, address) for address in pods[5].addresses)
             wait_for(lambda old=old: _bird_pid(node) != old and
                      bird.sessions(node.bird_socket()), 20, "another BIRD answers")
             wait_for(lambda: meshed(lab), 60, "BGP is meshed again")
@@ -292,7 +318,7 @@ def test_dead_bird_is_started_again(lab):
         assert not pathlib.Path(f"/proc/{old}").exists(), "the dead BIRD is a zombie"
     for one in pods:
         lab.drop_pod(one)
-    lab.ctl("delete", "ippool", "direct")
+    lab.ctl("delete", "ippool", "direct", "direct6")
 
 
 def test_death_of_bird_is_noticed_at_once(lab):
@@ -322,7 +348,7 @@ def test_bird_that_ends_again_and_again_is_started_more_and_more_seldom(clean_ma
     (tmp_path / "broken").touch()
     monkeypatch.setattr(lab_module, "BIRD", wrapper)
     begin = time.monotonic()
-    with vxlan_cluster(2) as lab:
+    with dual_cluster(2) as lab:
         wait_for(lambda: starts.exists() and starts.read_text(encoding="ascii").count("x") >= 4, 20,
                  "it is tried again")
         time.sleep(3)
@@ -348,7 +374,7 @@ def test_bird_gets_what_a_dead_agent_had_only_written(lab):
     def says(word):
         return any(word in line for line in bird.command(node.bird_socket(), "show protocols"))
 
-    wait_for(lambda: says(" down "), 10, "the session is down")
+    wait_for(lambda: not says("Established"), 10, "the sessions are down")
     config.write_text(text, encoding="utf-8")
     node.start_agent()
     wait_for(lambda: says("Established"), 30, "BIRD has the session of the file")
@@ -364,7 +390,7 @@ def test_bird_comes_back_though_the_newest_configuration_is_refused(clean_machin
                        f'exec {lab_module.BIRD} "$@"\n', encoding="ascii")
     wrapper.chmod(0o755)
     monkeypatch.setattr(lab_module, "BIRD", wrapper)
-    with vxlan_cluster(2) as lab:
+    with dual_cluster(2) as lab:
         node = lab.nodes[0]
         wait_for(lambda: meshed(lab), 40, "BGP is meshed")
         (tmp_path / "refuse").touch()
@@ -404,26 +430,39 @@ def test_endpoints_of_a_node_with_a_longer_name(lab):
 
 def test_pool_goes_and_comes_under_running_pods(lab):
     """On one node the pods of a deleted pool go on; with the pool again all do."""
-    lab.apply(pool("other", "10.46.0.0/16", "Always"))
-    pods = [lab.pod(lab.nodes[0], "o1", pools=["other"]), lab.pod(lab.nodes[0], "o2", pools=["other"]),
-            lab.pod(lab.nodes[1], "o3", pools=["other"])]
+    pools = [pool("other", "10.46.0.0/16", "Always"), pool("other6", "fd46::/112", "Always")]
+    lab.apply(*pools)
+    ours = list(lab.pods)
+    first, second, third = (one_of_each(lab, node, name, pools=["other"], pools6=["other6"])
+                            for node, name in ((lab.nodes[0], "o"), (lab.nodes[0], "q"),
+                                               (lab.nodes[1], "o")))
+    source, target = first["both"], third["both"]
+
+    def ways():
+        return {family: way(source, target, family) for family in TUNNELS}
+
+    def set_mode(mode):
+        for one in pools:
+            lab.ctl("patch", "ippool", one["metadata"]["name"], "-p",
+                    f'{{"spec": {{"vxlanMode": "{mode}"}}}}')
+
     reach_all(lab)
-    lab.ctl("delete", "ippool", "other")
+    lab.ctl("delete", "ippool", "other", "other6")
     time.sleep(1)
-    assert pods[0].ns.run(probe.ping, pods[1].address) is not None
-    assert lab.pods[0].ns.run(probe.ping, lab.pods[1].address) is not None
-    lab.apply(pool("other", "10.46.0.0/16", "Always"))
+    assert not silent_pairs([*first.values(), *second.values()])
+    assert not silent_pairs(ours)
+    lab.apply(*pools)
     reach_all(lab)
-    assert way(pods[0], pods[2]) == "vxlan.calico"
-    lab.ctl("patch", "ippool", "other", "-p", '{"spec": {"vxlanMode": "Never"}}')
-    wait_for(lambda: way(pods[0], pods[2]) == "eth0", 30, "the way is eth0")
+    assert ways() == TUNNELS
+    set_mode("Never")
+    wait_for(lambda: set(ways().values()) == {"eth0"}, 30, "the way is eth0")
     reach_all(lab)
-    lab.ctl("patch", "ippool", "other", "-p", '{"spec": {"vxlanMode": "Always"}}')
-    wait_for(lambda: way(pods[0], pods[2]) == "vxlan.calico", 30, "the way is vxlan.calico")
+    set_mode("Always")
+    wait_for(lambda: ways() == TUNNELS, 30, "the way is the tunnel's")
     reach_all(lab)
-    for pod in pods:
+    for pod in [*first.values(), *second.values(), *third.values()]:
         lab.drop_pod(pod)
-    lab.ctl("delete", "ippool", "other")
+    lab.ctl("delete", "ippool", "other", "other6")
 
 
 def test_default_pools_by_environment(clean_machine):
@@ -453,16 +492,19 @@ def test_no_default_pools(clean_machine):
 
 def test_address_of_another_node_is_refused(clean_machine):
     """Two nodes by one address would take each other's packets: the second does not start."""
-    with vxlan_cluster(2) as lab:
+    with dual_cluster(2) as lab:
         node = lab.nodes[1]
         node.kill_agent()
         lab.ctl("delete", "node", "node2")
-        node.start_agent(wait=False, IP=lab.nodes[0].address)
-        wait_for(lambda: "already node node1's" in node.log_tail(), 10, "the collision is reported")
-        assert node.agent.poll() is None
-        assert not [item for item in lab.get("nodes") if item["metadata"]["name"] == "node2"]
-        node.kill_agent(signal.SIGTERM)
-        assert node.agent.returncode is not None
+        for taken in ({"IP": lab.nodes[0].address}, {"IP6": lab.nodes[0].address6}):
+            size = node.log.stat().st_size
+            node.start_agent(wait=False, **taken)
+            wait_for(lambda was=size: b"already node node1's" in node.log.read_bytes()[was:], 10,
+                     f"the collision is reported: {taken}")
+            assert node.agent.poll() is None
+            assert not [item for item in lab.get("nodes") if item["metadata"]["name"] == "node2"]
+            node.kill_agent(signal.SIGTERM)
+            assert node.agent.returncode is not None
 
 
 def test_help_and_bad_arguments():

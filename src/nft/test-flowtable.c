@@ -24,7 +24,7 @@
 #define ANOTHERS                                                                                   \
 	"nft flush table ip calico; nft delete flowtable ip calico calico; "                       \
 	"nft add flowtable ip calico calico '{ hook ingress priority 5; }'"
-#define MANY 300 /* more than the kernel takes in one change */
+#define MANY 260 /* more than the kernel takes in one change */
 
 static struct policy_table *open_table(bool offload)
 {
@@ -60,13 +60,13 @@ static size_t offload(struct policy_table *table, const char *const *devices, si
 	return in_it;
 }
 
-/* Its devices, in the nft program's order. */
+/* These devices, in both families. Each nft takes its time in an emulated machine. */
 static bool holds(const char *devices)
 {
-	_cleanup_free_ char *wanted = xasprintf("devices = { %s }", devices);
+	_cleanup_free_ char *command =
+		xasprintf("test $(nft list flowtables | grep -c 'devices = { %s }') = 2", devices);
 
-	return lab_says("nft list flowtables ip", wanted) &&
-	       lab_says("nft list flowtables ip6", wanted);
+	return lab_run(command);
 }
 
 static int setup(void **state)
@@ -108,7 +108,7 @@ static void test_many_devices(void **state)
 	const char *devices[MANY];
 
 	(void)state;
-	assert_true(lab_run("for i in $(seq 300); do echo link add x$i type dummy; done | "
+	assert_true(lab_run("for i in $(seq 260); do echo link add x$i group 7 type dummy; done | "
 			    "ip -batch -"));
 	for (size_t i = 0; i < MANY; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "x%zu", i + 1);
@@ -117,7 +117,7 @@ static void test_many_devices(void **state)
 	assert_int_equal(offload(table, devices, MANY), MANY);
 	assert_int_equal(offload(table, devices, 1), 1);
 	assert_true(holds("x1"));
-	assert_true(lab_run("for i in $(seq 300); do echo link del x$i; done | ip -batch -"));
+	assert_true(lab_run("ip link del group 7"));
 	policy_table_close(table);
 }
 
@@ -160,9 +160,6 @@ static void test_restart(void **state)
 static void test_others(void **state)
 {
 	static const char *const damages[] = {
-		"nft flush ruleset",
-		"nft delete table ip6 calico",
-		"nft flush table ip calico",
 		"nft add flowtable ip calico more '{ hook ingress priority 0; }'",
 		"nft add flowtable ip calico calico '{ hook ingress priority 0; devices = { lo }; }'",
 		ANOTHERS,

@@ -22,6 +22,65 @@ int agent_config_resolve(const struct object *global, const struct object *node,
 				    node ? as_felix_configuration(node) : NULL, environ, ret, err);
 }
 
+static int read_felix(const struct store_object *stored, struct object **ret, struct err *err)
+{
+	_cleanup_(model_freep) struct object *object = NULL;
+	int r = store_object_read(stored, &object, err);
+
+	if (r == 0)
+		r = model_validate(object, err);
+	if (r == 0)
+		*ret = TAKE_PTR(object);
+	return r;
+}
+
+/* NULL: there is none, or none that can be understood. What is wrong is counted by the sync. */
+static struct object *recall_felix(struct agent *agent, const struct store_object *stored,
+				   const char *why)
+{
+	_cleanup_(store_object_deinitp) struct store_object kept = {.name = NULL};
+	struct object *object = NULL;
+	struct err err = ERR_INIT;
+	int r = last_good_get(agent->last_good, stored, &kept, &err);
+
+	if (r == 0)
+		r = read_felix(&kept, &object, &err);
+	log_error(r == 0 ? "the configuration can't be understood; its last good version, kept on "
+			   "this node, is in force"
+			 : "the configuration can't be understood, and this node knows no good "
+			   "version of it: it is left out, and defaults are in force",
+		  "name", stored->name, "error", why);
+	return r == 0 ? object : NULL;
+}
+
+static int load_felix(struct agent *agent, const char *name, struct object **ret, struct err *err)
+{
+	_cleanup_(store_object_deinitp) struct store_object stored = {0};
+	struct err bad = ERR_INIT;
+	int r = store_get(store_worker_get_store(agent->store_worker), KIND_FELIX_CONFIGURATION,
+			  NULL, name, &stored, err);
+
+	if (r == 0 && read_felix(&stored, ret, &bad) < 0)
+		*ret = recall_felix(agent, &stored, bad.msg);
+	return MIN(r, 0);
+}
+
+int agent_config_load(struct agent *agent, struct err *err)
+{
+	_cleanup_free_ char *node_name = xasprintf("node.%s", agent->args.node_name);
+	_cleanup_(model_freep) struct object *global = NULL;
+	_cleanup_(model_freep) struct object *node = NULL;
+	int r = load_felix(agent, "default", &global, err);
+
+	if (r == 0)
+		r = load_felix(agent, node_name, &node, err);
+	if (r == 0)
+		r = agent_config_resolve(global, node, &agent->felix, err);
+	if (r == 0)
+		agent_config_apply_log_level(agent->felix);
+	return r;
+}
+
 /* All is looked at at once, as often as what is to be looked at most often. 0: never. */
 static uint64_t refresh_us(const struct agent *agent, const struct felix_configuration_spec *spec)
 {

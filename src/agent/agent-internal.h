@@ -84,6 +84,11 @@ void agent_configure_bird(struct agent *agent);
 /* The effective Felix parameters: environment over node.<node> over default over built in. */
 MUST_CHECK int agent_config_resolve(const struct object *global, const struct object *node,
 				    struct felix_configuration **ret, struct err *err);
+/*
+ * agent->felix, at the start. An object that can't be understood does not keep the agent from it:
+ * its last good version is taken, or none. <0: the datastore can't be read, or the environment.
+ */
+MUST_CHECK int agent_config_load(struct agent *agent, struct err *err);
 /* Those of the dataplane; strings borrowed from agent->felix and agent->args. */
 void agent_config_dataplane(const struct agent *agent, struct dataplane_config *ret);
 /* Says once what is set and not applied; '*reported' is what was said last, to be freed. */

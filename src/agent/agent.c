@@ -200,6 +200,11 @@ static bool is_ready(void *ctx, struct buf *why)
 		buf_adds(why, "the agent is stopping\n");
 	else if (!agent->in_sync)
 		buf_adds(why, "the datastore has not been read yet\n");
+	if (agent->metrics.n_unreadable)
+		buf_addf(why,
+			 "%" PRIu64 " objects can't be understood, of %" PRIu64
+			 " of them no good version is known; see the log\n",
+			 agent->metrics.n_unreadable, agent->metrics.n_without_good);
 	return agent->in_sync && !agent->stopping;
 }
 
@@ -391,32 +396,6 @@ static int start_node(struct agent *agent, struct err *err)
 	return r;
 }
 
-static int read_felix_object(struct store *store, const char *name, struct object **ret,
-			     struct err *err)
-{
-	_cleanup_(store_object_deinitp) struct store_object stored = {0};
-	int r = store_get(store, KIND_FELIX_CONFIGURATION, NULL, name, &stored, err);
-
-	return r == 0 ? store_object_read(&stored, ret, err) : MIN(r, 0);
-}
-
-static int load_felix(struct agent *agent, struct err *err)
-{
-	_cleanup_free_ char *node_name = xasprintf("node.%s", agent->args.node_name);
-	struct store *store = store_worker_get_store(agent->store_worker);
-	_cleanup_(model_freep) struct object *global = NULL;
-	_cleanup_(model_freep) struct object *node = NULL;
-	int r = read_felix_object(store, "default", &global, err);
-
-	if (r == 0)
-		r = read_felix_object(store, node_name, &node, err);
-	if (r == 0)
-		r = agent_config_resolve(global, node, &agent->felix, err);
-	if (r == 0)
-		agent_config_apply_log_level(agent->felix);
-	return r;
-}
-
 static void on_link_gone(void *ctx, int ifindex)
 {
 	struct agent *agent = ctx;
@@ -458,8 +437,10 @@ static int start_parts(struct agent *agent, struct err *err)
 {
 	_cleanup_free_ char *socket_path = xasprintf("%s/cni.sock", agent->args.run_dir);
 	struct dataplane_config config;
-	int r = load_felix(agent, err);
+	int r = last_good_new(agent->event, agent->args.state_dir, &agent->last_good, err);
 
+	if (r == 0)
+		r = agent_config_load(agent, err);
 	if (r < 0)
 		return r;
 	agent_config_dataplane(agent, &config);
@@ -486,8 +467,6 @@ static int start_parts(struct agent *agent, struct err *err)
 		r = tunnel_address_task_new(agent, &agent->tunnel_task, err);
 	if (r == 0)
 		r = outage_new(agent, &agent->outage, err);
-	if (r == 0)
-		r = last_good_new(agent->event, agent->args.state_dir, &agent->last_good, err);
 	if (r == 0)
 		r = node_address_task_new(agent, &agent->address_task, err);
 	if (r == 0)

@@ -13,6 +13,9 @@
 #include "model/kinds.h"
 #include "store/store.h"
 
+#define LOG_MODULE "startup"
+#include "base/log.h"
+
 #define GUID_MAX 256
 
 int cluster_guid_read(const char *state_dir, char **ret, struct err *err)
@@ -31,18 +34,26 @@ int cluster_guid_read(const char *state_dir, char **ret, struct err *err)
 	return 0;
 }
 
-/* '*ret' NULL: it says none. STORE_E_NOT_FOUND: there is no ClusterInformation. */
+/*
+ * '*ret' NULL: it says none, or nothing that can be understood, which must not keep policies from
+ * their node. STORE_E_NOT_FOUND: there is no ClusterInformation.
+ */
 static int stored_guid(struct store *store, char **ret, struct err *err)
 {
 	_cleanup_(store_object_deinitp) struct store_object stored = {0};
 	_cleanup_(model_freep) struct object *object = NULL;
+	struct err bad = ERR_INIT;
 	const char *guid;
 	int r = store_get(store, KIND_CLUSTER_INFORMATION, NULL, "default", &stored, err);
 
-	if (r == 0)
-		r = store_object_read(&stored, &object, err);
 	if (r != 0)
 		return r;
+	if (store_object_read(&stored, &object, &bad) < 0) {
+		log_error_limited("the ClusterInformation can't be understood: whether this is the "
+				  "datastore of this node's cluster can't be checked",
+				  "error", bad.msg);
+		return 0;
+	}
 	guid = as_cluster_information(object)->spec.cluster_guid;
 	*ret = guid && *guid ? xstrdup(guid) : NULL;
 	return 0;

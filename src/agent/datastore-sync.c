@@ -221,7 +221,10 @@ bool agent_caches(enum kind kind)
 
 int agent_put_object(struct agent *agent, const struct object *object, struct err *err)
 {
-	int r = calc_put(agent->calc, object, err);
+	int r = object->desc->kind == KIND_FELIX_CONFIGURATION ? model_validate(object, err) : 0;
+
+	if (r == 0)
+		r = calc_put(agent->calc, object, err);
 
 	return r == 0 ? policy_enforcer_put(agent->policy, object, err) : r;
 }

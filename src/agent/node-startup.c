@@ -296,9 +296,14 @@ static int update_node(struct store *store, const struct agent_args *args, struc
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		r = store_object_read(&stored, &object, err);
-		if (r < 0)
-			return r;
+		struct err bad = ERR_INIT;
+
+		if (store_object_read(&stored, &object, &bad) < 0) {
+			log_error_limited("this node's Node can't be understood and is left as it "
+					  "is; correct it",
+					  "error", bad.msg);
+			return 0;
+		}
 		before = model_copy(object);
 		op.type = STORE_UPDATE;
 		op.revision = stored.revision;

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from lab import probe, wait_for
-from policed import FAMILIES, address, shop
+from policed import FAMILIES, address, listing, shop
 
 
 def _write(place, change, kind="networkpolicies", name="guard"):
@@ -92,7 +92,7 @@ def _mended(place):
     yield
     place.settle()  # by `koratctl apply`, which overwrites it
     wait_for(lambda: _metric(place, "korat_policy_problems") == 0, 15, "nothing is wrong any more")
-    assert _metric(place, "korat_unreadable_objects") == 0
+    wait_for(lambda: _metric(place, "korat_unreadable_objects") == 0, 15, "all can be read")
     _is_judged(place)
     assert not _say(place).stderr
 
@@ -144,3 +144,81 @@ def test_unknown_profile(place):
         stored["spec"]["profiles"] = ["kns.friends"]
         place.lab.apply(stored)
         wait_for(lambda: _reaches(place, place.friend), 15, "it is allowed again")
+
+
+def _felix(**spec):
+    def change(stored):
+        stored["spec"].update(spec)
+    return _object(change)
+
+
+def _restart(place, forget=False):
+    place.node.kill_agent()
+    if forget:
+        (place.node.state_dir / "korat-last-good.db").unlink()
+    place.node.start_agent()
+    wait_for(lambda: _metric(place, "felix_resync_state") == 3, 20, "the agent is in sync")
+
+
+def _readiness(place):
+    def read():
+        with urllib.request.urlopen("http://127.0.0.1:9099/readiness", timeout=5) as answer:
+            return answer.read().decode()
+    return place.node.ns.run(read)
+
+
+@contextlib.contextmanager
+def _bad_object(place, kind, name, change):
+    kept = []
+    _write(place, lambda text: kept.append(text) or change(text), kind, name)
+    try:
+        yield
+    finally:
+        _write(place, lambda _: kept[0], kind, name)
+
+
+def _rejects(place):
+    """What is denied is answered; the default is that it is not."""
+    return "reject" in listing(place.node)
+
+
+@pytest.mark.parametrize("change", [
+    _felix(nftablesFilterDenyAction="Rejec"), _felix(failsafeInboundHostPorts="many")])
+def test_felix_configuration(place, change):
+    """The agent starts with the last good version, or with the defaults."""
+    with _bad_object(place, "felixconfigurations", "default",
+                     _felix(nftablesFilterDenyAction="Reject")):
+        wait_for(lambda: _rejects(place), 10, "it rejects")
+        wait_for(lambda: _metric(place, "korat_unsaved_good_versions") == 0, 5, "it is kept")
+        with _bad_object(place, "felixconfigurations", "default", change):
+            wait_for(lambda: _metric(place, "korat_unreadable_objects") == 1, 5, "it is counted")
+            assert _rejects(place)
+            _restart(place)
+            assert _rejects(place)
+            assert _metric(place, "korat_unreadable_objects") == 1
+            assert _metric(place, "korat_objects_without_good_version") == 0
+            _is_judged(place)
+            assert "1 objects can't be understood" in _readiness(place)
+            _restart(place, forget=True)
+            assert not _rejects(place)
+            assert _metric(place, "korat_objects_without_good_version") == 1
+            _is_judged(place)
+    wait_for(lambda: _readiness(place) == "", 5, "nothing is wrong any more")
+
+
+def test_at_the_start(place):
+    """Whatever is bad, the agent starts, and policy is as it was."""
+    for made, spec in (("BGPConfiguration", {"asNumber": 64513}),
+                       ("KubeControllersConfiguration", {})):
+        place.lab.apply({"apiVersion": "projectcalico.org/v3", "kind": made,
+                         "metadata": {"name": "default"}, "spec": spec})
+    bad = {"nodes": "node1", "clusterinformations": "default", "ippools": "default-ipv4-ippool",
+           "bgpconfigurations": "default", "kubecontrollersconfigurations": "default"}
+    with contextlib.ExitStack() as stack:
+        for kind, name in bad.items():
+            stack.enter_context(_bad_object(place, kind, name, lambda text: text[:-1]))
+        for forget in (False, True):
+            _restart(place, forget)
+            assert _metric(place, "korat_unreadable_objects") == 4  # controllers' are not read
+            _is_judged(place)
+            place.settle()  # a change of a policy gets through

@@ -18,17 +18,18 @@
 #include "selector/selector.h"
 
 #define CALICO_SPEC                                                                                \
-	"\"spec\":{\"order\":-1e300,\"types\":[\"Ingress\",\"Egress\"],"                           \
+	"\"order\":-1e300,\"types\":[\"Ingress\",\"Egress\"],"                                     \
 	"\"ingress\":[{\"action\":\"Deny\"}],\"egress\":[{\"action\":\"Deny\"}]}}"
 
 static const struct {
 	enum kind kind;
 	const char *text;
 } templates[] = {
-	{KIND_NETWORK_POLICY,
-	 "{\"apiVersion\":\"projectcalico.org/v3\",\"kind\":\"NetworkPolicy\"," CALICO_SPEC},
+	{KIND_NETWORK_POLICY, "{\"apiVersion\":\"projectcalico.org/v3\",\"kind\":\"NetworkPolicy\","
+			      "\"spec\":{" CALICO_SPEC},
 	{KIND_GLOBAL_NETWORK_POLICY,
-	 "{\"apiVersion\":\"projectcalico.org/v3\",\"kind\":\"GlobalNetworkPolicy\"," CALICO_SPEC},
+	 "{\"apiVersion\":\"projectcalico.org/v3\",\"kind\":\"GlobalNetworkPolicy\","
+	 "\"spec\":{\"applyOnForward\":true," CALICO_SPEC},
 	/* These only allow: what another one allows may pass whatever this one says. */
 	{KIND_KUBERNETES_NETWORK_POLICY,
 	 "{\"apiVersion\":\"networking.k8s.io/v1\",\"kind\":\"NetworkPolicy\",\"spec\":{"

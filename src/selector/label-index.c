@@ -93,6 +93,7 @@ struct label_index {
 	struct str_pair *labels[2];
 	size_t labels_size[2];
 	struct str_map effective;
+	uint64_t n_evaluated;
 };
 
 /* --- Lists ------------------------------------------------------------------------------------- */
@@ -407,10 +408,12 @@ static const char *find_label(const void *data, const char *label)
 	return value;
 }
 
-static bool matches_class(const struct label_query *query, const struct label_class *class)
+static bool matches_class(struct label_index *index, const struct label_query *query,
+			  const struct label_class *class)
 {
 	struct selector_labels labels = {.find = find_label, .data = class};
 
+	index->n_evaluated++;
 	return selector_matches_in(query->selector, &labels);
 }
 
@@ -423,7 +426,7 @@ static void try_queries(struct label_index *index, const struct label_class *cla
 		if (query->seen == index->round)
 			continue;
 		query->seen = index->round;
-		if (matches_class(query, class))
+		if (matches_class(index, query, class))
 			pointers_add(&index->matches, query);
 	}
 }
@@ -836,7 +839,7 @@ static void visit_class(const struct visit *visit, struct label_class *class)
 	if (class->seen == visit->index->round)
 		return;
 	class->seen = visit->index->round;
-	if (visit->adds && !matches_class(query, class))
+	if (visit->adds && !matches_class(visit->index, query, class))
 		return;
 	place = pointers_find(matches, query);
 	if (visit->adds)
@@ -981,4 +984,9 @@ struct label_index *label_index_free(struct label_index *index)
 	free(index->labels[1]);
 	free(index);
 	return NULL;
+}
+
+uint64_t label_index_evaluations(const struct label_index *index)
+{
+	return index->n_evaluated;
 }

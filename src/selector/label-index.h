@@ -66,3 +66,6 @@ void label_index_remove_query(struct label_index *index, struct label_query *que
 
 /* The item's own labels and its parents', as a selector sees them. Borrowed until the next call. */
 const struct str_map *label_index_labels(struct label_index *index, const struct label_item *item);
+
+/* How often a selector has been asked about labels so far: what changes have cost. */
+uint64_t label_index_evaluations(const struct label_index *index);

@@ -293,11 +293,103 @@ static void test_what_changes_nothing_tells_nothing(void **state)
 	end(world);
 }
 
+/* --- Cost -------------------------------------------------------------------------------------- */
+
+#define N_MANY	10000u
+#define N_PLAIN 3u /* of them have no label to hang on */
+#define N_ALL	4u /* are asked always: these, and the first that hung on what all have */
+
+struct crowd {
+	struct label_index *index;
+	struct label_query *queries;
+	struct selector **selectors;
+	struct label_item *items;
+	uint64_t evaluated; /* when it was last asked */
+};
+
+static void ignore_match(void *data, struct label_query *query, struct label_item *item,
+			 bool matches)
+{
+	(void)data;
+	(void)query;
+	(void)item;
+	(void)matches;
+}
+
+/* Selectors asked since the last time. */
+static uint64_t cost(struct crowd *crowd)
+{
+	uint64_t before = crowd->evaluated;
+
+	crowd->evaluated = label_index_evaluations(crowd->index);
+	return crowd->evaluated - before;
+}
+
+static void put_labels(struct crowd *crowd, unsigned int item, unsigned int app, const char *role)
+{
+	struct str_map labels = {0};
+	char value[16];
+
+	(void)snprintf(value, sizeof(value), "a%u", app);
+	str_map_put(&labels, "app", value);
+	str_map_put(&labels, "role", role);
+	str_map_put(&labels, "orchestrator", "k8s");
+	label_index_put(crowd->index, &crowd->items[item], &labels, NULL, 0);
+	clear_map(&labels);
+}
+
+static void add_selector(struct crowd *crowd, unsigned int i)
+{
+	static const char *const plain[N_PLAIN] = {"all()", "!has(nobody)", "app != 'a1'"};
+	_cleanup_free_ char *text =
+		i < N_PLAIN ? xstrdup(plain[i])
+			    : xasprintf("orchestrator == 'k8s' && app == 'a%u' && !has(other)", i);
+
+	assert_int_equal(selector_compile(text, &crowd->selectors[i], NULL), 0);
+	label_index_add_query(crowd->index, &crowd->queries[i], crowd->selectors[i]);
+}
+
+/* Counted, not timed: a change asks the selectors on the labels that it has, not 10,000. */
+static void test_a_change_costs_what_it_touches(void **state)
+{
+	struct crowd crowd = {.queries = xcalloc(N_MANY, sizeof(*crowd.queries)),
+			      .selectors = xcalloc(N_MANY, sizeof(*crowd.selectors)),
+			      .items = xcalloc(N_MANY, sizeof(*crowd.items))};
+
+	(void)state;
+	crowd.index = label_index_new(ignore_match, NULL);
+	for (unsigned int i = 0; i < N_MANY; i++)
+		add_selector(&crowd, i);
+	for (unsigned int i = 0; i < N_MANY; i++)
+		put_labels(&crowd, i, i, "front");
+	/* Each thing has one selector of its own, beside those that are looked at always. */
+	assert_in_range(cost(&crowd), N_MANY, N_MANY * (N_ALL + 1));
+	put_labels(&crowd, 5000, 5000, "back"); /* no selector is about it */
+	assert_in_range(cost(&crowd), 1, N_ALL + 1);
+	put_labels(&crowd, 5000, 7000, "back"); /* the selector that is left, the one that is met */
+	assert_in_range(cost(&crowd), 1, N_ALL + 2);
+	put_labels(&crowd, 5000, 7000, "back"); /* nothing changes */
+	assert_int_equal(cost(&crowd), 0);
+	label_index_remove(crowd.index, &crowd.items[5000]);
+	assert_in_range(cost(&crowd), 0, N_ALL + 1);
+	/* A selector that goes and comes back asks the things with its label. */
+	label_index_remove_query(crowd.index, &crowd.queries[9000], /* tell= */ true);
+	label_index_add_query(crowd.index, &crowd.queries[9000], crowd.selectors[9000]);
+	assert_in_range(cost(&crowd), 1, 2);
+	crowd.index = label_index_free(crowd.index);
+	for (unsigned int i = 0; i < N_MANY; i++)
+		(void)selector_free(crowd.selectors[i]);
+	free(crowd.queries);
+	free(crowd.selectors);
+	free(crowd.items);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_histories),
 		cmocka_unit_test(test_what_changes_nothing_tells_nothing),
+		cmocka_unit_test(test_a_change_costs_what_it_touches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

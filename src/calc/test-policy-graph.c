@@ -15,11 +15,13 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "calc/policy-mirror.h"
+#include "calc/policy-record.h"
 
 struct world {
 	struct policy_graph *graph;
 	struct policy_mirror mirror;
 	struct policy_update last;
+	struct policy_record record;
 };
 
 static int setup(void **state)
@@ -28,16 +30,6 @@ static int setup(void **state)
 
 	world->graph = policy_graph_new("here");
 	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-
-	world->graph = policy_graph_free(world->graph);
-	policy_mirror_deinit(&world->mirror);
-	free(world);
 	return 0;
 }
 
@@ -63,7 +55,17 @@ static int try_put(struct world *world, const char *text, struct err *err)
 {
 	_cleanup_(model_freep) struct object *object = read_object(text);
 
-	return policy_graph_put(world->graph, object, err);
+	int r = policy_graph_put(world->graph, object, err);
+
+	if (r == 0)
+		policy_record_put(&world->record, object);
+	return r;
+}
+
+static void take_out(struct world *world, enum kind kind, const char *namespace, const char *name)
+{
+	policy_graph_remove(world->graph, kind, namespace, name);
+	policy_record_remove(&world->record, kind, namespace, name);
 }
 
 static void put(struct world *world, const char *text)
@@ -89,6 +91,23 @@ static void flush(struct world *world)
 	have = policy_mirror_text(&world->mirror);
 	want = policy_mirror_text(&fresh);
 	assert_string_equal(have, want);
+}
+
+/* Every test ends so: what came step by step is what a graph says that is told all at once. */
+static int teardown(void **state)
+{
+	struct world *world = *state;
+	_cleanup_free_ char *have = NULL;
+	_cleanup_free_ char *want = policy_record_text(&world->record, "here");
+
+	flush(world);
+	have = policy_mirror_text(&world->mirror);
+	assert_string_equal(have, want);
+	world->graph = policy_graph_free(world->graph);
+	policy_mirror_deinit(&world->mirror);
+	policy_record_deinit(&world->record);
+	free(world);
+	return 0;
 }
 
 static void expect_endpoint(struct world *world, const char *key, const char *text)
@@ -153,7 +172,7 @@ static void put_profile(struct world *world, const char *namespace, const char *
 
 static void remove_pod(struct world *world, const char *namespace, const char *name)
 {
-	policy_graph_remove(world->graph, KIND_WORKLOAD_ENDPOINT, namespace, name);
+	take_out(world, KIND_WORKLOAD_ENDPOINT, namespace, name);
 }
 
 /* --- Endpoints --------------------------------------------------------------------------------- */
@@ -301,8 +320,8 @@ static void test_order_of_tiers(void **state)
 			      " absent! gnp/absent.x | pro/kns.a");
 
 	put(world, "kind: Tier\nmetadata: {name: absent}\nspec: {order: 1}\n");
-	policy_graph_remove(world->graph, KIND_TIER, NULL, "first");
-	policy_graph_remove(world->graph, KIND_TIER, NULL, "last");
+	take_out(world, KIND_TIER, NULL, "first");
+	take_out(world, KIND_TIER, NULL, "last");
 	put(world, "kind: Tier\nmetadata: {name: kube-admin}\nspec: {order: 7}\n");
 	flush(world);
 	expect_endpoint(world, "wep/a/one",
@@ -393,10 +412,35 @@ static void test_policies_come_and_go_with_their_endpoints(void **state)
 	assert_non_null(policy_mirror_policy(&world->mirror, "gnp/q"));
 	/* The set that both use has not moved. */
 	assert_int_equal(world->last.n_sets + world->last.n_sets_gone, 0);
-	policy_graph_remove(world->graph, KIND_GLOBAL_NETWORK_POLICY, NULL, "q");
+	take_out(world, KIND_GLOBAL_NETWORK_POLICY, NULL, "q");
 	flush(world);
 	expect_endpoint(world, "wep/a/one", POD_A "pro/kns.a");
 	expect_set(world, "has(x)", NULL);
+}
+
+/* Nothing is told of it, so no driver writes anything: not at first, and not when it changes. */
+static void test_what_selects_nothing_here_is_not_told(void **state)
+{
+	struct world *world = *state;
+
+	put_profile(world, "a", "");
+	put_pod(world, "a", "one", "here", "10.0.0.1/32", "app: web");
+	put_pod(world, "a", "two", "there", "10.0.0.2/32", "app: db");
+	flush(world);
+	put_global(world, "p",
+		   "selector: app == 'db', ingress: [{action: Allow, source: {selector: has(x)}}]");
+	flush(world);
+	expect_quiet(world);
+	put_global(world, "p",
+		   "selector: app == 'db', ingress: [{action: Deny, source: {selector: has(y)}}]");
+	flush(world);
+	expect_quiet(world);
+	put_pod(world, "a", "two", "there", "10.0.0.2/32", "app: db, y: z");
+	flush(world);
+	expect_quiet(world);
+	take_out(world, KIND_GLOBAL_NETWORK_POLICY, NULL, "p");
+	flush(world);
+	expect_quiet(world);
 }
 
 static void expect_problem(struct world *world, const char *key, const char *part)
@@ -437,7 +481,7 @@ static void test_the_last_good_version_stays(void **state)
 	expect_quiet(world);
 	expect_problem(world, "gnp/p", "selector");
 
-	policy_graph_remove(world->graph, KIND_GLOBAL_NETWORK_POLICY, NULL, "p");
+	take_out(world, KIND_GLOBAL_NETWORK_POLICY, NULL, "p");
 	flush(world);
 	expect_problem(world, NULL, NULL);
 	expect_endpoint(world, "wep/a/one", POD_A "pro/kns.a");
@@ -474,7 +518,7 @@ static void test_a_missing_profile_denies(void **state)
 	assert_non_null(strcasestr(policy_mirror_policy(&world->mirror, "pro/kns.a"), "allow"));
 	expect_problem(world, NULL, NULL);
 
-	policy_graph_remove(world->graph, KIND_PROFILE, NULL, "kns.a");
+	take_out(world, KIND_PROFILE, NULL, "kns.a");
 	flush(world);
 	assert_null(strcasestr(policy_mirror_policy(&world->mirror, "pro/kns.a"), "allow"));
 }
@@ -517,8 +561,8 @@ static void test_members_of_a_set(void **state)
 	flush(world);
 	expect_set(world, "role == \"x\"", "10.0.0.2/32 10.0.0.4/32 172.16.0.1/32 192.168.5.0/24");
 	put_pod(world, "b", "three", "there", "10.0.0.4/32", "role: y");
-	policy_graph_remove(world->graph, KIND_GLOBAL_NETWORK_SET, NULL, "s");
-	policy_graph_remove(world->graph, KIND_HOST_ENDPOINT, NULL, "h");
+	take_out(world, KIND_GLOBAL_NETWORK_SET, NULL, "s");
+	take_out(world, KIND_HOST_ENDPOINT, NULL, "h");
 	flush(world);
 	expect_set(world, "role == \"x\"", "");
 }
@@ -606,8 +650,8 @@ static void test_fixed_sets(void **state)
 	expect_set(world, POLICY_SET_ALL_VXLAN, "192.168.0.2/32");
 	expect_set(world, POLICY_SET_POOLS, "10.0.0.0/16 10.1.0.0/16");
 	expect_set(world, POLICY_SET_MASQ_POOLS, "10.0.0.0/16");
-	policy_graph_remove(world->graph, KIND_NODE, NULL, "there");
-	policy_graph_remove(world->graph, KIND_IP_POOL, NULL, "q");
+	take_out(world, KIND_NODE, NULL, "there");
+	take_out(world, KIND_IP_POOL, NULL, "q");
 	put(world, "kind: IPPool\nmetadata: {name: p}\nspec: {cidr: 10.0.0.0/16}\n");
 	flush(world);
 	expect_set(world, POLICY_SET_ALL_HOSTS, "192.168.0.1/32 192.168.0.3/32");
@@ -657,7 +701,7 @@ static void test_services(void **state)
 
 	/* The slice is another service's now. */
 	put_slice(world, "s1", "db", "addressType: IPv4\nendpoints: [{addresses: [10.0.0.6]}]");
-	policy_graph_remove(world->graph, KIND_KUBERNETES_ENDPOINT_SLICE, "a", "s2");
+	take_out(world, KIND_KUBERNETES_ENDPOINT_SLICE, "a", "s2");
 	flush(world);
 	expect_set(world, "svc a/web", "");
 	expect_set(world, "svcnoport a/web", "");
@@ -684,10 +728,10 @@ static void test_namespaces_stand_for_profiles(void **state)
 	put(world, "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {team: blue}}\n");
 	flush(world);
 	expect_quiet(world);
-	policy_graph_remove(world->graph, KIND_PROFILE, NULL, "kns.a");
+	take_out(world, KIND_PROFILE, NULL, "kns.a");
 	flush(world);
 	expect_set(world, "has(pcns.team)", "10.0.0.1/32");
-	policy_graph_remove(world->graph, KIND_NAMESPACE, NULL, "a");
+	take_out(world, KIND_NAMESPACE, NULL, "a");
 	flush(world);
 	expect_set(world, "has(pcns.team)", "");
 	expect_problem(world, "pro/kns.a", "no such profile");
@@ -707,7 +751,7 @@ static void test_policies_of_kubernetes(void **state)
 		   "spec: {order: 2000, types: [Ingress]}\n");
 	flush(world);
 	expect_endpoint(world, "wep/a/one", POD_A "normal.in default! knp/a/p np/a/p | pro/kns.a");
-	policy_graph_remove(world->graph, KIND_KUBERNETES_NETWORK_POLICY, "a", "p");
+	take_out(world, KIND_KUBERNETES_NETWORK_POLICY, "a", "p");
 	flush(world);
 	expect_endpoint(world, "wep/a/one", POD_A "normal.in default! np/a/p | pro/kns.a");
 }
@@ -759,9 +803,9 @@ static void test_stages_of_host_endpoints(void **state)
 			    "? 192.168.0.7/32 | normal.in", 27);
 
 	/* What acts on host endpoints alone is nothing to a node that has none. */
-	policy_graph_remove(world->graph, KIND_HOST_ENDPOINT, NULL, "eth0");
-	policy_graph_remove(world->graph, KIND_HOST_ENDPOINT, NULL, "all");
-	policy_graph_remove(world->graph, KIND_HOST_ENDPOINT, NULL, "ip");
+	take_out(world, KIND_HOST_ENDPOINT, NULL, "eth0");
+	take_out(world, KIND_HOST_ENDPOINT, NULL, "all");
+	take_out(world, KIND_HOST_ENDPOINT, NULL, "ip");
 	flush(world);
 	assert_null(policy_mirror_policy(&world->mirror, "gnp/raw"));
 	assert_null(policy_mirror_policy(&world->mirror, "gnp/dnat"));
@@ -821,6 +865,7 @@ int main(void)
 		STORY(test_staged_policies_do_not_enforce),
 		STORY(test_a_changed_rule_changes_no_endpoint),
 		STORY(test_policies_come_and_go_with_their_endpoints),
+		STORY(test_what_selects_nothing_here_is_not_told),
 		STORY(test_the_last_good_version_stays),
 		STORY(test_unreadable_rules_are_problems),
 		STORY(test_a_missing_profile_denies),

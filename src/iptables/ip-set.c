@@ -17,59 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/alloc.h"
+#include "iptables/ip-set-internal.h"
 
-#define PROTOCOL      6 /* the kernel's interface; newer ones take it */
-#define MEMBERS_MAX   1048576u
-#define HASH_SIZE     64u
-#define BATCH_MAX     4096
-#define COMMAND(c)    ((uint16_t)(NFNL_SUBSYS_IPSET << 8 | (c)))
 #define SETS_SEEN_MAX 65536
 
-static const struct {
-	const char *name;
-	uint8_t revision; /* the oldest that does what we need */
-} types[IP_SET_TYPES_] = {
+const struct ip_set_kind ip_set_kinds[IP_SET_TYPES_] = {
 	[IP_SET_NET] = {"hash:net", 0},
 	[IP_SET_PORT] = {"hash:ip,port", 1},
 	[IP_SET_INTERFACE] = {"hash:net,iface", 0},
-};
-
-/* The key has no padding: struct cidr is of bytes alone. */
-struct key {
-	uint8_t addr[16];
-	uint8_t len;
-	uint8_t protocol;
-	uint16_t port;
-	char interface[IP_SET_INTERFACE_SIZE];
-};
-
-struct member {
-	struct key key;
-	unsigned int wanted; /* how many times */
-	bool there;
-	UT_hash_handle hh;
-};
-
-struct ip_set {
-	struct ip_set_name name;
-	enum ip_set_type type;
-	uint8_t family;
-	unsigned int wanted;
-	bool there;
-	bool differs;  /* of the kernel's, or may */
-	bool left_out; /* the kernel refuses it */
-	bool mistyped; /* the kernel's of that name is of another type */
-	struct member *members;
-	size_t n_wanted_lens[129]; /* how many wanted prefixes have that length */
-	UT_hash_handle hh;
-};
-
-struct ip_sets {
-	struct ip_set *v;
-	struct ip_set_name refused; /* by the last fill; "": none */
 };
 
 /* --- Wanted ------------------------------------------------------------------------------- */
@@ -87,7 +44,7 @@ struct ip_sets *ip_sets_new(void)
 	return XNEW(struct ip_sets);
 }
 
-static void free_set(struct ip_sets *sets, struct ip_set *set)
+void ip_set_drop(struct ip_sets *sets, struct ip_set *set)
 {
 	struct member *member;
 	struct member *next;
@@ -109,7 +66,7 @@ struct ip_sets *ip_sets_free(struct ip_sets *sets)
 	if (!sets)
 		return NULL;
 	HASH_ITER(hh, sets->v, set, next)
-	free_set(sets, set);
+	ip_set_drop(sets, set);
 	free(sets);
 	return NULL;
 }
@@ -318,13 +275,12 @@ static int see_name(const struct nlmsghdr *message, void *ctx)
 	return 0;
 }
 
-static int read_member(struct ip_set *set, const struct nlattr *nest)
+static int parse_member(const struct nlattr *nest, struct key *ret)
 {
 	const struct nlattr *tb[IPSET_ATTR_IFACE + 1];
 	const struct nlattr *ip[IPSET_ATTR_IPADDR_MAX + 1];
 	const struct nlattr *addr;
 	struct ip_set_member member;
-	struct key key;
 	int r = nl_parse_nested(nest, member_policy, ARRAY_SIZE(tb), tb);
 
 	memset(&member, 0, sizeof(member));
@@ -347,9 +303,18 @@ static int read_member(struct ip_set *set, const struct nlattr *nest)
 	if (tb[IPSET_ATTR_IFACE])
 		(void)snprintf(member.interface, sizeof(member.interface), "%.15s",
 			       mnl_attr_get_str(tb[IPSET_ATTR_IFACE]));
-	key = key_of(&member);
-	get_member(set, &key)->there = true;
+	*ret = key_of(&member);
 	return 0;
+}
+
+static int read_member(struct ip_set *set, const struct nlattr *nest)
+{
+	struct key key;
+	int r = parse_member(nest, &key);
+
+	if (r == 0)
+		get_member(set, &key)->there = true;
+	return r;
 }
 
 static void see_type(struct ip_set *set, const struct nlattr *const *tb)
@@ -359,13 +324,14 @@ static void see_type(struct ip_set *set, const struct nlattr *const *tb)
 
 	set->there = true;
 	if (set->wanted) {
-		set->mistyped = strcmp(type, types[set->type].name) != 0 || family != set->family;
+		set->mistyped =
+			strcmp(type, ip_set_kinds[set->type].name) != 0 || family != set->family;
 		return;
 	}
 	set->family = family;
 	set->type = IP_SET_TYPES_;
 	for (unsigned int i = 0; i < IP_SET_TYPES_; i++)
-		if (strcmp(type, types[i].name) == 0)
+		if (strcmp(type, ip_set_kinds[i].name) == 0)
 			set->type = (enum ip_set_type)i;
 }
 
@@ -505,6 +471,86 @@ bool ip_sets_differ(const struct ip_sets *sets, struct nl *nl)
 	return list(nl, NULL, IPSET_FLAG_LIST_HEADER, &visitor, NULL) < 0 || counter.n_right != n;
 }
 
+struct comparison {
+	const struct ip_set *set;
+	size_t n_right;
+	bool differs;
+};
+
+static void forget_comparison(void *ctx)
+{
+	struct comparison *comparison = ctx;
+
+	comparison->n_right = 0;
+	comparison->differs = false;
+}
+
+static int compare_members(const struct nlmsghdr *message, void *ctx)
+{
+	struct comparison *comparison = ctx;
+	const struct nlattr *tb[IPSET_ATTR_CMD_MAX + 1];
+	const struct nlattr *attr;
+	const char *end;
+	int r = nl_parse(message, sizeof(struct nfgenmsg), set_policy, ARRAY_SIZE(tb), tb);
+
+	if (r < 0 || !tb[IPSET_ATTR_ADT])
+		return r;
+	attr = mnl_attr_get_payload(tb[IPSET_ATTR_ADT]);
+	end = (const char *)attr + mnl_attr_get_payload_len(tb[IPSET_ATTR_ADT]);
+	for (; mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr)) {
+		const struct member *member = NULL;
+		struct key key;
+
+		if (parse_member(attr, &key) == 0)
+			HASH_FIND(hh, comparison->set->members, &key, sizeof(key), member);
+		comparison->n_right += member && member->wanted;
+		comparison->differs = comparison->differs || !member || !member->wanted;
+	}
+	return 0;
+}
+
+/* The one behind the last one, of those that were sent. */
+static const struct ip_set *next_sent(const struct ip_sets *sets)
+{
+	const struct ip_set *last = find_set(sets, sets->compared.s);
+	const struct ip_set *set = last ? last->hh.next : NULL;
+
+	for (size_t i = 0; i <= HASH_COUNT(sets->v); i++) {
+		set = set ? set : sets->v;
+		if (!set || is_sent(set))
+			return set;
+		set = set->hh.next;
+	}
+	return NULL;
+}
+
+static bool next_differs(struct ip_sets *sets, struct nl *nl)
+{
+	struct comparison comparison = {.set = next_sent(sets)};
+	struct nl_visitor visitor = {
+		.restart = forget_comparison, .message = compare_members, .ctx = &comparison};
+
+	if (!comparison.set)
+		return false;
+	sets->compared = comparison.set->name;
+	return list(nl, sets->compared.s, 0, &visitor, NULL) < 0 || comparison.differs ||
+	       comparison.n_right != HASH_COUNT(comparison.set->members);
+}
+
+bool ip_sets_members_differ(struct ip_sets *sets, struct nl *nl)
+{
+	bool differs = false;
+
+	if (!pace_is_due(&sets->pace))
+		return false;
+	pace_begin(&sets->pace);
+	/* All of them, if there is the time. */
+	for (size_t i = 0; !differs && i < HASH_COUNT(sets->v) && pace_goes_on(&sets->pace); i++)
+		differs = next_differs(sets, nl);
+	pace_end(&sets->pace);
+	return differs;
+}
+
 const char *ip_sets_refused(const struct ip_sets *sets)
 {
 	return sets->refused.s[0] ? sets->refused.s : NULL;
@@ -539,212 +585,4 @@ bool ip_sets_is_left_out(const struct ip_sets *sets, const char *name)
 bool ip_sets_are_there(const struct ip_sets *sets)
 {
 	return HASH_COUNT(sets->v) > 0;
-}
-
-/* --- Sending ------------------------------------------------------------------------------ */
-
-struct sender {
-	struct nl *nl;
-	struct nl_batch *batch;
-	const struct ip_set *set;
-	bool *changed;
-};
-
-static struct nlmsghdr *begin(struct nl_batch *batch, uint8_t command, uint16_t flags,
-			      const struct ip_set *set)
-{
-	struct nfgenmsg header = {.nfgen_family = set->family, .version = NFNETLINK_V0};
-	struct nlmsghdr *message =
-		nl_batch_add(batch, COMMAND(command), flags, &header, sizeof(header));
-
-	mnl_attr_put_u8(message, IPSET_ATTR_PROTOCOL, PROTOCOL);
-	mnl_attr_put_strz(message, IPSET_ATTR_SETNAME, set->name.s);
-	return message;
-}
-
-static const char *reason(int errnum)
-{
-	switch (errnum) {
-	case IPSET_ERR_FIND_TYPE:
-		return "the kernel has no such type of set";
-	case IPSET_ERR_MAX_SETS:
-		return "the kernel has no room for another set";
-	case IPSET_ERR_BUSY:
-	case IPSET_ERR_REFERENCED:
-		return "a rule speaks of it that is not ours";
-	case IPSET_ERR_TYPE_SPECIFIC:
-		return "the set is full";
-	default:
-		return errnum < IPSET_ERR_PRIVATE ? strerror(errnum) : "refused";
-	}
-}
-
-/* Sends what is in the batch; the first refusal fails. */
-static int flush(struct sender *sender, struct err *err)
-{
-	size_t n = nl_batch_size(sender->batch);
-	int r = n ? nl_batch_send(sender->nl, sender->batch, err) : 0;
-
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		int errnum = nl_batch_errnum(sender->batch, i);
-
-		if (errnum)
-			r = err_set(err, -EIO, "IP set %s: %s (%d)", sender->set->name.s,
-				    reason(errnum), errnum);
-	}
-	*sender->changed = *sender->changed || n;
-	sender->batch = nl_batch_free(sender->batch);
-	sender->batch = nl_batch_new();
-	return r;
-}
-
-static void put_key(struct nlmsghdr *message, const struct ip_set *set, const struct key *key)
-{
-	struct nlattr *data = mnl_attr_nest_start(message, IPSET_ATTR_DATA);
-	struct nlattr *ip = mnl_attr_nest_start(message, IPSET_ATTR_IP);
-	uint16_t type = set->family == AF_INET ? IPSET_ATTR_IPADDR_IPV4 : IPSET_ATTR_IPADDR_IPV6;
-
-	mnl_attr_put(message, type | NLA_F_NET_BYTEORDER, ip_size(set->family), key->addr);
-	mnl_attr_nest_end(message, ip);
-	if (set->type != IP_SET_PORT)
-		mnl_attr_put_u8(message, IPSET_ATTR_CIDR, key->len);
-	if (set->type == IP_SET_PORT) {
-		mnl_attr_put_u8(message, IPSET_ATTR_PROTO, key->protocol);
-		mnl_attr_put_u16(message, IPSET_ATTR_PORT | NLA_F_NET_BYTEORDER, htons(key->port));
-	}
-	if (set->type == IP_SET_INTERFACE)
-		mnl_attr_put_strz(message, IPSET_ATTR_IFACE, key->interface);
-	mnl_attr_nest_end(message, data);
-}
-
-static int create(struct sender *sender, struct ip_set *set, struct err *err)
-{
-	struct nlmsghdr *message = begin(sender->batch, IPSET_CMD_CREATE, NLM_F_CREATE, set);
-	struct nlattr *data;
-	int r;
-
-	mnl_attr_put_strz(message, IPSET_ATTR_TYPENAME, types[set->type].name);
-	mnl_attr_put_u8(message, IPSET_ATTR_REVISION, types[set->type].revision);
-	mnl_attr_put_u8(message, IPSET_ATTR_FAMILY, set->family);
-	data = mnl_attr_nest_start(message, IPSET_ATTR_DATA);
-	mnl_attr_put_u32(message, IPSET_ATTR_HASHSIZE | NLA_F_NET_BYTEORDER, htonl(HASH_SIZE));
-	mnl_attr_put_u32(message, IPSET_ATTR_MAXELEM | NLA_F_NET_BYTEORDER, htonl(MEMBERS_MAX));
-	mnl_attr_nest_end(message, data);
-	r = flush(sender, err);
-	set->there = r == 0;
-	return r;
-}
-
-/* Adds what is wanted, or takes away what is not. */
-static int send_members(struct sender *sender, struct ip_set *set, bool add, struct err *err)
-{
-	struct member *member;
-	int r = 0;
-
-	for (member = set->members; r == 0 && member; member = member->hh.next) {
-		if (!member->wanted == !member->there || (member->wanted > 0) != add)
-			continue;
-		put_key(begin(sender->batch, add ? IPSET_CMD_ADD : IPSET_CMD_DEL, 0, set), set,
-			&member->key);
-		if (nl_batch_size(sender->batch) >= BATCH_MAX)
-			r = flush(sender, err);
-	}
-	return r == 0 ? flush(sender, err) : r;
-}
-
-static void note_sent(struct ip_set *set, bool add)
-{
-	struct member *member;
-	struct member *next;
-
-	HASH_ITER(hh, set->members, member, next)
-	{
-		if (add && member->wanted)
-			member->there = true;
-		if (add || member->wanted)
-			continue;
-		HASH_DEL(set->members, member);
-		free(member);
-	}
-}
-
-static int fill(struct sender *sender, struct ip_set *set, struct err *err)
-{
-	int r = 0;
-
-	if (set->mistyped)
-		return err_set(err, -EEXIST,
-			       "IP set %s is there with another type: delete it with what uses it",
-			       set->name.s);
-	if (!set->there)
-		r = create(sender, set, err);
-	if (r == 0)
-		r = send_members(sender, set, /* add= */ true, err);
-	if (r == 0)
-		note_sent(set, /* add= */ true);
-	return r;
-}
-
-int ip_sets_fill(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err)
-{
-	struct sender sender = {.nl = nl, .batch = nl_batch_new(), .changed = changed};
-	struct ip_set *set;
-	int r = 0;
-
-	sets->refused = (struct ip_set_name){""};
-	for (set = sets->v; r == 0 && set; set = set->hh.next) {
-		sender.set = set;
-		if (set->differs && set->wanted && !set->left_out)
-			r = fill(&sender, set, err);
-		if (r < 0)
-			sets->refused = set->name;
-	}
-	(void)nl_batch_free(sender.batch);
-	return r;
-}
-
-static int shrink(struct sender *sender, struct ip_sets *sets, struct ip_set *set, struct err *err)
-{
-	int r = 0;
-
-	if (!set->wanted && set->there) {
-		(void)begin(sender->batch, IPSET_CMD_DESTROY, 0, set);
-		r = flush(sender, err);
-	} else if (set->wanted) {
-		r = send_members(sender, set, /* add= */ false, err);
-	}
-	if (r < 0)
-		return r;
-	set->differs = false;
-	if (set->wanted)
-		note_sent(set, /* add= */ false);
-	else
-		free_set(sets, set);
-	return 0;
-}
-
-int ip_sets_shrink(struct ip_sets *sets, struct nl *nl, bool *changed, struct err *err)
-{
-	struct sender sender = {.nl = nl, .batch = nl_batch_new(), .changed = changed};
-	struct ip_set *set;
-	struct ip_set *next;
-	int outcome = 0;
-
-	HASH_ITER(hh, sets->v, set, next)
-	{
-		struct err reason = ERR_INIT;
-		bool wanted = set->wanted;
-		int r = 0;
-
-		sender.set = set;
-		if (set->differs)
-			r = shrink(&sender, sets, set, &reason);
-		/* What can't go does no harm to the others. */
-		if (r < 0 && outcome >= 0) {
-			(void)err_set(err, r, "%s", reason.msg);
-			outcome = wanted ? r : IP_SETS_E_LEFT;
-		}
-	}
-	(void)nl_batch_free(sender.batch);
-	return outcome;
 }

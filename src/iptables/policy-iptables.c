@@ -379,7 +379,7 @@ static int apply(void *ctx, struct err *err)
 	}
 	self->stale = false;
 	if (self->changed || !self->watched)
-		(void)table_watch_look(self->watch); /* that was us */
+		table_watch_learn(self->watch); /* that was us */
 	self->watched = true;
 	/* What is not told yet may still speak of them. */
 	if (self->enforces && self->nat.told)
@@ -414,7 +414,8 @@ static bool check(void *ctx)
 	struct policy_iptables *self = ctx;
 
 	if (!self->watched ||
-	    (!table_watch_look(self->watch) && !ip_sets_differ(self->sets, self->nl)))
+	    (!table_watch_look_closely(self->watch) && !ip_sets_differ(self->sets, self->nl) &&
+	     !ip_sets_members_differ(self->sets, self->nl)))
 		return false;
 	self->stale = true;
 	self->tampered = true;

@@ -19,13 +19,17 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "iptables/pace.h"
+#include "iptables/table-entries.h"
 
 #define FAMILIES 2
 
 static const char *const names[] = {"filter", "raw"};
 
 struct table_watch {
-	int fds[FAMILIES]; /* -1: the kernel has no such family */
+	uint64_t digests[FAMILIES][ARRAY_SIZE(names)]; /* 0: not known */
+	struct pace pace;			       /* of these */
+	int fds[FAMILIES];			       /* -1: the kernel has no such family */
 	struct ipt_getinfo infos[FAMILIES][ARRAY_SIZE(names)];
 	struct nl *events;
 };
@@ -63,6 +67,20 @@ struct table_watch *table_watch_close(struct table_watch *watch)
 	(void)nl_close(watch->events);
 	free(watch);
 	return NULL;
+}
+
+static bool look_at_rules(struct table_watch *watch, unsigned int f, size_t t)
+{
+	uint64_t before = watch->digests[f][t];
+	uint64_t digest = 0;
+
+	if (!watch->infos[f][t].size)
+		return false;
+	if (!table_entries_digest(watch->fds[f], f == 0 ? AF_INET : AF_INET6, names[t],
+				  watch->infos[f][t].size, &digest))
+		digest = 0;
+	watch->digests[f][t] = digest;
+	return before && digest != before;
 }
 
 static bool look_at_size(struct table_watch *watch, unsigned int f, size_t t)
@@ -135,4 +153,32 @@ bool table_watch_look(struct table_watch *watch)
 		for (size_t t = 0; watch->fds[f] >= 0 && t < ARRAY_SIZE(names); t++)
 			differs = look_at_size(watch, f, t) || differs;
 	return differs;
+}
+
+static bool look_at_all_rules(struct table_watch *watch)
+{
+	bool differs = false;
+
+	pace_begin(&watch->pace);
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		for (size_t t = 0; watch->fds[f] >= 0 && t < ARRAY_SIZE(names); t++)
+			differs = look_at_rules(watch, f, t) || differs;
+	pace_end(&watch->pace);
+	return differs;
+}
+
+bool table_watch_look_closely(struct table_watch *watch)
+{
+	bool differs = table_watch_look(watch);
+
+	if (!watch->events && pace_is_due(&watch->pace))
+		differs = look_at_all_rules(watch) || differs;
+	return differs;
+}
+
+void table_watch_learn(struct table_watch *watch)
+{
+	(void)table_watch_look(watch);
+	if (!watch->events)
+		(void)look_at_all_rules(watch);
 }

@@ -215,6 +215,56 @@ static void a_changed_set_is_seen(void **state)
 	driver = policy_driver_close(driver);
 }
 
+/* Until the driver sees it, at most three seconds. */
+static bool is_seen(const struct policy_driver *driver)
+{
+	for (int i = 0; i < 30; i++) {
+		if (driver->ops->check(driver->self))
+			return true;
+		(void)usleep(100000);
+	}
+	return false;
+}
+
+/* As many rules, as long; as many members. */
+static void an_exchange_is_seen(void **state)
+{
+	_cleanup_(nl_closep) struct nl *nl = NULL;
+	struct ip_set_member good = {.net = net("10.65.0.9/32")};
+	struct ip_set_member bad = {.net = net("192.0.2.77/32")};
+	struct ip_sets *others = ip_sets_new();
+	struct told told;
+	struct policy_driver driver = started(&told);
+	bool changed = false;
+
+	(void)state;
+	assert_true(apply(&driver));
+	/* Long enough for a close look. */
+	for (int i = 0; i < 11; i++) {
+		assert_false(driver.ops->check(driver.self));
+		(void)usleep(100000);
+	}
+	/* "cali-tw-cali1" drops at its end. */
+	assert_true(lab_run("n=$(iptables-legacy -S cali-tw-cali1 | grep -c -e '^-A') && "
+			    "iptables-legacy -R cali-tw-cali1 $n -m comment --comment "
+			    "cali:0123456789abcdef -j ACCEPT"));
+	assert_true(is_seen(&driver));
+	assert_true(apply(&driver));
+	assert_true(lab_run("iptables-legacy -S cali-tw-cali1 | tail -1 | grep -q DROP"));
+	assert_int_equal(nl_open(NETLINK_NETFILTER, -1, &nl, NULL), 0);
+	ip_sets_hold(others, "cali40s:abc", IP_SET_NET, AF_INET);
+	ip_sets_add(others, "cali40s:abc", &good);
+	assert_int_equal(ip_sets_fill(others, nl, &changed, NULL), 0);
+	ip_sets_remove(others, "cali40s:abc", &good);
+	ip_sets_add(others, "cali40s:abc", &bad);
+	assert_int_equal(ip_sets_fill(others, nl, &changed, NULL), 0);
+	assert_int_equal(ip_sets_shrink(others, nl, &changed, NULL), 0);
+	assert_true(is_seen(&driver));
+	assert_true(apply(&driver));
+	(void)ip_sets_free(others);
+	driver = policy_driver_close(driver);
+}
+
 static void writes_calicos_chains(void **state)
 {
 	struct told told;
@@ -637,6 +687,7 @@ int main(void)
 		cmocka_unit_test_teardown(writes_calicos_chains, teardown),
 		cmocka_unit_test_teardown(a_flush_is_seen, teardown),
 		cmocka_unit_test_teardown(a_changed_set_is_seen, teardown),
+		cmocka_unit_test_teardown(an_exchange_is_seen, teardown),
 		cmocka_unit_test_teardown(second_start_changes_nothing, teardown),
 		cmocka_unit_test_teardown(others_rules_stay, teardown),
 		cmocka_unit_test_teardown(what_is_changed_is_put_right, teardown),

@@ -425,10 +425,17 @@ static const char *find_logged(void *ctx, const char *id)
 	return policy_enforcer_logged(agent->policy, id);
 }
 
+static void find_staged(void *ctx, struct judge_staged *asked, size_t n)
+{
+	const struct agent *agent = ctx;
+
+	policy_enforcer_staged(agent->policy, asked, n);
+}
+
 static struct flow_log *new_flow_log(struct agent *agent)
 {
 	_cleanup_free_ char *path = xasprintf("%s/flows.sock", agent->args.run_dir);
-	const struct flow_names names = {agent, find_owners, find_logged};
+	const struct flow_names names = {agent, find_owners, find_logged, find_staged};
 
 	return flow_log_new(agent->event, path, &names);
 }

@@ -200,11 +200,23 @@ static void put_owner(json_t *to, const char *side, const struct policy_owner *o
 	put_text(to, side, "name", owner->name);
 }
 
+static void put_policy(json_t *to, const char *key)
+{
+	struct policy_key_parts parts;
+
+	if (!policy_key_parse(key, &parts)) {
+		put_text(to, "", "name", key);
+		return;
+	}
+	put_text(to, "", "kind", parts.kind);
+	put_text(to, "", "namespace", parts.namespace);
+	put_text(to, "", "name", parts.name);
+}
+
 static json_t *policy_json(const struct flow_table *table, const struct pending_key *key)
 {
 	const char *id = table->names.policy(table->names.ctx, key->id);
 	json_t *json = json_object();
-	struct policy_key_parts parts;
 
 	switch (key->by) {
 	case FLOW_BY_TIER_END:
@@ -218,21 +230,49 @@ static json_t *policy_json(const struct flow_table *table, const struct pending_
 	case FLOW_BY_UNKNOWN:
 		break;
 	}
-	if (policy_key_parse(id, &parts)) {
-		put_text(json, "", "kind", parts.kind);
-		put_text(json, "", "namespace", parts.namespace);
-		put_text(json, "", "name", parts.name);
-	} else {
-		put_text(json, "", "name", id);
-	}
+	put_policy(json, id);
 	if (key->by == FLOW_BY_RULE)
 		(void)json_object_set_new(json, "rule", json_integer((json_int_t)key->rule + 1));
 	return json;
 }
 
+/* What would decide: a rule, or the end of a tier or of everything; and whose doing that is. */
+static json_t *staged_json(const struct judge_staged *staged)
+{
+	_cleanup_free_ char *gone = staged->staged ? NULL : xasprintf("s%s", staged->replaced);
+	json_t *json = json_object();
+	json_t *policy = json_object();
+	json_t *by = json_object();
+
+	put_text(json, "", "action", staged->action == POLICY_ACTION_ALLOW ? "allow" : "deny");
+	if (staged->policy) {
+		put_policy(policy, staged->policy);
+		(void)json_object_set_new(policy, "rule",
+					  json_integer((json_int_t)staged->rule + 1));
+	} else {
+		put_text(policy, "", "kind", staged->tier ? "EndOfTier" : "NoProfile");
+		put_text(policy, "", "tier", staged->tier);
+	}
+	put_policy(by, staged->staged ? staged->staged : gone);
+	(void)json_object_set_new(json, "policy", policy);
+	(void)json_object_set_new(json, "staged_policy", by);
+	return json;
+}
+
+/*
+ * Told only where it is another verdict than the one in force; and of that one only where it is the
+ * pod's: a host endpoint on the way may have been the one that told of the packet.
+ */
+static bool is_other(const struct pending_key *key, const struct judge_staged *staged)
+{
+	return staged->known && staged->denied_now == (key->action == FLOW_DENY) &&
+	       (staged->action == POLICY_ACTION_ALLOW) != (key->action == FLOW_ALLOW);
+}
+
 /* All that makes it this flow. */
 static json_t *flow_json(const struct flow_table *table, const struct pending_key *key,
-			 const struct policy_owner *source, const struct policy_owner *destination)
+			 const struct policy_owner *source, const struct policy_owner *destination,
+			 const struct judge_staged *staged)
 {
 	static const char *const actions[FLOW_ACTIONS_] = {
 		[FLOW_ALLOW] = "allow", [FLOW_DENY] = "deny", [FLOW_PASS] = "pass"};
@@ -246,13 +286,16 @@ static json_t *flow_json(const struct flow_table *table, const struct pending_ke
 	if (key->tuple.port)
 		(void)json_object_set_new(json, "dest_port", json_integer(key->tuple.port));
 	(void)json_object_set_new(json, "policy", policy_json(table, key));
+	if (is_other(key, staged))
+		(void)json_object_set_new(json, "staged", staged_json(staged));
 	return json;
 }
 
 static void merge(struct flow_table *table, const struct pending *pending,
-		  const struct policy_owner *source, const struct policy_owner *destination)
+		  const struct policy_owner *source, const struct policy_owner *destination,
+		  const struct judge_staged *staged)
 {
-	json_t *json = flow_json(table, &pending->key, source, destination);
+	json_t *json = flow_json(table, &pending->key, source, destination, staged);
 	char *key = json_dumps(json, JSON_COMPACT);
 	struct flow *flow = NULL;
 
@@ -278,28 +321,44 @@ static void merge(struct flow_table *table, const struct pending *pending,
 	flow->destination = pending->key.tuple.destination;
 }
 
+static struct judge_staged question_of(const struct pending_key *key)
+{
+	return (struct judge_staged){.packet.source = key->tuple.source,
+				     .packet.destination = key->tuple.destination,
+				     .packet.protocol = key->tuple.protocol,
+				     .packet.destination_port = key->tuple.port,
+				     .way = key->way};
+}
+
 void flow_table_resolve(struct flow_table *table)
 {
-	size_t n = 2 * (size_t)HASH_COUNT(table->pending);
+	size_t n = HASH_COUNT(table->pending);
 	_cleanup_free_ struct policy_owner *owners = NULL;
+	_cleanup_free_ struct judge_staged *staged = NULL;
 	struct pending *pending;
 	struct pending *next;
 	size_t i = 0;
 
 	if (!n)
 		return;
-	owners = xcalloc(n, sizeof(*owners));
+	owners = xcalloc(2 * n, sizeof(*owners));
+	staged = xcalloc(n, sizeof(*staged));
 	HASH_ITER(hh, table->pending, pending, next)
 	{
-		owners[i++].addr = pending->key.tuple.source;
-		owners[i++].addr = pending->key.tuple.destination;
+		owners[2 * i].addr = pending->key.tuple.source;
+		owners[2 * i + 1].addr = pending->key.tuple.destination;
+		staged[i++] = question_of(&pending->key);
 	}
-	table->names.owners(table->names.ctx, owners, n);
+	table->names.owners(table->names.ctx, owners, 2 * n);
+	table->names.staged(table->names.ctx, staged, n);
 	i = 0;
 	HASH_ITER(hh, table->pending, pending, next)
 	{
-		merge(table, pending, &owners[i], &owners[i + 1]);
-		i += 2;
+		/* What was passed on has another line. */
+		if (pending->key.action == FLOW_PASS)
+			staged[i].known = false;
+		merge(table, pending, &owners[2 * i], &owners[2 * i + 1], &staged[i]);
+		i++;
 	}
 	forget_pending(table);
 }

@@ -8,6 +8,7 @@
 
 #include "agent/flow-packet.h"
 #include "calc/policy-graph.h"
+#include "policy/policy-judge.h"
 
 /* Whose addresses and policies are. */
 struct flow_names {
@@ -15,6 +16,8 @@ struct flow_names {
 	void (*owners)(void *ctx, struct policy_owner *owners, size_t n);
 	/* The policy's key by what the log calls it. */
 	const char *(*policy)(void *ctx, const char *id);
+	/* What staged policies would say. */
+	void (*staged)(void *ctx, struct judge_staged *asked, size_t n);
 };
 
 #define FLOWS_MAX 4096 /* of each step */

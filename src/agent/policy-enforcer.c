@@ -258,6 +258,19 @@ const char *policy_enforcer_logged(const struct policy_enforcer *enforcer, const
 	return policy_graph_logged(enforcer->graph, id);
 }
 
+static bool is_known(const void *ctx, const char *key)
+{
+	return policy_graph_has(ctx, key);
+}
+
+void policy_enforcer_staged(const struct policy_enforcer *enforcer, struct judge_staged *asked,
+			    size_t n)
+{
+	if (enforcer->driver.ops)
+		enforcer->driver.ops->judge_staged(enforcer->driver.self, asked, n, is_known,
+						   enforcer->graph);
+}
+
 void policy_enforcer_set_in_sync(struct policy_enforcer *enforcer)
 {
 	enforcer->in_sync = true;

@@ -57,6 +57,10 @@ void policy_enforcer_owners(const struct policy_enforcer *enforcer, struct polic
 			    size_t n);
 /* As policy_graph_logged(). */
 const char *policy_enforcer_logged(const struct policy_enforcer *enforcer, const char *id);
+struct judge_staged;
+/* What these ends of connections would say with staged policies enforced; see policy-judge.h. */
+void policy_enforcer_staged(const struct policy_enforcer *enforcer, struct judge_staged *asked,
+			    size_t n);
 void policy_enforcer_set_in_sync(struct policy_enforcer *enforcer);
 
 /*

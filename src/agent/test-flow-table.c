@@ -45,6 +45,24 @@ static void owners(void *ctx, struct policy_owner *v, size_t n)
 			}
 }
 
+/* To 10.9.0.1 what is denied would be allowed, by a rule or because a policy would be gone. */
+static void staged(void *ctx, struct judge_staged *v, size_t n)
+{
+	(void)ctx;
+	for (size_t i = 0; i < n; i++) {
+		v[i].known = strcmp(ip_format(&v[i].packet.destination).s, "10.9.0.1") == 0;
+		v[i].denied_now = true;
+		v[i].action = POLICY_ACTION_ALLOW;
+		if (strcmp(ip_format(&v[i].packet.source).s, "10.1.0.5") == 0) {
+			v[i].policy = v[i].staged = "snp/shop/web";
+			v[i].rule = 1;
+		} else {
+			v[i].policy = "pro/kns.shop";
+			v[i].replaced = "gnp/all";
+		}
+	}
+}
+
 static const char *policy(void *ctx, const char *id)
 {
 	(void)ctx;
@@ -92,7 +110,7 @@ static int number_at(const json_t *json, const char *key)
 
 static struct flow_table *new_table(void)
 {
-	const struct flow_names names = {NULL, owners, policy};
+	const struct flow_names names = {NULL, owners, policy, staged};
 
 	return flow_table_new(&names);
 }
@@ -195,12 +213,51 @@ static void test_bounds(void **state)
 	forget(&lines);
 }
 
+/* What staged policies would say stands there where it differs, with the one whose doing it is. */
+static void test_staged(void **state)
+{
+	static const char *const expected[] = {
+		"{\"action\":\"allow\",\"policy\":{\"kind\":\"StagedNetworkPolicy\","
+		"\"namespace\":\"shop\",\"name\":\"web\",\"rule\":2},\"staged_policy\":{\"kind\":"
+		"\"StagedNetworkPolicy\",\"namespace\":\"shop\",\"name\":\"web\"}}",
+		"{\"action\":\"allow\",\"policy\":{\"kind\":\"Profile\",\"name\":\"kns.shop\",\"rule\":1},"
+		"\"staged_policy\":{\"kind\":\"StagedGlobalNetworkPolicy\",\"name\":\"all\"}}",
+	};
+	_cleanup_(flow_table_freep) struct flow_table *table = new_table();
+	struct lines lines = {.n = 0};
+
+	(void)state;
+	add(table, "DTI|default", "10.1.0.5", "10.9.0.1", 1);
+	add(table, "DTI|default", "10.1.0.6", "10.9.0.1", 1);
+	flow_table_resolve(table);
+	flow_table_flush(table, emit, &lines);
+	assert_int_equal(lines.n, 2);
+	for (size_t i = 0; i < lines.n; i++) {
+		char *text = json_dumps(json_object_get(lines.v[i], "staged"), JSON_COMPACT);
+
+		assert_non_null(text);
+		assert_string_equal(text, expected[i]);
+		free(text);
+	}
+	forget(&lines);
+	/* One that is the verdict in force is not told, nor what another endpoint than the pod denied. */
+	add(table, "ATI|default", "10.1.0.5", "10.9.0.1", 1);
+	add(table, "DTI|default", "10.1.0.5", "10.2.0.7", 1);
+	flow_table_resolve(table);
+	flow_table_flush(table, emit, &lines);
+	assert_int_equal(lines.n, 2);
+	for (size_t i = 0; i < lines.n; i++)
+		assert_null(json_object_get(lines.v[i], "staged"));
+	forget(&lines);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_staged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,13 @@ static struct graph_policy *find_policy(const struct policy_graph *graph, const 
 	return node ? CONTAINER_OF(node, struct graph_policy, node) : NULL;
 }
 
+bool policy_graph_has(const struct policy_graph *graph, const char *key)
+{
+	const struct graph_policy *policy = find_policy(graph, key);
+
+	return policy && policy->has_object;
+}
+
 static struct graph_policy *get_policy(struct policy_graph *graph, const char *key)
 {
 	struct graph_policy *policy = find_policy(graph, key);

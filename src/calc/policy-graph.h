@@ -64,6 +64,9 @@ void policy_graph_owners(const struct policy_graph *graph, struct policy_owner *
  */
 const char *policy_graph_logged(const struct policy_graph *graph, const char *id);
 
+/* Is a policy of this key known, whomever it selects? */
+bool policy_graph_has(const struct policy_graph *graph, const char *key);
+
 /* Borrowed until the graph is called again. Looks at every policy. */
 void policy_graph_problems(struct policy_graph *graph, const struct policy_problem **ret,
 			   size_t *ret_n);

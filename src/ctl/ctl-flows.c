@@ -111,6 +111,22 @@ static void print_policy(const json_t *policy)
 	}
 }
 
+/* "  staged: deny by StagedNetworkPolicy shop/web rule 1" */
+static void print_staged(const json_t *staged)
+{
+	const json_t *policy = json_object_get(staged, "policy");
+	const json_t *by = json_object_get(staged, "staged_policy");
+	const char *namespace = text_at(by, "namespace");
+
+	if (!staged)
+		return;
+	printf("  staged: %s by ", text_at(staged, "action"));
+	print_policy(policy);
+	if (strncmp(text_at(policy, "kind"), "Staged", strlen("Staged")) != 0)
+		printf(", because of %s %s%s%s", text_at(by, "kind"), namespace,
+		       *namespace ? "/" : "", text_at(by, "name"));
+}
+
 static void print_flow(const json_t *flow)
 {
 	const char *port = "";
@@ -129,7 +145,9 @@ static void print_flow(const json_t *flow)
 	print_side(flow, "dest");
 	printf("  %s%s  %s: ", text_at(flow, "proto"), port, egress ? "egress" : "ingress");
 	print_policy(json_object_get(flow, "policy"));
-	printf("  (%d)\n", (int)json_integer_value(json_object_get(flow, "packets")));
+	printf("  (%d)", (int)json_integer_value(json_object_get(flow, "packets")));
+	print_staged(json_object_get(flow, "staged"));
+	printf("\n");
 }
 
 /* --- The stream -------------------------------------------------------------------------------- */

@@ -19,6 +19,16 @@ static const struct layout_rules *rules_of(const void *ctx, const char *key, uin
 		       : NULL;
 }
 
+/* Those of staged ones are kept, though no chain is made of them. */
+static const struct layout_rules *staged_rules_of(const void *ctx, const char *key, uint8_t family,
+						  enum policy_way way)
+{
+	const struct ipt_policy *policy = ipt_policy_find(ctx, key);
+
+	return policy && policy->applies[way] ? &policy->rules[family == AF_INET ? 0 : 1][way]
+					      : NULL;
+}
+
 static bool set_has(const void *ctx, const char *id, const struct ip_set_member *member)
 {
 	const struct policy_iptables *self = ctx;
@@ -41,15 +51,14 @@ static bool set_has_port(const void *ctx, const char *id, const struct ip_addr *
 
 static const struct judge_ops judge_ops = {
 	.rules = rules_of,
+	.staged_rules = staged_rules_of,
 	.set_has_addr = set_has_addr,
 	.set_has_port = set_has_port,
 };
 
-void ipt_judge(const void *ctx, const struct packet *packets, size_t n, bool *denied)
+static struct policy_judge *judge_new(const struct policy_iptables *self)
 {
-	const struct policy_iptables *self = ctx;
-	_cleanup_(policy_judge_freep) struct policy_judge *judge =
-		policy_judge_new(&judge_ops, self);
+	struct policy_judge *judge = policy_judge_new(&judge_ops, self);
 	const struct ipt_endpoint *endpoint;
 
 	for (endpoint = self->endpoints; endpoint; endpoint = endpoint->hh.next) {
@@ -61,8 +70,24 @@ void ipt_judge(const void *ctx, const struct packet *packets, size_t n, bool *de
 		     endpoint->in_force && !endpoint->is_host && i < endpoint->n_addrs; i++)
 			policy_judge_add(judge, &endpoint->addrs[i].addr, steps);
 	}
+	return judge;
+}
+
+void ipt_judge(const void *ctx, const struct packet *packets, size_t n, bool *denied)
+{
+	_cleanup_(policy_judge_freep) struct policy_judge *judge = judge_new(ctx);
+
 	for (size_t i = 0; i < n; i++)
 		denied[i] = policy_judge_denies(judge, &packets[i]);
+}
+
+void ipt_judge_staged(const void *ctx, struct judge_staged *asked, size_t n,
+		      bool (*has)(const void *has_ctx, const char *key), const void *has_ctx)
+{
+	_cleanup_(policy_judge_freep) struct policy_judge *judge = judge_new(ctx);
+
+	for (size_t i = 0; i < n; i++)
+		policy_judge_staged(judge, &asked[i], has, has_ctx);
 }
 
 bool ipt_take_cut(void *ctx)

@@ -205,6 +205,8 @@ size_t ipt_problems(const void *ctx, struct policy_problem **ret);
 /* As policy_driver_ops's. */
 bool ipt_take_cut(void *ctx);
 void ipt_judge(const void *ctx, const struct packet *packets, size_t n, bool *denied);
+void ipt_judge_staged(const void *ctx, struct judge_staged *asked, size_t n,
+		      bool (*has)(const void *has_ctx, const char *key), const void *has_ctx);
 
 /* --- policy-hook.c: what the kernel's chains lead to, NAT --------------------------------- */
 

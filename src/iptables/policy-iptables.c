@@ -436,6 +436,7 @@ static const struct policy_driver_ops ops = {
 	.take_gone = take_gone,
 	.take_cut = ipt_take_cut,
 	.judge = ipt_judge,
+	.judge_staged = ipt_judge_staged,
 	.fd = no_fd,
 	.check = check,
 };

@@ -26,6 +26,16 @@ static const struct layout_rules *rules_of(const void *self, const char *key, ui
 		       : NULL;
 }
 
+/* Those of staged ones are kept, though no chain is made of them. */
+static const struct layout_rules *staged_rules_of(const void *self, const char *key, uint8_t family,
+						  enum policy_way way)
+{
+	const struct table_policy *policy = table_policy_find(self, key);
+
+	return policy && policy->applies[way] ? &policy->rules[family == AF_INET ? 0 : 1][way]
+					      : NULL;
+}
+
 static bool set_has_addr(const void *self, const char *id, const struct ip_addr *addr)
 {
 	const struct table_set *set = table_set_find(self, id);
@@ -43,15 +53,14 @@ static bool set_has_port(const void *self, const char *id, const struct ip_addr 
 
 static const struct judge_ops judge_ops = {
 	.rules = rules_of,
+	.staged_rules = staged_rules_of,
 	.set_has_addr = set_has_addr,
 	.set_has_port = set_has_port,
 };
 
-void policy_table_judge(const struct policy_table *table, const struct packet *packets, size_t n,
-			bool *denied)
+static struct policy_judge *judge_new(const struct policy_table *table)
 {
-	_cleanup_(policy_judge_freep) struct policy_judge *judge =
-		policy_judge_new(&judge_ops, table);
+	struct policy_judge *judge = policy_judge_new(&judge_ops, table);
 	const struct table_endpoint *endpoint;
 
 	for (endpoint = table->endpoints; endpoint; endpoint = endpoint->hh.next) {
@@ -63,8 +72,26 @@ void policy_table_judge(const struct policy_table *table, const struct packet *p
 		     endpoint->published && !endpoint->is_host && i < endpoint->n_addrs; i++)
 			policy_judge_add(judge, &endpoint->addrs[i].addr, steps);
 	}
+	return judge;
+}
+
+void policy_table_judge(const struct policy_table *table, const struct packet *packets, size_t n,
+			bool *denied)
+{
+	_cleanup_(policy_judge_freep) struct policy_judge *judge = judge_new(table);
+
 	for (size_t i = 0; i < n; i++)
 		denied[i] = policy_judge_denies(judge, &packets[i]);
+}
+
+void policy_table_judge_staged(const struct policy_table *table, struct judge_staged *asked,
+			       size_t n, bool (*has)(const void *ctx, const char *key),
+			       const void *ctx)
+{
+	_cleanup_(policy_judge_freep) struct policy_judge *judge = judge_new(table);
+
+	for (size_t i = 0; i < n; i++)
+		policy_judge_staged(judge, &asked[i], has, ctx);
 }
 
 bool policy_table_take_cut(struct policy_table *table)

@@ -64,6 +64,12 @@ static void judge(const void *self, const struct packet *packets, size_t n, bool
 	policy_table_judge(self, packets, n, denied);
 }
 
+static void judge_staged(const void *self, struct judge_staged *asked, size_t n,
+			 bool (*has)(const void *ctx, const char *key), const void *ctx)
+{
+	policy_table_judge_staged(self, asked, n, has, ctx);
+}
+
 static int fd(const void *self)
 {
 	return policy_table_fd(self);
@@ -88,6 +94,7 @@ static const struct policy_driver_ops ops = {
 	.take_gone = take_gone,
 	.take_cut = take_cut,
 	.judge = judge,
+	.judge_staged = judge_staged,
 	.fd = fd,
 	.check = check,
 };

@@ -51,10 +51,13 @@ void policy_table_invalidate(struct policy_table *table);
  */
 size_t policy_table_take_gone(struct policy_table *table, struct ip_addr **ret);
 
-/* As policy_driver_ops's take_cut and judge. */
+/* As policy_driver_ops's take_cut, judge and judge_staged. */
 bool policy_table_take_cut(struct policy_table *table);
 void policy_table_judge(const struct policy_table *table, const struct packet *packets, size_t n,
 			bool *denied);
+void policy_table_judge_staged(const struct policy_table *table, struct judge_staged *asked,
+			       size_t n, bool (*has)(const void *ctx, const char *key),
+			       const void *ctx);
 
 /* Readable when the kernel announces a change of a ruleset. */
 int policy_table_fd(const struct policy_table *table);

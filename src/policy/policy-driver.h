@@ -8,6 +8,7 @@
 
 #include "policy/policy-update.h"
 
+struct judge_staged;
 struct packet;
 
 struct nat_pool {
@@ -75,6 +76,9 @@ struct policy_driver_ops {
 	bool (*take_cut)(void *self);
 	/* Would what was told let this packet begin a connection of a pod here? */
 	void (*judge)(const void *self, const struct packet *packets, size_t n, bool *denied);
+	/* What ends of connections would say with staged policies enforced; see policy-judge.h. */
+	void (*judge_staged)(const void *self, struct judge_staged *asked, size_t n,
+			     bool (*has)(const void *ctx, const char *key), const void *ctx);
 	/* Readable when the kernel announces a change. -1: it announces none. */
 	int (*fd)(const void *self);
 	/* Drains the announcements; without any, looks. True: ours may have been changed by someone else. */

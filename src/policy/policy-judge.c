@@ -153,6 +153,147 @@ bool policy_judge_denies(const struct policy_judge *judge, const struct packet *
 	       denies(judge, &packet->destination, POLICY_WAY_INGRESS, packet);
 }
 
+/* --- Staged policies ---------------------------------------------------------------------- */
+
+/* Does it ask for what is not known of the packet? */
+static bool is_unclear(const struct layout_match *match)
+{
+	switch (match->kind) {
+	case LAYOUT_MATCH_ICMP:
+		return true;
+	case LAYOUT_MATCH_PORTS:
+	case LAYOUT_MATCH_PORT_SET:
+		return match->side == LAYOUT_SOURCE;
+	case LAYOUT_MATCH_PROTOCOL:
+	case LAYOUT_MATCH_NETS:
+	case LAYOUT_MATCH_SET:
+		return false;
+	}
+	return false;
+}
+
+/* LOG: no rule decides; 0: whether one does is not known. */
+static enum policy_action judge_known(const struct policy_judge *judge,
+				      const struct layout_rules *rules, const struct packet *packet,
+				      size_t *ret_rule)
+{
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct layout_rule *rule = &rules->v[i];
+		bool matches = rule->action != POLICY_ACTION_LOG;
+		bool unclear = false;
+
+		for (size_t k = 0; matches && k < rule->n; k++) {
+			unclear = unclear || is_unclear(&rule->matches[k]);
+			if (!is_unclear(&rule->matches[k]))
+				matches = holds(judge, &rule->matches[k], packet) !=
+					  rule->matches[k].negated;
+		}
+		*ret_rule = rule->index;
+		if (matches)
+			return unclear ? (enum policy_action)0 : rule->action;
+	}
+	return POLICY_ACTION_LOG;
+}
+
+/* A walk through the steps. */
+struct staged_walk {
+	const struct policy_judge *judge;
+	struct judge_staged *asked;
+	bool (*has)(const void *ctx, const char *key);
+	const void *ctx;
+	struct tier_state tier;
+	bool has_say;
+	bool done;
+};
+
+/* The key of the staged policy of the same kind and name has an 's' before it. */
+static bool is_replaced(const struct staged_walk *walk, const char *key)
+{
+	_cleanup_free_ char *staged = xasprintf("s%s", key);
+
+	return walk->has(walk->ctx, staged);
+}
+
+static void finish(struct staged_walk *walk, enum policy_action action)
+{
+	walk->asked->action = action;
+	walk->asked->known = walk->has_say;
+	walk->done = true;
+}
+
+static void walk_policy(struct staged_walk *walk, const struct layout_step *step)
+{
+	struct judge_staged *asked = walk->asked;
+	bool is_staged = step->kind == LAYOUT_STEP_POLICY && step->name[0] == 's';
+	const struct layout_rules *rules = walk->judge->ops->staged_rules(
+		walk->judge->self, step->name, asked->packet.source.family, asked->way);
+	enum policy_action action;
+
+	if (!rules || (step->kind == LAYOUT_STEP_POLICY && walk->tier.passed))
+		return;
+	if (step->kind == LAYOUT_STEP_POLICY && !is_staged && is_replaced(walk, step->name)) {
+		asked->replaced = step->name;
+		walk->has_say = true;
+		return;
+	}
+	if (is_staged) {
+		asked->staged = step->name;
+		walk->has_say = true;
+	}
+	if (step->kind == LAYOUT_STEP_POLICY)
+		walk->tier.enforced = true;
+	action = judge_known(walk->judge, rules, &asked->packet, &asked->rule);
+	walk->tier.passed = walk->tier.passed || action == POLICY_ACTION_PASS;
+	if (action == POLICY_ACTION_ALLOW || action == POLICY_ACTION_DENY) {
+		asked->policy = step->name;
+		finish(walk, action);
+	} else if (!action) {
+		walk->done = true;
+	}
+}
+
+static void walk_step(struct staged_walk *walk, const struct layout_step *step)
+{
+	switch (step->kind) {
+	case LAYOUT_STEP_TIER:
+		walk->tier = (struct tier_state){.passed = false};
+		break;
+	case LAYOUT_STEP_POLICY:
+	case LAYOUT_STEP_PROFILE:
+		walk_policy(walk, step);
+		break;
+	case LAYOUT_STEP_TIER_END:
+		if (!walk->tier.enforced || walk->tier.passed)
+			break;
+		walk->asked->tier = step->name;
+		finish(walk, POLICY_ACTION_DENY);
+		break;
+	case LAYOUT_STEP_DENY:
+		finish(walk, POLICY_ACTION_DENY);
+		break;
+	case LAYOUT_STEP_ALLOW:
+	case LAYOUT_STEP_RETURN:
+		finish(walk, POLICY_ACTION_ALLOW);
+		break;
+	}
+}
+
+void policy_judge_staged(const struct policy_judge *judge, struct judge_staged *asked,
+			 bool (*has)(const void *ctx, const char *key), const void *ctx)
+{
+	struct staged_walk walk = {.judge = judge, .asked = asked, .has = has, .ctx = ctx};
+	const struct ip_addr *addr = asked->way == POLICY_WAY_EGRESS ? &asked->packet.source
+								     : &asked->packet.destination;
+	const struct layout_steps *steps;
+	const struct owner *owner;
+
+	HASH_FIND(hh, judge->owners, addr, sizeof(*addr), owner);
+	steps = owner ? owner->steps[asked->way] : NULL;
+	asked->denied_now = denies(judge, addr, asked->way, &asked->packet);
+	for (size_t i = 0; steps && !walk.done && i < steps->n; i++)
+		walk_step(&walk, &steps->v[i]);
+}
+
 /* --- Life --------------------------------------------------------------------------------- */
 
 struct policy_judge *policy_judge_new(const struct judge_ops *ops, const void *self)

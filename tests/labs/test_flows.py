@@ -20,6 +20,8 @@ POLICY = {
         {"action": "Allow", "protocol": "TCP", "destination": {"ports": [8080]}},
     ]},
 }
+STAGED = {**POLICY, "kind": "StagedNetworkPolicy", "spec": {**POLICY["spec"], "ingress": [
+    {"action": "Allow", "protocol": "TCP", "destination": {"ports": [8081, 8084]}}]}}
 # A key longer than a log prefix has room for.
 LONG = {
     "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
@@ -88,6 +90,7 @@ def shop(driver=None, **felix):
 
 def test_allowed_and_denied():
     with shop(flowLogsLocalReporter="Enabled") as (lab, node, client, server):
+        lab.apply(STAGED)
         lab.apply(LONG)
         wait_for(lambda: is_on(node) and "8084" in rules(node), 15, "flows are logged")
         with probe.Greeter([server]):
@@ -111,6 +114,14 @@ def test_allowed_and_denied():
         assert first["packets"] == 1  # of a connection, the packet that began it
         assert (first["source_ip"], first["dest_ip"]) == (client.address, server.address)
 
+        # With the staged policy in place of the enforced one.
+        by = {"kind": "StagedNetworkPolicy", "namespace": "shop", "name": "web"}
+        assert {flow["dest_port"]: flow["staged"] for flow in flows(lab, node)
+                if "staged" in flow} == {
+            8080: {"action": "deny", "policy": {"kind": "EndOfTier", "tier": "default"},
+                   "staged_policy": by},
+            8081: {"action": "allow", "policy": {**by, "rule": 1}, "staged_policy": by}}
+
         assert {flow["dest_port"] for flow in flows(lab, node, "--denied")} == {8081, 8082}
         assert len(flows(lab, node, "--pod", "shop/db")) == 8
         assert not flows(lab, node, "--pod", "elsewhere/db")
@@ -119,6 +130,7 @@ def test_allowed_and_denied():
         assert "deny   shop/client-1 -> shop/db  TCP/8081  ingress: NetworkPolicy shop/web " \
             "rule 1  (" in text
         assert "ingress: end of tier default" in text
+        assert "  staged: allow by StagedNetworkPolicy shop/web rule 1" in text
 
         metrics = node.ns.run(lambda: urllib.request.urlopen(
             "http://127.0.0.1:9091/metrics", timeout=5).read().decode())
@@ -183,5 +195,9 @@ def test_by_iptables(backend):
                     ("dst", "deny", *ends, 8081, "NetworkPolicy", "web", 1)} <= \
                 {brief(flow) for flow in flows(lab, node)}
 
+        lab.apply(STAGED)
         with probe.Greeter([server]), probe.Greeter([server], 8081):
             wait_for(seen, 15, "all flows are there")
+            wait_for(lambda: seen() and {8080: "deny", 8081: "allow"} == {
+                flow["dest_port"]: flow["staged"]["action"] for flow in flows(lab, node)
+                if "staged" in flow}, 15, "staged verdicts are there")

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from clusters import NFT, cluster
+from clusters import NFT, dual_cluster
 from lab import LabError, probe, wait_for
 from lab.lab import KORAT
 
@@ -22,6 +22,7 @@ POLICY = {
 }
 STAGED = {**POLICY, "kind": "StagedNetworkPolicy", "spec": {**POLICY["spec"], "ingress": [
     {"action": "Allow", "protocol": "TCP", "destination": {"ports": [8081, 8084]}}]}}
+FAMILIES = (4, 6)
 # A key longer than a log prefix has room for.
 LONG = {
     "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
@@ -59,9 +60,9 @@ def is_on(node):
     return (node.run_dir / "flows.sock").exists() and "group 1" in rules(node)
 
 
-def connect(source, target, port, timeout=0.4):
+def connect(source, target, port, timeout=0.4, family=4):
     """One TCP connection; the name that was served, or None. Only denials last till the timeout."""
-    answer = source.ns.run(probe.tcp_name, target.address, timeout, port)
+    answer = source.ns.run(probe.tcp_name, target.of_family(family), timeout, port)
     return answer and answer[0]
 
 
@@ -76,11 +77,10 @@ def brief(flow):
 @contextlib.contextmanager
 def shop(driver=None, **felix):
     """A node, two pods, and the policy in force."""
-    with cluster(1, CALICO_IPV4POOL_IPIP="Never", CALICO_IPV4POOL_VXLAN="Always",
-                 **(driver or {})) as lab:
+    with dual_cluster(1, **(driver or {})) as lab:
         node = lab.nodes[0]
-        client = lab.pod(node, "client-1", namespace="shop")
-        server = lab.pod(node, "db", namespace="shop")
+        client = lab.pod(node, "client-1", namespace="shop", families="46")
+        server = lab.pod(node, "db", namespace="shop", families="46")
         lab.apply(POLICY)
         if felix:
             configure(lab, **felix)
@@ -94,11 +94,15 @@ def test_allowed_and_denied():
         lab.apply(LONG)
         wait_for(lambda: is_on(node) and "8084" in rules(node), 15, "flows are logged")
         with probe.Greeter([server]):
-            assert connect(client, server, 8080, 5) == "db"
+            for family in FAMILIES:
+                assert connect(client, server, 8080, 5, family) == "db"
         for port in (8081, 8082, 8084):
-            assert connect(client, server, port) is None  # nobody listens there
+            for family in FAMILIES:
+                assert connect(client, server, port, 0.4, family) is None  # nobody listens there
         # The kernel hands packets over a few at a time, at the latest after a tenth of a second.
-        wait_for(lambda: len(flows(lab, node)) >= 8, 10, "all flows are there")
+        # A flow is between names: its packets are of both families, its addresses the last one's.
+        wait_for(lambda: len(found := flows(lab, node)) >= 8 and
+                 all(flow["packets"] >= 2 for flow in found), 10, "all flows are there")
         seen = {brief(flow) for flow in flows(lab, node)}
         ends = ("shop/client-1", "shop/db")
         assert seen == {
@@ -111,8 +115,8 @@ def test_allowed_and_denied():
         }
         first = next(flow for flow in flows(lab, node) if flow["dest_port"] == 8080
                      and flow["reporter"] == "dst")
-        assert first["packets"] == 1  # of a connection, the packet that began it
-        assert (first["source_ip"], first["dest_ip"]) == (client.address, server.address)
+        assert first["packets"] == 2  # of each connection, the packet that began it
+        assert (first["source_ip"], first["dest_ip"]) == (client.of_family(6), server.of_family(6))
 
         # With the staged policy in place of the enforced one.
         by = {"kind": "StagedNetworkPolicy", "namespace": "shop", "name": "web"}
@@ -147,10 +151,12 @@ def test_live():
                                  stdout=subprocess.PIPE, text=True, env=environment(lab, node))
         try:
             for port in (8081, 8083):
-                connect(client, server, port, 0.2)
-                flow = json.loads(follower.stdout.readline())
-                assert (flow["action"], flow["dest_port"]) == ("deny", port)
-                assert flow["source_name"] == "client-1"
+                for family in FAMILIES:
+                    connect(client, server, port, 0.2, family)
+                    flow = json.loads(follower.stdout.readline())
+                    assert (flow["action"], flow["dest_port"]) == ("deny", port)
+                    assert (flow["source_name"], flow["source_ip"]) == \
+                        ("client-1", client.of_family(family))
         finally:
             follower.terminate()
             follower.wait()
@@ -182,22 +188,25 @@ def test_by_iptables(backend):
     driver = {"FELIX_NFTABLESMODE": "Disabled", "FELIX_IPTABLESBACKEND": backend}
     with shop(driver, flowLogsLocalReporter="Enabled") as (lab, node, client, server):
         with probe.Greeter([server]), probe.Greeter([server], 8081):
-            wait_for(lambda: connect(client, server, 8081, 0.2) is None
-                     and connect(client, server, 8080) == "db", 15, "the policy is in force")
+            wait_for(lambda: all(connect(client, server, 8081, 0.2, family) is None
+                                 and connect(client, server, 8080, 0.4, family) == "db"
+                                 for family in FAMILIES), 15, "the policy is in force")
 
-        def seen():
+        def seen(family):
             # The rules that log come a moment after those that decide.
-            connect(client, server, 8081, 0.2)
-            connect(client, server, 8080)
+            connect(client, server, 8081, 0.2, family)
+            connect(client, server, 8080, 0.4, family)
             ends = ("shop/client-1", "shop/db")
             return {("src", "allow", *ends, 8080, "Profile", "kns.shop", 1),
                     ("dst", "allow", *ends, 8080, "NetworkPolicy", "web", 2),
                     ("dst", "deny", *ends, 8081, "NetworkPolicy", "web", 1)} <= \
-                {brief(flow) for flow in flows(lab, node)}
+                {brief(flow) for flow in flows(lab, node)
+                 if (":" in flow["source_ip"]) == (family == 6)}
 
         lab.apply(STAGED)
         with probe.Greeter([server]), probe.Greeter([server], 8081):
-            wait_for(seen, 15, "all flows are there")
-            wait_for(lambda: seen() and {8080: "deny", 8081: "allow"} == {
-                flow["dest_port"]: flow["staged"]["action"] for flow in flows(lab, node)
-                if "staged" in flow}, 15, "staged verdicts are there")
+            for family in FAMILIES:
+                wait_for(lambda one=family: seen(one), 15, "all flows are there")
+                wait_for(lambda one=family: seen(one) and {8080: "deny", 8081: "allow"} == {
+                    flow["dest_port"]: flow["staged"]["action"] for flow in flows(lab, node)
+                    if "staged" in flow}, 15, "staged verdicts are there")

@@ -63,7 +63,8 @@ class Runtime:
         conflist = {
             "name": NETWORK, "cniVersion": "0.4.0",
             "plugins": [
-                {"type": "calico", "nodename": node.name, "ipam": {"type": "calico-ipam"}},
+                {"type": "calico", "nodename": node.name,
+                 "ipam": {"type": "calico-ipam", "assign_ipv6": "true"}},
                 {"type": "portmap", "snat": True, "capabilities": {"portMappings": True}},
             ],
         }

@@ -5,8 +5,8 @@ import json
 import re
 import subprocess
 
-from families import family_pod, prepared, silent_pairs
-from clusters import DIRECT_POOL, assert_same, meshed, settle
+from families import prepared, silent_pairs
+from clusters import DIRECT_POOL, DIRECT_POOL6, assert_same, meshed, one_of_each, settle
 from lab import KORAT, netns, wait_for
 
 NFT = "/usr/sbin/nft"
@@ -75,10 +75,10 @@ def test_node_that_leaves(clean_machine):
 
     with prepared(2, prepare, IP6="autodetect", CALICO_IPV6POOL_CIDR="fd42::/48",
                   CALICO_IPV6POOL_VXLAN="Always") as lab:
-        lab.apply(DIRECT_POOL)
+        lab.apply(DIRECT_POOL, DIRECT_POOL6)
         for node in lab.nodes:
-            family_pod(lab, node, f"p{node.number}")
-            lab.pod(node, f"d{node.number}", pools=["direct"])
+            one_of_each(lab, node)
+            one_of_each(lab, node, "d", pools=["direct"], pools6=["direct6"])
         wait_for(lambda: meshed(lab), 40, "BGP is meshed")
         wait_for(lambda: not silent_pairs(lab.pods), 30, "the pods reach each other", 0.5)
         node = lab.nodes[0]
@@ -95,7 +95,8 @@ def test_node_that_leaves(clean_machine):
         code, out, words = _cleanup(lab, node, "--dry-run")
         assert (code, words) == (0, "")
         assert "would remove link vxlan.calico\n" in out and "would remove BIRD" in out
-        assert "would remove nftables table ip calico\n" in out
+        assert "would remove link vxlan-v6.calico\n" in out
+        assert all(f"would remove nftables table {one} calico\n" in out for one in ("ip", "ip6"))
         assert all(f"would remove link {pod.host_interface}\n" in out for pod in lab.pods
                    if pod.node is node)
         assert_same(with_agent, _kernel(node), "by a dry run")
@@ -113,12 +114,13 @@ def test_node_that_leaves(clean_machine):
         # The others forget it with its Node, and an agent may come back.
         lab.ctl("delete", "node", "node1")
         other = lab.nodes[1]
-        wait_for(lambda: "192.168.0.1 " not in other.ns.output(
-            ["/usr/sbin/bridge", "fdb", "show", "dev", "vxlan.calico"]), 10, "its VTEP is gone")
+        for device, address in (("vxlan.calico", node.address), ("vxlan-v6.calico", node.address6)):
+            wait_for(lambda dev=device, gone=address: f"{gone} " not in other.ns.output(
+                ["/usr/sbin/bridge", "fdb", "show", "dev", dev]), 10, "its VTEP is gone")
         node.start_agent()
         for pod in [pod for pod in lab.pods if pod.node is node]:
             lab.drop_pod(pod)
-        family_pod(lab, node, "again")
+        one_of_each(lab, node, "again")
         wait_for(lambda: not silent_pairs(lab.pods), 60, "the pods reach each other", 0.5)
 
 

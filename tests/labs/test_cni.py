@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CNI plugin as a container runtime calls it: answers, repetition, failure, absence."""
 
+import itertools
 import json
 import threading
 
 import pytest
 
-from clusters import vxlan_cluster
+from clusters import KINDS, dual_cluster
 from lab import cni, netns, probe, wait_for
+
+EACH = pytest.mark.parametrize("families", KINDS.values(), ids=KINDS)
 
 
 @pytest.fixture(scope="module", name="lab")
 def _lab():
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         yield lab
 
 
@@ -24,33 +27,38 @@ def _addresses_in_use(lab):
     return used
 
 
-def test_result_of_add(lab):
-    pod = lab.pod(lab.nodes[0], "result")
+@EACH
+def test_result_of_add(lab, families):
+    pod = lab.pod(lab.nodes[0], f"result{families}", families=families)
     result = pod.result
     assert result["cniVersion"] == "1.0.0"
-    assert len(result["ips"]) == 1 and result["ips"][0]["address"].endswith("/32")
-    assert "gateway" not in result["ips"][0]
+    assert [ip["address"].split("/")[1] for ip in result["ips"]] == \
+        [{"4": "32", "6": "128"}[family] for family in families]
+    assert not any("gateway" in ip for ip in result["ips"])
     names = [interface["name"] for interface in result["interfaces"]]
     assert names[0].startswith("cali") and len(names[0]) == 15
     assert "eth0" in names
     link = json.loads(pod.ns.ip("-j", "addr", "show", "eth0"))[0]
-    assert [info["local"] for info in link["addr_info"] if info["family"] == "inet"] == \
-        [pod.address]
+    assert [info["local"] for info in link["addr_info"] if info["scope"] == "global"] == pod.addresses
     routes = pod.ns.ip("route")
-    assert "default via 169.254.1.1 dev eth0" in routes
-    assert "169.254.1.1 dev eth0 scope link" in routes
+    assert ("default via 169.254.1.1 dev eth0" in routes) == ("4" in families)
+    assert ("169.254.1.1 dev eth0 scope link" in routes) == ("4" in families)
+    assert ("default via fe80::ecee:eeff:feee:eeee dev eth0" in pod.ns.ip("-6", "route")) == \
+        ("6" in families)
     host = lab.nodes[0].links("dev", pod.host_interface)[0]
     assert host["address"] == "ee:ee:ee:ee:ee:ee"
     lab.drop_pod(pod)
 
 
-def test_endpoint_is_written(lab):
-    pod = lab.pod(lab.nodes[0], "wep-pod")
+@EACH
+def test_endpoint_is_written(lab, families):
+    pod = lab.pod(lab.nodes[0], "wep-pod", families=families)
     found = {item["metadata"]["name"]: item
              for item in lab.get("workloadendpoints", namespace="default")}
     wep = found["node1-k8s-wep--pod-eth0"]["spec"]
     assert wep["interfaceName"] == pod.host_interface
-    assert wep["ipNetworks"] == [f"{pod.address}/32"]
+    assert wep["ipNetworks"] == [f"{one}/{128 if ':' in one else 32}" for one in pod.addresses]
+    assert len(wep["ipNetworks"]) == len(families)
     assert wep["containerID"] == pod.container
     assert wep["orchestrator"] == "k8s" and wep["node"] == "node1"
     lab.drop_pod(pod)
@@ -58,35 +66,39 @@ def test_endpoint_is_written(lab):
     assert "node1-k8s-wep--pod-eth0" not in names
 
 
-def test_add_twice_gives_the_same(lab):
-    pod = lab.pod(lab.nodes[0], "twice")
+@EACH
+def test_add_twice_gives_the_same(lab, families):
+    pod = lab.pod(lab.nodes[0], f"twice{families}", families=families)
     used = _addresses_in_use(lab)
     first = pod.result
     second = pod.add()
     assert second["ips"] == first["ips"]
     assert second["interfaces"][0]["name"] == first["interfaces"][0]["name"]
     assert _addresses_in_use(lab) == used
-    assert lab.nodes[0].ns.run(probe.ping, pod.address) is not None
+    for address in pod.addresses:
+        assert lab.nodes[0].ns.run(probe.ping, address) is not None
     lab.drop_pod(pod)
 
 
-def test_del_twice_and_del_of_nothing(lab):
-    pod = lab.pod(lab.nodes[0], "del-twice")
+@EACH
+def test_del_twice_and_del_of_nothing(lab, families):
+    pod = lab.pod(lab.nodes[0], f"del-twice{families}", families=families)
     used = _addresses_in_use(lab)
     assert pod.try_del().code == 0
-    assert _addresses_in_use(lab) == used - 1
+    assert _addresses_in_use(lab) == used - len(families)
     assert pod.try_del().code == 0
-    never = lab.new_pod(lab.nodes[0], "never")
+    never = lab.new_pod(lab.nodes[0], f"never{families}", families=families)
     assert never.try_del().code == 0
     assert never.try_del(netns_path="").code == 0
     assert never.try_del(netns_path="/run/netns/lab-no-such").code == 0
 
 
-def test_check(lab):
-    pod = lab.pod(lab.nodes[0], "check")
+@EACH
+def test_check(lab, families):
+    pod = lab.pod(lab.nodes[0], f"check{families}", families=families)
     answer = pod.check()
     assert answer.code == 0, answer.text
-    pod.ns.ip("route", "del", "default")
+    pod.ns.ip(f"-{families[-1]}", "route", "del", "default")
     answer = pod.check()
     assert answer.code == 1
     assert answer.json["code"] != 0 and answer.json["msg"]
@@ -100,11 +112,12 @@ def test_version(lab):
     assert {"0.3.1", "0.4.0", "1.0.0"} <= set(answer.json["supportedVersions"])
 
 
-def test_failed_add_leaves_nothing(lab):
+@EACH
+def test_failed_add_leaves_nothing(lab, families):
     """The pod's end is there already: wiring fails after an address was taken."""
     node = lab.nodes[0]
     used, links = _addresses_in_use(lab), {link["ifname"] for link in node.links()}
-    pod = lab.new_pod(node, "broken")
+    pod = lab.new_pod(node, f"broken{families}", families=families)
     netns.ip_batch(["link add eth0 type veth peer name other"], pod.ns.name)
     answer = pod.try_add()
     assert answer.code == 1
@@ -112,7 +125,7 @@ def test_failed_add_leaves_nothing(lab):
     assert _addresses_in_use(lab) == used
     assert {link["ifname"] for link in node.links()} == links
     names = {item["spec"]["pod"] for item in lab.get("workloadendpoints", namespace="default")}
-    assert "broken" not in names
+    assert pod.name not in names
 
 
 def test_add_without_namespace_is_refused(lab):
@@ -138,14 +151,14 @@ def test_bad_configuration_is_refused(lab):
     assert answer.code == 1 and answer.json["code"] == 1
 
 
-def test_wanted_address(lab):
-    address = "10.42.200.7"
-    pod = lab.new_pod(lab.nodes[0], "wanted")
+@pytest.mark.parametrize("families, address", [("4", "10.42.200.7"), ("6", "fd42::c807")])
+def test_wanted_address(lab, families, address):
+    pod = lab.new_pod(lab.nodes[0], "wanted", families=families)
     args = (f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=wanted;IP={address};"
             f"K8S_POD_INFRA_CONTAINER_ID={pod.container}")
     pod.add(CNI_ARGS=args)
     assert pod.address == address
-    other = lab.new_pod(lab.nodes[0], "wanted-too")
+    other = lab.new_pod(lab.nodes[0], "wanted-too", families=families)
     answer = other.try_add(CNI_ARGS=args.replace("wanted", "wanted-too"))
     assert answer.code == 1
     assert address in answer.json["msg"]
@@ -154,7 +167,8 @@ def test_wanted_address(lab):
 
 def test_many_at_once(lab):
     """As a node full of pods starts: all get an address of their own."""
-    pods = [lab.new_pod(lab.nodes[0], f"at-once-{number}") for number in range(20)]
+    pods = [lab.new_pod(lab.nodes[0], f"at-once-{number}", families=families)
+            for number, families in zip(range(20), itertools.cycle(KINDS.values()))]
     answers = {}
 
     def one(pod):
@@ -167,8 +181,8 @@ def test_many_at_once(lab):
     for thread in threads:
         thread.join()
     assert not [a.text for a in answers.values() if a.code]
-    addresses = [answer.json["ips"][0]["address"] for answer in answers.values()]
-    assert len(set(addresses)) == len(pods)
+    addresses = [ip["address"] for answer in answers.values() for ip in answer.json["ips"]]
+    assert len(set(addresses)) == len(addresses) == sum(len(pod.families) for pod in pods)
     for pod in pods:
         lab.drop_pod(pod)
 
@@ -176,7 +190,7 @@ def test_many_at_once(lab):
 def test_agent_away(lab):
     """ADD says try again at once; DEL is queued, succeeds, and is carried out later."""
     node = lab.nodes[0]
-    pod = lab.pod(node, "away")
+    pod = lab.pod(node, "away", families="46")
     used = _addresses_in_use(lab)
     node.kill_agent()
     try:
@@ -187,6 +201,6 @@ def test_agent_away(lab):
         assert pod.try_del(timeout=5).code == 0
     finally:
         node.start_agent()
-    wait_for(lambda: _addresses_in_use(lab) == used - 1, 10, "the address is free again")
+    wait_for(lambda: _addresses_in_use(lab) == used - 2, 10, "the addresses are free again")
     fresh.add()
     lab.drop_pod(fresh)

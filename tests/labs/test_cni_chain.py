@@ -5,11 +5,12 @@ import json
 
 import pytest
 
-from clusters import reach_all, vxlan_cluster
+from clusters import dual_cluster, one_of_each, reach_all
 from lab import cni, probe
 
 CHAIN = [
-    {key: value for key, value in cni.CONFLIST["plugins"][0].items() if key != "nodename"},
+    {**{key: value for key, value in cni.CONFLIST["plugins"][0].items() if key != "nodename"},
+     "ipam": {"type": "calico-ipam", "assign_ipv6": "true"}},
     {"type": "bandwidth", "capabilities": {"bandwidth": True}},
     {"type": "portmap", "snat": True, "capabilities": {"portMappings": True}},
 ]
@@ -23,18 +24,19 @@ RUNTIME_CONFIG = {
 @pytest.mark.parametrize("version", ["0.3.1", "0.4.0", "1.0.0"])
 def test_chain(version):
     network = cni.List("chain", version, CHAIN, **RUNTIME_CONFIG)
-    with vxlan_cluster(2) as lab:
+    with dual_cluster(2) as lab:
         server = lab.new_pod(lab.nodes[0], "server")
         links = {link["ifname"] for link in server.node.links()}
         answer = network.add(server)
         assert answer.code == 0, answer.text
         assert answer.json["interfaces"][0]["name"].startswith("cali")
-        lab.pod(lab.nodes[1], "client")
+        clients = one_of_each(lab, lab.nodes[1], "client")
         reach_all(lab)
-        client = lab.pods[1]
         with probe.Greeter([server]):
-            name = client.ns.run(probe.tcp_name, server.node.address, 5, 8080)
-        assert name
+            for kind, address in (("four", server.node.address), ("six", server.node.address6),
+                                  ("both", server.node.address), ("both", server.node.address6)):
+                name = clients[kind].ns.run(probe.tcp_name, address, 5, 8080)
+                assert name and name[0] == "server", f"{kind} pod to {address}"
         if version != "0.3.1":
             # Ours alone, with the chain's result: of Debian's, portmap looks for an IPv6 chain
             # that it has not made for an IPv4 pod, and bandwidth panics.

@@ -6,13 +6,13 @@ import pathlib
 
 import pytest
 
-from clusters import vxlan_cluster
+from clusters import dual_cluster
 from lab import cni, netns, probe, wait_for
 
 
 @pytest.fixture(scope="module", name="lab")
 def _lab():
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         yield lab
 
 
@@ -46,6 +46,7 @@ def test_host_local(lab):
     for address in pod.addresses:
         assert node.ns.run(probe.ping, address) is not None
     assert "default via 169.254.1.1" in pod.ns.ip("route")
+    assert "default via fe80::ecee:eeff:feee:eeee" in pod.ns.ip("-6", "route")
     again = cni.call(pod, "ADD", conf)
     assert again.code == 0 and again.json["ips"] == pod.result["ips"], again.text
     checked = cni.call(pod, "CHECK", {**conf, "prevResult": pod.result})
@@ -60,7 +61,8 @@ def test_host_local(lab):
 @pytest.mark.parametrize("keep", [False, True])
 def test_routes(lab, keep):
     pod = lab.new_pod(lab.nodes[0], f"routes-{keep}".lower())
-    conf = _conf(lab, {"routes": [{"dst": "10.0.0.0/8"}, {"dst": "192.168.0.0/16"}]},
+    conf = _conf(lab, {"routes": [{"dst": "10.0.0.0/8"}, {"dst": "192.168.0.0/16"},
+                                  {"dst": "fd00:1::/32"}]},
                  include_default_routes=keep)
     answer = cni.call(pod, "ADD", conf)
     assert answer.code == 0, answer.text
@@ -68,21 +70,31 @@ def test_routes(lab, keep):
     assert "10.0.0.0/8 via 169.254.1.1 dev eth0" in routes
     assert "192.168.0.0/16 via 169.254.1.1 dev eth0" in routes
     assert ("default via" in routes) == keep
+    routes = pod.ns.ip("-6", "route")
+    assert "fd00:1::/32 via fe80::ecee:eeff:feee:eeee dev eth0" in routes
+    assert ("default via" in routes) == keep
     checked = cni.call(pod, "CHECK", {**conf, "prevResult": answer.json})
     assert checked.code == 0, checked.text
     assert cni.call(pod, "DEL", conf).code == 0
 
 
+FOUR, SIX = "10.78.0.9", "fd78::9"
+
+
+@pytest.mark.parametrize("addresses", [[FOUR], [SIX], [FOUR, SIX]], ids=["four", "six", "both"])
 @pytest.mark.parametrize("version", ["0.2.0", "0.3.1", "0.4.0", "1.0.0"])
-def test_static(lab, version):
-    pod = lab.new_pod(lab.nodes[0], "static-" + version.replace(".", ""))
+def test_static(lab, version, addresses):
+    pod = lab.new_pod(lab.nodes[0], f"static-{version.replace('.', '')}-{addresses == [FOUR]}-"
+                      f"{len(addresses)}".lower())
     conf = _conf(lab, cniVersion=version)
-    conf["ipam"] = {"type": "static", "addresses": [{"address": "10.78.0.9/24"}]}
+    conf["ipam"] = {"type": "static", "addresses": [
+        {"address": f"{one}/{64 if ':' in one else 24}"} for one in addresses]}
     answer = cni.call(pod, "ADD", conf)
     assert answer.code == 0, answer.text
-    assert "10.78.0.9/32" in answer.text
-    # The address was another pod's a moment ago.
-    assert lab.nodes[0].ns.run(probe.ping, "10.78.0.9") is not None
+    for one in addresses:
+        assert f"{one}/{128 if ':' in one else 32}" in answer.text
+        # The address was another pod's a moment ago.
+        assert lab.nodes[0].ns.run(probe.ping, one) is not None
     assert cni.call(pod, "DEL", conf).code == 0
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from clusters import vxlan_cluster
+from clusters import dual_cluster
 from lab import wait_for
 from lab.runtime import Containerd, Podman
 
@@ -13,10 +13,10 @@ from lab.runtime import Containerd, Podman
 ANSWERED = re.compile(r"1 (packets )?received")
 
 
-def _address(lab, container):
+def _addresses(lab, container):
     for item in lab.get("workloadendpoints", namespace="default"):
         if item["spec"].get("containerID") == container:
-            return item["spec"]["ipNetworks"][0].split("/")[0]
+            return [one.split("/")[0] for one in item["spec"]["ipNetworks"]]
     return None
 
 
@@ -26,17 +26,18 @@ def _pods_on(node):
 
 @pytest.mark.parametrize("kind", [Podman, Containerd])
 def test_containers_on_two_nodes(kind):
-    with vxlan_cluster(2) as lab, kind(lab.nodes[0]) as first, kind(lab.nodes[1]) as second:
+    with dual_cluster(2) as lab, kind(lab.nodes[0]) as first, kind(lab.nodes[1]) as second:
         one, two = first.start("one"), second.start("two")
-        addresses = [wait_for(lambda c=c: _address(lab, c), 10, "the container has an endpoint")
+        addresses = [wait_for(lambda c=c: _addresses(lab, c), 10, "the container has an endpoint")
                      for c in (one, two)]
-        assert addresses[0] in first.execute("one", "ip", "-4", "addr", "show", "eth0")
-        # ping exits with an error where no answer comes.
-        wait_for(lambda: ANSWERED.search(first.execute(
-            "one", "ping", "-c", "1", "-W", "1", addresses[1], check=False)), 20,
-            "a container reaches one on another node")
-        assert ANSWERED.search(second.execute(
-            "two", "ping", "-c", "1", "-W", "2", addresses[0]))
+        for family, near, far in zip("46", *addresses):
+            assert near in first.execute("one", "ip", f"-{family}", "addr", "show", "eth0")
+            # ping exits with an error where no answer comes.
+            wait_for(lambda far=far: ANSWERED.search(first.execute(
+                "one", "ping", "-c", "1", "-W", "1", far, check=False)), 20,
+                "a container reaches one on another node")
+            assert ANSWERED.search(second.execute("two", "ping", "-c", "1", "-W", "2", near))
+        assert [len(found) for found in addresses] == [2, 2]
         first.stop("one")
         second.stop("two")
         for node in lab.nodes:

@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from clusters import DIRECT_POOL, meshed, reach_all, vxlan_cluster
+from clusters import DIRECT_POOL, DIRECT_POOL6, dual_cluster, meshed, one_of_each, reach_all
 from lab import wait_for
 
 NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_ADMIN = (1 << bit for bit in (10, 12, 13, 21))
@@ -19,12 +19,11 @@ AGENT = BIRD | SYS_ADMIN
 
 @pytest.fixture(scope="module", name="lab")
 def _lab():
-    with vxlan_cluster(2, IP6="autodetect", CALICO_IPV6POOL_CIDR="fd42::/48",
-                       CALICO_IPV6POOL_VXLAN="Always") as lab:
-        lab.apply(DIRECT_POOL)
+    with dual_cluster(2) as lab:
+        lab.apply(DIRECT_POOL, DIRECT_POOL6)
         for node in lab.nodes:
-            lab.pod(node, f"p{node.number}")
-            lab.pod(node, f"d{node.number}", pools=["direct"])
+            one_of_each(lab, node)
+            one_of_each(lab, node, "d", pools=["direct"], pools6=["direct6"])
         wait_for(lambda: meshed(lab), 40, "BGP is meshed")
         yield lab
 
@@ -62,9 +61,10 @@ def test_bird_has_less(lab):
 
 
 def test_pods_come_and_go_with_that(lab):
-    pod = lab.pod(lab.nodes[0], "new")
+    pods = one_of_each(lab, lab.nodes[0], "new")
     reach_all(lab)
-    lab.drop_pod(pod)
+    for pod in pods.values():
+        lab.drop_pod(pod)
 
 
 def test_socket_is_root_s_alone(lab):

@@ -68,8 +68,9 @@ def test_no_leak(checked, clean_machine):
     with prepared(1, IP6="autodetect", CALICO_IPV6POOL_CIDR="fd42::/112",
                   CALICO_IPV6POOL_VXLAN="Always") as lab:
         node = lab.nodes[0]
-        one, two = lab.pod(node, "one"), lab.pod(node, "two")
-        assert one.ns.run(probe.ping, two.address, 2.0) is not None
+        one, two = (lab.pod(node, name, families="46") for name in ("one", "two"))
+        for address in two.addresses:
+            assert one.ns.run(probe.ping, address, 2.0) is not None
         assert one.check().code == 0
         lab.apply({"apiVersion": "projectcalico.org/v3", "kind": "CalicoNodeStatus",
                    "metadata": {"name": "status"},

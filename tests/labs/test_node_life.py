@@ -7,7 +7,7 @@ import pytest
 
 from clusters import cluster, settle
 from families import family_pod, silent_pairs
-from lab import wait_for
+from lab import netns, wait_for
 
 FAMILIES = {"four": (True, False), "six": (False, True), "both": (True, True)}
 
@@ -146,16 +146,24 @@ def test_renamed(clean_machine, families):
         _settled(lab)
 
 
-def test_two_nodes_change_places(clean_machine):
+@pytest.mark.parametrize("families", FAMILIES)
+def test_two_nodes_change_places(clean_machine, families):
     """Addresses of two nodes are swapped: each may take the other's only when that has let go."""
-    with _cluster("four", 2, DISABLE_NODE_IP_CHECK="true", AUTODETECT_POLL_INTERVAL="500ms") as lab:
+    with _cluster(families, 2, DISABLE_NODE_IP_CHECK="true", AUTODETECT_POLL_INTERVAL="500ms") as lab:
         one, two = lab.nodes
-        for node, old, new in ((one, one.address, two.address), (two, two.address, one.address)):
-            node.ns.ip("addr", "del", f"{old}/24", "dev", "eth0")
-            node.ns.ip("addr", "add", f"{new}/24", "dev", "eth0")
-            node.ns.ip("route", "replace", "default", "via", "192.168.0.254")
-        for node in lab.nodes:
-            node.ns.ip("neigh", "flush", "dev", "eth0")
-        wait_for(lambda: [item["spec"]["bgp"]["ipv4Address"] for item in lab.get("nodes")] ==
-                 [f"{two.address}/24", f"{one.address}/24"], 20, "the Nodes have them")
+        for node, old, new in ((one, one, two), (two, two, one)):
+            netns.ip_batch([
+                f"addr del {old.address}/24 dev eth0", f"addr add {new.address}/24 dev eth0",
+                "route replace default via 192.168.0.254",
+                f"addr del {old.address6}/64 dev eth0", f"addr add {new.address6}/64 dev eth0 nodad",
+                "route replace ::/0 via fd00::fe"], node.ns.name)
+        for node in [*(one.ns for one in lab.nodes), lab.switch]:
+            for family in ("-4", "-6"):
+                node.ip(family, "neigh", "flush", "all")
+        wanted = [{"ipv4Address": f"{node.address}/24",
+                   **({"ipv6Address": f"{node.address6}/64"} if FAMILIES[families][1] else {})}
+                  for node in (two, one)]
+        wait_for(lambda: [{key: value for key, value in item["spec"]["bgp"].items()
+                           if key in ("ipv4Address", "ipv6Address")}
+                          for item in lab.get("nodes")] == wanted, 20, "the Nodes have them")
         _settled(lab)

@@ -5,14 +5,16 @@ nothing that may not reach it does; without policies in the kernel there is no p
 """
 
 import concurrent.futures
+import itertools
 import select
 import socket
 import subprocess
 import threading
 
-from clusters import NFT, becomes_same, kernel_state, ruleset, settle
+from clusters import KINDS, NFT, becomes_same, kernel_state, ruleset, settle
 from families import used_addresses
-from lab import cni, probe, wait_for
+from lab import probe, wait_for
+from lab.lab import Pod
 from policed import address, listing, network_policy, shop
 
 PODS = 50
@@ -87,21 +89,11 @@ class Senders:
             thread.join()
 
 
-def _conf(node):
-    conf = cni.pod_conf(node.name)
-    conf["ipam"].update(assign_ipv4="true", assign_ipv6="true")
-    return conf
-
-
-def _add(pod):
-    answer = cni.call(pod, "ADD", _conf(pod.node))
-    assert not answer.code, answer.text
-    pod.result = answer.json
-    return pod
-
-
 def test_first_packet_is_judged(clean_machine):
-    """Fifty pods at a time, each of which sends before it has an interface, and is sent to."""
+    """
+    Fifty pods at a time, of IPv4, of IPv6 and of both, each of which sends before it has an interface,
+    and is sent to.
+    """
     with shop() as place:
         lab, node = place.lab, place.node
         lab.open_namespace("jail")
@@ -110,8 +102,9 @@ def test_first_packet_is_judged(clean_machine):
         place.settle()
         watcher = place.stranger
         targets = [address(watcher, 4), address(watcher, 6), node.address, node.address6]
-        jailed = [lab.new_pod(node, f"j{number}", "jail") for number in range(PODS)]
-        free = [lab.new_pod(node, f"f{number}", "free") for number in range(2)]
+        jailed = [lab.new_pod(node, f"j{number}", "jail", families)
+                  for number, families in zip(range(PODS), itertools.cycle(KINDS.values()))]
+        free = [lab.new_pod(node, f"f{families}", "free", families) for families in KINDS.values()]
         listeners = [Listener(pod) for pod in jailed]
         witness, host = Listener(watcher), Listener(node)
         senders = Senders()
@@ -119,7 +112,7 @@ def test_first_packet_is_judged(clean_machine):
             for pod in jailed + free:
                 senders.add(pod, targets)
             with concurrent.futures.ThreadPoolExecutor(PODS) as pool:
-                list(pool.map(_add, jailed + free))
+                list(pool.map(Pod.add, jailed + free))
             # And from everywhere to them, at once when they are there.
             to_jailed = [one for pod in jailed for one in pod.addresses]
             senders.add(watcher, to_jailed)
@@ -163,18 +156,24 @@ def test_without_policy_no_pod(clean_machine):
         whole = ruleset(node)
         state, used = kernel_state(node), used_addresses(lab)
         endpoints = len(lab.get("workloadendpoints", namespace="jail"))
-        pod = lab.new_pod(node, "late", "jail")
+        pods = [lab.new_pod(node, f"late{families}", "jail", families)
+                for families in KINDS.values()]
         owner = Owner(node)
         try:
-            answer = cni.call(pod, "ADD", _conf(node))
-            assert answer.code, "ADD without policy in the kernel"
-            assert "policy" in answer.json["msg"] and "owns" in answer.json["msg"], answer.text
+            with concurrent.futures.ThreadPoolExecutor(len(pods)) as pool:
+                answers = list(pool.map(Pod.try_add, pods))
+            for answer in answers:
+                assert answer.code, "ADD without policy in the kernel"
+                assert "policy" in answer.json["msg"] and "owns" in answer.json["msg"], answer.text
             becomes_same(state, lambda: kernel_state(node), 15, "link and routes are gone")
-            assert pod.ns.ip("-o", "link").count("\n") == 1, "something is left in the pod"
+            for pod in pods:
+                assert pod.ns.ip("-o", "link").count("\n") == 1, "something is left in the pod"
             assert len(lab.get("workloadendpoints", namespace="jail")) == endpoints
             assert used_addresses(lab) == used
         finally:
             owner.close()
         becomes_same(whole, lambda: ruleset(node), 15, "the rules are back")
-        _add(pod)
-        assert pod.ns.run(probe.ping, address(place.stranger, 4), 0.3) is None
+        for pod in pods:
+            pod.add()
+            for family in map(int, pod.families):
+                assert pod.ns.run(probe.ping, address(place.stranger, family), 0.3) is None

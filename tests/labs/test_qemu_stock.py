@@ -44,12 +44,14 @@ def tunnels(lab):
     pods = {}
     for kind, pools in (("v", ["default-ipv4-ippool"]), ("i", ["ipip"])):
         for node in lab.nodes:
-            pods[kind, node.number] = lab.pod(node, f"{kind}{node.number}", pools=pools)
+            pods[kind, node.number] = lab.pod(node, f"{kind}{node.number}", pools=pools,
+                                              families="46")
     step("pods are there")
     reach_all(lab, SLOW)
     step("pods reach each other")
     assert way(pods["v", 1], pods["v", 2]) == "vxlan.calico"
     assert way(pods["i", 1], pods["i", 2]) == "tunl0"
+    assert way(pods["v", 1], pods["v", 2], 6) == "vxlan-v6.calico"
     # The switch is outside of the cluster and has no route to pods.
     for kind in "vi":
         assert pods[kind, 1].ns.run(probe.ping, "192.168.0.254", 3) is not None, kind
@@ -60,14 +62,15 @@ def restarts(lab):
     node = lab.nodes[0]
     before = kernel_state(node), ruleset(node)
     assert all(before[1].values())
-    flow = probe.Flow(FLOW, lab.pods[0], lab.pods[1], 50, SLOW)
+    flows = [probe.Flow(FLOW, lab.pods[0], lab.pods[1], 50, SLOW, 9000 + family,
+                        lab.pods[1].of_family(family)) for family in (4, 6)]
     try:
         node.kill_agent()
         node.start_agent()
         time.sleep(1)
     finally:
-        report = flow.finish(stop=True)
-    assert report["lost"] == 0, report
+        reports = [flow.finish(stop=True) for flow in flows]
+    assert not any(report["lost"] for report in reports), reports
     assert (kernel_state(node), ruleset(node)) == before
 
 
@@ -88,6 +91,8 @@ def scene_cluster():
                  IP6="autodetect", KORAT_CUT_DENIED="on") as lab:
         step("agents serve")
         lab.apply(pool("six", "fd00:65::/48", vxlan="Always", blockSize=122))
+        for node in lab.nodes:
+            wait_for(lambda one=node: one.links("dev", "vxlan-v6.calico"), SLOW, "IPv6's tunnel")
         tunnels(lab)
         step("tunnels")
         restarts(lab)

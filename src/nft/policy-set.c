@@ -332,6 +332,9 @@ static void clear(struct policy_table *table, struct table_set *set)
 		free(net);
 	}
 	memset(set->n_lens, 0, sizeof(set->n_lens));
+	/* Rules may hold them, and have not been told otherwise yet. */
+	for (unsigned int f = 0; f < FAMILIES; f++)
+		nft_set_clear(table->rulesets[f], set->sets[f]);
 	release_sets(table, set);
 }
 

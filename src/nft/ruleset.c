@@ -177,17 +177,22 @@ static void unwant_member(struct nft_ruleset *ruleset, struct nft_set *set,
 	list_member(ruleset, set, member);
 }
 
-void nft_set_unref(struct nft_ruleset *ruleset, struct nft_set *set)
+void nft_set_clear(struct nft_ruleset *ruleset, struct nft_set *set)
 {
 	struct nft_member *member;
 	struct nft_member *next;
 
+	HASH_ITER(hh, set->members, member, next)
+	unwant_member(ruleset, set, member);
+}
+
+void nft_set_unref(struct nft_ruleset *ruleset, struct nft_set *set)
+{
 	assert(set->refs);
 	if (--set->refs)
 		return;
 	list_set(ruleset, set);
-	HASH_ITER(hh, set->members, member, next)
-	unwant_member(ruleset, set, member);
+	nft_set_clear(ruleset, set);
 }
 
 struct member_id {

@@ -78,6 +78,8 @@ void nft_set_add(struct nft_ruleset *ruleset, struct nft_set *set,
 		 const struct nft_element *element);
 void nft_set_remove(struct nft_ruleset *ruleset, struct nft_set *set,
 		    const struct nft_element *element);
+/* Wants none of its members. */
+void nft_set_clear(struct nft_ruleset *ruleset, struct nft_set *set);
 bool nft_set_has(const struct nft_set *set, const struct nft_element *element);
 
 /* --- Chains --- */

@@ -84,9 +84,71 @@ static void test_cover(void **state)
 	policy_table_close(table);
 }
 
+/* A policy for a pod that speaks of both kinds of sets. */
+static struct policy_update policy_of(const struct policy_set_id *ids)
+{
+	static struct compiled_rule rule;
+	static struct compiled_policy policy;
+	static const struct compiled_policy *policies[] = {&policy};
+	static struct endpoint_tier tier = {
+		.name = "default", .enforced = true, .policies = policies, .n_policies = 1};
+	static struct cidr addr;
+	static struct policy_endpoint endpoint;
+	static const struct policy_endpoint *endpoints[] = {&endpoint};
+
+	rule = test_rule(POLICY_ACTION_ALLOW);
+	rule.protocol = 6;
+	rule.source.sets = (struct policy_set_id *)ids;
+	rule.source.n_sets = 1;
+	rule.destination.port_sets = (struct policy_set_id *)ids + 1;
+	rule.destination.n_port_sets = 1;
+	policy = (struct compiled_policy){.key = (char *)"np/a/b",
+					  .tier = (char *)"default",
+					  .applies = {true, false},
+					  .rules = {{&rule, 1}}};
+	addr = test_net("10.65.0.2/32");
+	endpoint = (struct policy_endpoint){
+		.key = "wep/a/b", .interface = "calia", .addrs = &addr, .n_addrs = 1};
+	endpoint.tiers[POLICY_STAGE_NORMAL][POLICY_WAY_INGRESS] = (struct endpoint_tiers){&tier, 1};
+	return (struct policy_update){
+		.policies = policies, .n_policies = 1, .endpoints = endpoints, .n_endpoints = 1};
+}
+
+/* A set that is told as new has the members that are told, even if there was one and rules hold it. */
+static void test_told_anew(void **state)
+{
+	static const struct policy_set_id ids[] = {{"s:nets"}, {"n:ports"}};
+	struct policy_table *table;
+	struct policy_set sets[] = {{.id = ids[0], .type = POLICY_SET_TYPE_NET},
+				    {.id = ids[1], .type = POLICY_SET_TYPE_PORT}};
+	struct policy_member members[] = {
+		{.net = test_net("10.65.0.7/32")},
+		{.net = test_net("10.65.0.7/32"), .protocol = 6, .port = 80}};
+	struct policy_set_change changes[] = {
+		{.set = &sets[0], .is_new = true, .added = &members[0], .n_added = 1},
+		{.set = &sets[1], .is_new = true, .added = &members[1], .n_added = 1}};
+	struct policy_update update = policy_of(ids);
+
+	(void)state;
+	assert_int_equal(policy_table_open(-1, &table, NULL), 0);
+	update.sets = changes;
+	update.n_sets = 2;
+	policy_table_update(table, &update);
+	assert_int_equal(policy_table_apply(table, NULL), 0);
+	assert_true(lab_says("nft list table ip calico", "{ 10.65.0.7 }"));
+	assert_true(lab_says("nft list table ip calico", "{ 10.65.0.7 . tcp . 80 }"));
+	changes[0].n_added = changes[1].n_added = 0;
+	update = (struct policy_update){.sets = changes, .n_sets = 2};
+	policy_table_update(table, &update);
+	assert_int_equal(policy_table_apply(table, NULL), 0);
+	assert_null(strstr(lab_output("nft list table ip calico").s, "10.65.0.7"));
+	policy_table_close(table);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cover)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cover),
+					   cmocka_unit_test(test_told_anew)};
 
 	lab_enter();
 	if (!lab_run("nft 'add table ip probe'")) {

@@ -14,6 +14,7 @@
 
 #include "agent/policy-enforcer.h"
 #include "base/alloc.h"
+#include "iptables/policy-iptables.h"
 #include "loop/loop.h"
 #include "model/felix-config.h"
 #include "model/felix-configuration.h"
@@ -131,15 +132,24 @@ struct change {
 	struct object *(*make)(unsigned int i);
 };
 
+struct bench {
+	const char *prefix;
+	unsigned int roles; /* of which LOCAL are here */
+	bool iptables;
+	unsigned int divisor; /* so many times fewer changes */
+};
+
 /* Each the put and the apply of one object. */
-static void measure(struct policy_enforcer *enforcer, const char *prefix,
+static void measure(struct policy_enforcer *enforcer, const struct bench *bench,
 		    const struct change *change)
 {
-	_cleanup_free_ uint64_t *times = xcalloc(change->n, sizeof(*times));
-	_cleanup_free_ uint64_t *cpu = xcalloc(change->n, sizeof(*cpu));
+	unsigned int n = change->n / bench->divisor;
+	const char *prefix = bench->prefix;
+	_cleanup_free_ uint64_t *times = xcalloc(n, sizeof(*times));
+	_cleanup_free_ uint64_t *cpu = xcalloc(n, sizeof(*cpu));
 	struct err err = ERR_INIT;
 
-	for (unsigned int i = 0; i < change->n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		struct object *object = change->make(i);
 		uint64_t start = loop_now();
 		uint64_t cpu_start = cpu_us();
@@ -150,14 +160,14 @@ static void measure(struct policy_enforcer *enforcer, const char *prefix,
 		cpu[i] = cpu_us() - cpu_start;
 		(void)model_free(object);
 	}
-	qsort(times, change->n, sizeof(*times), compare_times);
-	qsort(cpu, change->n, sizeof(*cpu), compare_times);
-	printf("%s-%s %.3f ms %s %s, median\n", prefix, change->name,
-	       (double)times[change->n / 2] / 1e3, change->targets[0], change->note);
-	printf("%s-%s-p99 %.3f ms %s %s\n", prefix, change->name,
-	       (double)times[change->n * 99 / 100] / 1e3, change->targets[1], change->note);
+	qsort(times, n, sizeof(*times), compare_times);
+	qsort(cpu, n, sizeof(*cpu), compare_times);
+	printf("%s-%s %.3f ms %s %s, median\n", prefix, change->name, (double)times[n / 2] / 1e3,
+	       bench->iptables ? "" : change->targets[0], change->note);
+	printf("%s-%s-p99 %.3f ms %s %s\n", prefix, change->name, (double)times[n * 99 / 100] / 1e3,
+	       bench->iptables ? "" : change->targets[1], change->note);
 	printf("%s-%s-cpu-p99 %.3f ms of the processor, the kernel's part too\n", prefix,
-	       change->name, (double)cpu[change->n * 99 / 100] / 1e3);
+	       change->name, (double)cpu[n * 99 / 100] / 1e3);
 }
 
 /* From one set to another: two members change. */
@@ -199,12 +209,28 @@ static const struct change changes[] = {
 	 relabelled_here},
 };
 
-/* 'roles' is how many there are, of which LOCAL are here. */
-static void bench(const char *prefix, unsigned int roles)
+static struct policy_driver open_driver(const struct bench *bench)
+{
+	const struct nat_config no_nat = {.n_pools = 0};
+	struct policy_driver driver = {.ops = NULL};
+	struct policy_table *table;
+	struct err err = ERR_INIT;
+
+	if (bench->iptables) {
+		check(policy_iptables_open(IPTABLES_LEGACY, &driver, &err), &err);
+	} else {
+		check(policy_table_open(-1, &table, &err), &err);
+		driver = policy_table_driver(table);
+	}
+	driver.ops->nat(driver.self, &no_nat);
+	return driver;
+}
+
+static void run(const struct bench *bench)
 {
 	struct felix_configuration *felix = NULL;
 	struct policy_enforcer *enforcer;
-	struct policy_table *table;
+	struct policy_driver driver;
 	struct err err = ERR_INIT;
 	sd_event *event;
 	uint64_t start;
@@ -212,28 +238,37 @@ static void bench(const char *prefix, unsigned int roles)
 	lab_enter();
 	check(sd_event_new(&event), &err);
 	check(felix_config_resolve(NULL, NULL, (char *[]){NULL}, &felix, &err), &err);
-	check(policy_table_open(-1, &table, &err), &err);
-	check(policy_enforcer_new(event, "here", policy_table_driver(table), &enforcer, &err),
-	      &err);
+	driver = open_driver(bench);
+	check(policy_enforcer_new(event, "here", driver, &enforcer, &err), &err);
 	policy_enforcer_configure(enforcer, &felix->spec, &(struct policy_node){.vxlan = true});
-	fill(enforcer, roles);
+	fill(enforcer, bench->roles);
 	start = loop_now();
 	policy_enforcer_set_in_sync(enforcer);
 	printf("%s-snapshot %.3f ms in the kernel: %u policies, of which %u select pods here, %u "
 	       "sets\n",
-	       prefix, (double)(loop_now() - start) / 1e3, POLICIES, POLICIES / roles * LOCAL,
-	       SETS);
+	       bench->prefix, (double)(loop_now() - start) / 1e3, POLICIES,
+	       POLICIES / bench->roles * LOCAL, SETS);
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
-		measure(enforcer, prefix, &changes[i]);
+		measure(enforcer, bench, &changes[i]);
 	(void)policy_enforcer_free(enforcer);
-	(void)policy_table_close(table);
+	driver = policy_driver_close(driver);
 	(void)model_free(&felix->object);
 	(void)sd_event_unref(event);
 }
 
 int main(void)
 {
-	bench("policy-change", 10 * LOCAL);
-	bench("policy-change-all", LOCAL);
+	static const struct bench benches[] = {
+		{"policy-change", 10 * LOCAL, false, 1},
+		{"policy-change-all", LOCAL, false, 1},
+		{"policy-change-iptables", 10 * LOCAL, true, 10},
+	};
+	size_t n = ARRAY_SIZE(benches);
+
+	if (!iptables_installed(IPTABLES_LEGACY, AF_INET) ||
+	    !iptables_installed(IPTABLES_LEGACY, AF_INET6))
+		n--;
+	for (size_t i = 0; i < n; i++)
+		run(&benches[i]);
 	return EXIT_SUCCESS;
 }

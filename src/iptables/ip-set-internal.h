@@ -32,6 +32,8 @@ struct member {
 	struct key key;
 	unsigned int wanted; /* how many times */
 	bool there;
+	bool listed;		       /* among 'differing'; then it is not freed */
+	struct member *next_differing; /* of the set, in no order */
 	UT_hash_handle hh;
 };
 
@@ -45,6 +47,7 @@ struct ip_set {
 	bool left_out; /* the kernel refuses it */
 	bool mistyped; /* the kernel's of that name is of another type */
 	struct member *members;
+	struct member *differing;  /* all that differ are among them, so no change looks at all */
 	size_t n_wanted_lens[129]; /* how many wanted prefixes have that length */
 	UT_hash_handle hh;
 };
@@ -58,3 +61,7 @@ struct ip_sets {
 
 /* Nobody wants it, and the kernel does not have it. */
 void ip_set_drop(struct ip_sets *sets, struct ip_set *set);
+/* It may differ from the kernel's. */
+void ip_set_list_differing(struct ip_set *set, struct member *member);
+/* Takes the list away; whoever goes through it lists again what still differs. */
+struct member *ip_set_take_differing(struct ip_set *set);

@@ -114,7 +114,7 @@ static int send_members(struct sender *sender, struct ip_set *set, bool add, str
 	struct member *member;
 	int r = 0;
 
-	for (member = set->members; r == 0 && member; member = member->hh.next) {
+	for (member = set->differing; r == 0 && member; member = member->next_differing) {
 		if (!member->wanted == !member->there || (member->wanted > 0) != add)
 			continue;
 		put_key(begin(sender->batch, add ? IPSET_CMD_ADD : IPSET_CMD_DEL, 0, set), set,
@@ -125,19 +125,24 @@ static int send_members(struct sender *sender, struct ip_set *set, bool add, str
 	return r == 0 ? flush(sender, err) : r;
 }
 
-static void note_sent(struct ip_set *set, bool add)
+static void note_added(struct ip_set *set)
 {
-	struct member *member;
+	for (struct member *member = set->differing; member; member = member->next_differing)
+		member->there = member->there || member->wanted;
+}
+
+static void note_taken_away(struct ip_set *set)
+{
 	struct member *next;
 
-	HASH_ITER(hh, set->members, member, next)
-	{
-		if (add && member->wanted)
-			member->there = true;
-		if (add || member->wanted)
-			continue;
-		HASH_DEL(set->members, member);
-		free(member);
+	for (struct member *member = ip_set_take_differing(set); member; member = next) {
+		next = member->next_differing;
+		if (!member->wanted) {
+			HASH_DEL(set->members, member);
+			free(member);
+		} else if (!member->there) {
+			ip_set_list_differing(set, member);
+		}
 	}
 }
 
@@ -154,7 +159,7 @@ static int fill(struct sender *sender, struct ip_set *set, struct err *err)
 	if (r == 0)
 		r = send_members(sender, set, /* add= */ true, err);
 	if (r == 0)
-		note_sent(set, /* add= */ true);
+		note_added(set);
 	return r;
 }
 
@@ -190,7 +195,7 @@ static int shrink(struct sender *sender, struct ip_sets *sets, struct ip_set *se
 		return r;
 	set->differs = false;
 	if (set->wanted)
-		note_sent(set, /* add= */ false);
+		note_taken_away(set);
 	else
 		ip_set_drop(sets, set);
 	return 0;

@@ -91,6 +91,25 @@ static struct ip_set *get_set(struct ip_sets *sets, const char *name)
 	return set;
 }
 
+void ip_set_list_differing(struct ip_set *set, struct member *member)
+{
+	if (member->listed)
+		return;
+	member->listed = true;
+	member->next_differing = set->differing;
+	set->differing = member;
+}
+
+struct member *ip_set_take_differing(struct ip_set *set)
+{
+	struct member *first = set->differing;
+
+	set->differing = NULL;
+	for (struct member *member = first; member; member = member->next_differing)
+		member->listed = false;
+	return first;
+}
+
 void ip_sets_hold(struct ip_sets *sets, const char *name, enum ip_set_type type, uint8_t family)
 {
 	struct ip_set *set = get_set(sets, name);
@@ -112,8 +131,10 @@ void ip_sets_clear(struct ip_sets *sets, const char *name)
 		return;
 	set->differs = true;
 	memset(set->n_wanted_lens, 0, sizeof(set->n_wanted_lens));
-	for (struct member *member = set->members; member; member = member->hh.next)
+	for (struct member *member = set->members; member; member = member->hh.next) {
 		member->wanted = 0;
+		ip_set_list_differing(set, member);
+	}
 }
 
 void ip_sets_release(struct ip_sets *sets, const char *name)
@@ -161,9 +182,11 @@ static void want(struct ip_set *set, const struct key *key, bool add)
 		set->n_wanted_lens[key->len]++;
 	else if (!add && member->wanted && --member->wanted == 0)
 		set->n_wanted_lens[key->len]--;
-	if (!member->wanted != !member->there)
+	if (!member->wanted != !member->there) {
 		set->differs = true;
-	if (!member->wanted && !member->there) {
+		ip_set_list_differing(set, member);
+	}
+	if (!member->wanted && !member->there && !member->listed) {
 		HASH_DEL(set->members, member);
 		free(member);
 	}
@@ -309,11 +332,15 @@ static int parse_member(const struct nlattr *nest, struct key *ret)
 
 static int read_member(struct ip_set *set, const struct nlattr *nest)
 {
+	struct member *seen;
 	struct key key;
 	int r = parse_member(nest, &key);
 
-	if (r == 0)
-		get_member(set, &key)->there = true;
+	if (r == 0) {
+		seen = get_member(set, &key);
+		seen->there = true;
+		ip_set_list_differing(set, seen);
+	}
 	return r;
 }
 
@@ -364,11 +391,14 @@ static void forget_members(void *ctx)
 	struct member *next;
 
 	reader->set->there = false;
+	(void)ip_set_take_differing(reader->set);
 	HASH_ITER(hh, reader->set->members, member, next)
 	{
 		member->there = false;
-		if (member->wanted)
+		if (member->wanted) {
+			ip_set_list_differing(reader->set, member);
 			continue;
+		}
 		HASH_DEL(reader->set->members, member);
 		free(member);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What policy costs, in a network namespace of its own: a change of a set and of an endpoint down to
- * the kernel's answer, and the way of a connection's first packet past many rules. Prints one line
- * per number.
+ * What policy costs by each of the dataplanes, in network namespaces of their own: a change of a set
+ * down to the kernel's answer, and the way of a connection's first packet past many rules. Prints one
+ * line per number.
  */
 
 #include <linux/if_packet.h>
@@ -15,13 +15,14 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "iptables/policy-iptables.h"
 #include "netlink/netns.h"
 #include "netlink/test-lab.h"
 #include "nft/test-policy-table.h"
 
-#define CHANGES 2000
-#define PACKETS 2000 /* in less time than the scheduler gives */
-#define ROUNDS	61
+#define CHANGES	   2000
+#define PACKETS	   2000 /* in less time than the scheduler gives */
+#define ROUNDS_MAX 61
 
 static double now_us(void)
 {
@@ -31,11 +32,11 @@ static double now_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static void apply(struct policy_table *table)
+static void apply(const struct policy_driver *driver)
 {
 	struct err err = ERR_INIT;
 
-	if (policy_table_apply(table, &err) < 0) {
+	if (driver->ops->apply(driver->self, &err) < 0) {
 		(void)fprintf(stderr, "%s\n", err.msg);
 		exit(1);
 	}
@@ -48,25 +49,50 @@ static struct cidr host(unsigned int n)
 	return cidr_host(&addr);
 }
 
-static struct policy_table *open_table(void)
+struct backend {
+	const char *name;
+	int iptables; /* enum iptables_backend; -1: nftables */
+	int rounds;
+	const char *targets[3]; /* of a member more; of the ways past 1,000 and 10,000 rules */
+};
+
+static const struct backend backends[] = {
+	{"nft", -1, 61, {"<=50", "<=1.1", "<=1.2"}},
+	{"iptables-legacy", IPTABLES_LEGACY, 5, {"", "", ""}},
+	{"iptables-nft", IPTABLES_NFT, 5, {"", "", ""}},
+};
+
+static struct policy_driver open_driver(const struct backend *backend)
 {
 	static const char *const prefixes[] = {"cali"};
 	struct policy_config config = {.log_prefix = "bench",
 				       .endpoint_to_host = ENDPOINT_TO_HOST_ACCEPT,
 				       .workload_prefixes = prefixes,
 				       .n_workload_prefixes = 1};
+	const struct nat_config no_nat = {.n_pools = 0};
+	struct policy_driver driver = {.ops = NULL};
 	struct policy_table *table;
 	struct err err = ERR_INIT;
+	int r;
 
-	if (policy_table_open(-1, &table, &err) < 0) {
+	if (backend->iptables >= 0) {
+		r = policy_iptables_open((enum iptables_backend)backend->iptables, &driver, &err);
+	} else {
+		r = policy_table_open(-1, &table, &err);
+		if (r == 0)
+			driver = policy_table_driver(table);
+	}
+	if (r < 0) {
 		(void)fprintf(stderr, "%s\n", err.msg);
 		exit(1);
 	}
-	policy_table_configure(table, &config);
-	return table;
+	driver.ops->configure(driver.self, &config);
+	driver.ops->nat(driver.self, &no_nat);
+	return driver;
 }
 
-static void bench_sets(struct policy_table *table, unsigned int members)
+static void bench_sets(const struct backend *backend, const struct policy_driver *driver,
+		       unsigned int members)
 {
 	struct policy_set set = {.id = {"s:bench"}, .type = POLICY_SET_TYPE_NET};
 	struct policy_member *v = xcalloc(members, sizeof(*v));
@@ -78,22 +104,23 @@ static void bench_sets(struct policy_table *table, unsigned int members)
 
 	for (unsigned int i = 0; i < members; i++)
 		v[i].net = host(0x0a000000 + i);
-	policy_table_update(table, &update);
-	apply(table);
-	printf("nft-set-%u-made %.2f ms\n", members, (now_us() - start) / 1e3);
+	driver->ops->update(driver->self, &update);
+	apply(driver);
+	printf("%s-set-%u-made %.2f ms\n", backend->name, members, (now_us() - start) / 1e3);
 	start = now_us();
 	for (unsigned int i = 0; i < CHANGES; i++) {
 		change = (struct policy_set_change){.set = &set};
 		one.net = host(0x0b000000 + i);
 		change.added = &one;
 		change.n_added = 1;
-		policy_table_update(table, &update);
-		apply(table);
+		driver->ops->update(driver->self, &update);
+		apply(driver);
 	}
-	printf("nft-set-%u-member %.2f us <=50 a member more, mean of %d\n", members,
-	       (now_us() - start) / CHANGES, CHANGES);
-	policy_table_update(table, &(struct policy_update){.sets_gone = &set.id, .n_sets_gone = 1});
-	apply(table);
+	printf("%s-set-%u-member %.2f us %s a member more, mean of %d\n", backend->name, members,
+	       (now_us() - start) / CHANGES, backend->targets[0], CHANGES);
+	driver->ops->update(driver->self,
+			    &(struct policy_update){.sets_gone = &set.id, .n_sets_gone = 1});
+	apply(driver);
 	free(v);
 }
 
@@ -141,7 +168,7 @@ static const uint8_t frame[] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xaa, 0xaa, 
 				0,    0,    1,	  2,	3,    4};
 
 /* A policy of n rules of one prefix and port each, none of which matches the packet. */
-static void tell_rules(struct policy_table *table, unsigned int n)
+static void tell_rules(const struct policy_driver *driver, unsigned int n)
 {
 	static char key[] = "np/default/bench";
 	static char profile_key[] = "pro/kns.default";
@@ -182,8 +209,8 @@ static void tell_rules(struct policy_table *table, unsigned int n)
 		pods[i].n_profiles = 1;
 	}
 	pods[1].tiers[POLICY_STAGE_NORMAL][POLICY_WAY_INGRESS] = (struct endpoint_tiers){&tier, 1};
-	policy_table_update(table, &update);
-	apply(table);
+	driver->ops->update(driver->self, &update);
+	apply(driver);
 	free(rules);
 	free(nets);
 }
@@ -207,49 +234,60 @@ static int compare_doubles(const void *a, const void *b)
 }
 
 /* The sizes take turns, so that what else the machine does hits all of them. */
-static void bench_packets(struct policy_table *table)
+static void bench_packets(const struct backend *backend, const struct policy_driver *driver)
 {
 	static const unsigned int sizes[] = {10, 1000, 10000};
-	static const char *const targets[] = {"", "<=1.1", "<=1.2"};
-	double packets[ARRAY_SIZE(sizes)][ROUNDS];
-	double making[ARRAY_SIZE(sizes)][ROUNDS];
+	double packets[ARRAY_SIZE(sizes)][ROUNDS_MAX];
+	double making[ARRAY_SIZE(sizes)][ROUNDS_MAX];
 	int fd = wire_up();
 
-	for (int round = 0; round < ROUNDS; round++)
+	for (int round = 0; round < backend->rounds; round++)
 		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 			double start = now_us();
 
-			tell_rules(table, sizes[i]);
+			tell_rules(driver, sizes[i]);
 			making[i][round] = now_us() - start;
 			(void)first_packet(fd); /* the caches are as they were */
 			packets[i][round] = first_packet(fd);
 		}
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		qsort(packets[i], ROUNDS, sizeof(double), compare_doubles);
-		qsort(making[i], ROUNDS, sizeof(double), compare_doubles);
-		printf("nft-rules-%u-made %.2f ms\n", sizes[i], making[i][ROUNDS / 2] / 1e3);
-		printf("nft-rules-%u-packet %.3f us a connection's first, median\n", sizes[i],
-		       packets[i][ROUNDS / 2]);
+		qsort(packets[i], (size_t)backend->rounds, sizeof(double), compare_doubles);
+		qsort(making[i], (size_t)backend->rounds, sizeof(double), compare_doubles);
+		printf("%s-rules-%u-made %.2f ms\n", backend->name, sizes[i],
+		       making[i][backend->rounds / 2] / 1e3);
+		printf("%s-rules-%u-packet %.3f us a connection's first, median\n", backend->name,
+		       sizes[i], packets[i][backend->rounds / 2]);
 		if (i)
-			printf("nft-rules-%u-ratio %.3f times %s what it takes past 10\n", sizes[i],
-			       packets[i][ROUNDS / 2] / packets[0][ROUNDS / 2], targets[i]);
+			printf("%s-rules-%u-ratio %.3f times %s what it takes past 10\n",
+			       backend->name, sizes[i],
+			       packets[i][backend->rounds / 2] / packets[0][backend->rounds / 2],
+			       backend->targets[i]);
 	}
 	(void)close(fd);
 }
 
-int main(int argc, char **argv)
+static bool is_there(const struct backend *backend)
 {
-	struct policy_table *table;
+	return backend->iptables < 0 ||
+	       (iptables_installed((enum iptables_backend)backend->iptables, AF_INET) &&
+		iptables_installed((enum iptables_backend)backend->iptables, AF_INET6));
+}
 
-	(void)argv;
-	lab_enter();
-	table = open_table();
-	bench_sets(table, 100);
-	bench_sets(table, 10000);
-	bench_sets(table, 100000);
-	bench_packets(table);
-	if (argc > 1)
-		(void)lab_run("nft list table ip calico | grep drop");
-	policy_table_close(table);
+int main(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		const struct backend *backend = &backends[i];
+		struct policy_driver driver;
+
+		if (!is_there(backend))
+			continue;
+		lab_enter();
+		driver = open_driver(backend);
+		bench_sets(backend, &driver, 100);
+		bench_sets(backend, &driver, 10000);
+		bench_sets(backend, &driver, 100000);
+		bench_packets(backend, &driver);
+		driver = policy_driver_close(driver);
+	}
 	return 0;
 }

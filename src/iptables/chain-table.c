@@ -403,7 +403,7 @@ static void write_hook(struct buf *out, const struct ipt_chain *chain)
 		write_rule(out, "-A", chain->name, chain->digests.v[n + i], chain->tail.v[i]);
 }
 
-bool chain_table_write(struct chain_table *table, struct buf *out)
+bool chain_table_write(struct chain_table *table, bool keep, struct buf *out)
 {
 	struct ipt_chain *chain;
 	bool any = false;
@@ -425,7 +425,7 @@ bool chain_table_write(struct chain_table *table, struct buf *out)
 			write_rule(out, "-A", chain->name, chain->digests.v[i], chain->rules.v[i]);
 	}
 	for (chain = table->chains; chain; chain = chain->hh.next)
-		if (chain->written && !chain->wanted)
+		if (chain->written && !chain->wanted && !keep)
 			buf_addf(out, "-X %s\n", chain->name);
 	if (any)
 		buf_adds(out, "COMMIT\n");

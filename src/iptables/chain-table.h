@@ -61,7 +61,10 @@ bool chain_table_is_open(const struct chain_table *table, const char *name);
 
 /* Does the kernel's chain have to change? Then it is read before, as others write there too. */
 bool chain_table_hooks_differ(const struct chain_table *table);
-/* Appends the difference, with "*table" and "COMMIT". False: there is none. */
-bool chain_table_write(struct chain_table *table, struct buf *out);
+/*
+ * Appends the difference, with "*table" and "COMMIT". False: there is none. With 'keep', what is not
+ * wanted is emptied and not deleted.
+ */
+bool chain_table_write(struct chain_table *table, bool keep, struct buf *out);
 /* The kernel took it. */
 void chain_table_committed(struct chain_table *table);

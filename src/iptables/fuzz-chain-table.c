@@ -26,11 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	chain_table_want(table, "cali-INPUT", &rules);
 	chain_table_hook(table, "INPUT", &head, &tail);
 	chain_tables_read(&table, 1, text);
-	(void)chain_table_write(table, &out);
+	(void)chain_table_write(table, false, &out);
 	chain_table_committed(table);
 	buf_reset(&out);
 	/* What was written is what is wanted. */
-	if (chain_table_write(table, &out))
+	if (chain_table_write(table, false, &out))
 		abort();
 	(void)chain_table_free(table);
 	return 0;

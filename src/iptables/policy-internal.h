@@ -121,6 +121,7 @@ struct policy_iptables {
 	bool dirty;    /* endpoints or hooks are to be rendered */
 	bool watched;  /* the kernel's tables were looked at after the first apply */
 	bool stale;    /* the kernel is to be read back */
+	bool keep;     /* chains that are not wanted are not deleted */
 	bool changed;
 	bool told;     /* something since the last apply */
 	bool cut;      /* what was told since the last look may deny connections there are */

@@ -499,7 +499,7 @@ static int remove_family(struct policy_iptables *self, unsigned int f, bool *fou
 	int r = ipt_read_family(self, f, err);
 
 	for (unsigned int t = 0; r == 0 && t < IPT_TABLES_; t++)
-		*found = chain_table_write(self->tables[f][t], &text) || *found;
+		*found = chain_table_write(self->tables[f][t], /* keep= */ false, &text) || *found;
 	return r == 0 && text.size ? iptables_restore(self->backend, family_of(f), &text, err) : r;
 }
 

@@ -10,6 +10,9 @@
 
 #include "iptables/policy-internal.h"
 
+#define LOG_MODULE "iptables"
+#include "base/log.h"
+
 #define REFUSALS_A_TURN 8
 
 /* A table of which nothing was told is left as it is. */
@@ -50,13 +53,28 @@ int ipt_write_once(struct policy_iptables *self, unsigned int f, bool fresh, str
 		return r;
 	for (unsigned int t = 0; t < IPT_TABLES_; t++)
 		if (is_told(self, t))
-			any = chain_table_write(self->tables[f][t], text) || any;
+			any = chain_table_write(self->tables[f][t], self->keep, text) || any;
 	if (any)
 		r = iptables_restore(self->backend, family_of(f), text, err);
 	for (unsigned int t = 0; r == 0 && t < IPT_TABLES_; t++)
 		if (is_told(self, t))
 			chain_table_committed(self->tables[f][t]);
 	self->changed = self->changed || any;
+	return r;
+}
+
+/* A chain of ours that somebody else's rule leads to can't go: it stays, empty. */
+static int write_keeping(struct policy_iptables *self, unsigned int f, struct buf *text,
+			 struct err *err)
+{
+	struct err again = ERR_INIT;
+	int r;
+
+	self->keep = true;
+	r = ipt_write_once(self, f, /* fresh= */ true, text, &again);
+	self->keep = false;
+	if (r == 0)
+		log_warning_limited("a chain of before can't go", "error", err->msg);
 	return r;
 }
 
@@ -71,7 +89,11 @@ static int write_family(struct policy_iptables *self, unsigned int f, struct err
 		err->msg[0] = '\0';
 		r = ipt_write_once(self, f, /* fresh= */ true, &text, err);
 	}
-	return r == -EIO ? ipt_refuse_by_halves(self, f, &text, err) : r;
+	if (r == -EIO)
+		r = ipt_refuse_by_halves(self, f, &text, err);
+	if (r == -EIO)
+		r = write_keeping(self, f, &text, err);
+	return r;
 }
 
 int ipt_write_families(struct policy_iptables *self, struct err *err)

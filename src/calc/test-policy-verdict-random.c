@@ -21,7 +21,7 @@
 #include "base/buf.h"
 #include "calc/policy-graph.h"
 #include "calc/policy-history.h"
-#include "calc/policy-replay.h"
+#include "policy/policy-replay.h"
 #include "policy/policy-verdict.h"
 
 #define STEPS	4000

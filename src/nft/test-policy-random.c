@@ -27,13 +27,14 @@
 #include "netlink/netns.h"
 #include "netlink/test-lab.h"
 #include "nft/test-policy-table.h"
+#include "policy/policy-replay.h"
 
 #define ROUNDS	    60
 #define PROBES	    150 /* of each family and round */
 #define N_SETS	    4
 #define N_PORT_SETS 2
 #define MEMBERS_MAX 24
-#define RULES_MAX   40
+#define N_RULES	    40
 #define POLICIES    6
 #define ITEMS	    6
 #define HOSTS	    16 /* addresses of each side */
@@ -104,8 +105,8 @@ struct rule_items {
 struct random_policy {
 	char key[32];
 	struct compiled_policy policy;
-	struct compiled_rule rules[POLICY_WAYS_][RULES_MAX];
-	struct rule_items items[POLICY_WAYS_][RULES_MAX];
+	struct compiled_rule rules[POLICY_WAYS_][N_RULES];
+	struct rule_items items[POLICY_WAYS_][N_RULES];
 };
 
 static struct policy_set_id set_id(bool ports_too, unsigned int i)
@@ -114,6 +115,15 @@ static struct policy_set_id set_id(bool ports_too, unsigned int i)
 
 	(void)snprintf(id.s, sizeof(id.s), "%s:%u", ports_too ? "n" : "s", i);
 	return id;
+}
+
+/* Sets first, then those with ports. */
+static struct policy_set policy_set(unsigned int i)
+{
+	bool with_ports = i >= N_SETS;
+
+	return (struct policy_set){.id = set_id(with_ports, with_ports ? i - N_SETS : i),
+				   .type = with_ports ? POLICY_SET_TYPE_PORT : POLICY_SET_TYPE_NET};
 }
 
 static void random_side(struct chance *chance, struct compiled_side *side, struct rule_items *items,
@@ -223,31 +233,24 @@ static void random_policy(struct chance *chance, struct random_policy *policy, u
 	for (unsigned int way = 0; way < POLICY_WAYS_; way++) {
 		bool plain = one_in(chance, 2);
 		enum policy_action action = random_action(chance);
-		size_t n = pick(chance, plain ? RULES_MAX : 8);
+		size_t n = pick(chance, plain ? N_RULES : 8);
 
 		for (size_t i = 0; i < n; i++) {
 			if (!plain || one_in(chance, 10))
 				action = random_action(chance);
 			policy->rules[way][i] =
 				random_rule(chance, &policy->items[way][i], action, plain);
-			if (one_in(chance, 300))
-				policy->rules[way][i] = (struct compiled_rule){
-					.action = POLICY_ACTION_DENY, .unreadable = true};
+			if (one_in(chance, 300)) {
+				policy->rules[way][i] = test_rule(POLICY_ACTION_DENY);
+				policy->rules[way][i].unreadable = true;
+			}
 		}
 		policy->policy.rules[way] = (struct compiled_rules){policy->rules[way], n};
 		policy->policy.applies[way] = true;
 	}
 }
 
-/* --- The plain reading -------------------------------------------------------------------- */
-
-struct packet {
-	struct ip_addr addrs[2];
-	uint8_t protocol;
-	uint16_t ports[2];
-	uint8_t type;
-	uint8_t code;
-};
+/* --- The world ---------------------------------------------------------------------------- */
 
 struct members {
 	struct policy_member v[MEMBERS_MAX];
@@ -262,132 +265,29 @@ struct world {
 	/* Both pods: "a" sends, "b" receives. Tiers of up to 3 policies. */
 	struct endpoint_tier tiers[2][3];
 	struct policy_endpoint endpoints[2];
+	const struct compiled_policy *profiles[1];
 };
 
-static bool has_net(const struct cidr *nets, size_t n, const struct ip_addr *addr)
-{
-	for (size_t i = 0; i < n; i++)
-		if (cidr_contains(&nets[i], addr))
-			return true;
-	return false;
-}
-
-static bool has_port(const struct port_range *ranges, size_t n, uint16_t port)
-{
-	for (size_t i = 0; i < n; i++)
-		if (port >= ranges[i].first && port <= ranges[i].last)
-			return true;
-	return false;
-}
-
-static bool set_has(const struct world *world, const struct policy_set_id *id,
-		    const struct packet *packet, unsigned int side)
-{
-	bool with_ports = id->s[0] == 'n';
-	const struct members *members =
-		with_ports ? &world->port_sets[id->s[2] - '0'] : &world->sets[id->s[2] - '0'];
-
-	for (size_t i = 0; i < members->n; i++)
-		if (cidr_contains(&members->v[i].net, &packet->addrs[side]) &&
-		    (!with_ports || (members->v[i].protocol == packet->protocol &&
-				     members->v[i].port == packet->ports[side])))
-			return true;
-	return false;
-}
-
-static bool any_set_has(const struct world *world, const struct policy_set_id *ids, size_t n,
-			const struct packet *packet, unsigned int side)
-{
-	for (size_t i = 0; i < n; i++)
-		if (set_has(world, &ids[i], packet, side))
-			return true;
-	return false;
-}
-
-static bool side_matches(const struct world *world, const struct compiled_side *side,
-			 const struct packet *packet, unsigned int which)
-{
-	const struct ip_addr *addr = &packet->addrs[which];
-	uint16_t port = packet->ports[which];
-
-	if (side->n_nets && !has_net(side->nets, side->n_nets, addr))
-		return false;
-	if (has_net(side->not_nets, side->n_not_nets, addr))
-		return false;
-	for (size_t i = 0; i < side->n_sets; i++)
-		if (!set_has(world, &side->sets[i], packet, which))
-			return false;
-	if (any_set_has(world, side->not_sets, side->n_not_sets, packet, which))
-		return false;
-	if ((side->n_ports || side->n_port_sets) && !has_port(side->ports, side->n_ports, port) &&
-	    !any_set_has(world, side->port_sets, side->n_port_sets, packet, which))
-		return false;
-	return !has_port(side->not_ports, side->n_not_ports, port) &&
-	       !any_set_has(world, side->not_port_sets, side->n_not_port_sets, packet, which);
-}
-
-static bool icmp_is(const struct packet *packet, int16_t type, int16_t code)
-{
-	return packet->type == type && (code == POLICY_ANY || packet->code == code);
-}
-
-static bool rule_matches(const struct world *world, const struct compiled_rule *rule,
-			 const struct packet *packet)
-{
-	if (rule->unreadable)
-		return true;
-	if (rule->family && rule->family != packet->addrs[0].family)
-		return false;
-	if (rule->protocol != POLICY_ANY && rule->protocol != packet->protocol)
-		return false;
-	if (rule->not_protocol != POLICY_ANY && rule->not_protocol == packet->protocol)
-		return false;
-	if (rule->icmp_type != POLICY_ANY && !icmp_is(packet, rule->icmp_type, rule->icmp_code))
-		return false;
-	if (rule->not_icmp_type != POLICY_ANY &&
-	    icmp_is(packet, rule->not_icmp_type, rule->not_icmp_code))
-		return false;
-	return side_matches(world, &rule->source, packet, 0) &&
-	       side_matches(world, &rule->destination, packet, 1);
-}
-
-/* The first rule that decides; 0: none. */
-static int judge_policy(const struct world *world, const struct compiled_rules *rules,
-			const struct packet *packet)
-{
-	for (size_t i = 0; i < rules->n; i++)
-		if (rules->v[i].action != POLICY_ACTION_LOG &&
-		    rule_matches(world, &rules->v[i], packet))
-			return (int)rules->v[i].action;
-	return 0;
-}
-
-/* Both pods' profiles allow everything. */
-static bool judge_endpoint(const struct world *world, const struct endpoint_tiers *tiers,
-			   enum policy_way way, const struct packet *packet)
-{
-	for (size_t i = 0; i < tiers->n; i++) {
-		const struct endpoint_tier *tier = &tiers->v[i];
-		int action = 0;
-
-		for (size_t k = 0; action == 0 && k < tier->n_policies; k++)
-			if (!tier->policies[k]->staged)
-				action =
-					judge_policy(world, &tier->policies[k]->rules[way], packet);
-		if (action == POLICY_ACTION_ALLOW)
-			return true;
-		if (action == POLICY_ACTION_DENY || (!action && tier->enforced && !tier->pass))
-			return false;
-	}
-	return true;
-}
-
+/* By what is in force as a whole, as policy_replay() takes it. */
 static bool judge(const struct world *world, const struct packet *packet)
 {
-	return judge_endpoint(world, &world->endpoints[0].tiers[0][POLICY_WAY_EGRESS],
-			      POLICY_WAY_EGRESS, packet) &&
-	       judge_endpoint(world, &world->endpoints[1].tiers[0][POLICY_WAY_INGRESS],
-			      POLICY_WAY_INGRESS, packet);
+	struct policy_set sets[N_SETS + N_PORT_SETS];
+	struct policy_set_change changes[N_SETS + N_PORT_SETS];
+	const struct policy_update update = {.sets = changes, .n_sets = ARRAY_SIZE(changes)};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(changes); i++) {
+		bool with_ports = i >= N_SETS;
+		const struct members *members =
+			with_ports ? &world->port_sets[i - N_SETS] : &world->sets[i];
+
+		sets[i] = policy_set(i);
+		changes[i] = (struct policy_set_change){
+			.set = &sets[i], .added = members->v, .n_added = members->n};
+	}
+	return policy_replay(&update, &world->endpoints[0], POLICY_STAGE_NORMAL, POLICY_WAY_EGRESS,
+			     packet) == POLICY_ACTION_ALLOW &&
+	       policy_replay(&update, &world->endpoints[1], POLICY_STAGE_NORMAL, POLICY_WAY_INGRESS,
+			     packet) == POLICY_ACTION_ALLOW;
 }
 
 /* --- The wire ----------------------------------------------------------------------------- */
@@ -482,13 +382,13 @@ static size_t put_transport(uint8_t *at, const struct packet *packet, uint32_t n
 
 	memset(at, 0, size);
 	if (packet->protocol == 1 || packet->protocol == 58) {
-		at[0] = packet->type;
-		at[1] = packet->code;
+		at[0] = packet->icmp_type;
+		at[1] = packet->icmp_code;
 		put16(at + 4, number); /* of the echo: a connection of its own */
 		put16(at + 6, number >> 16);
 	} else {
-		put16(at, packet->ports[0]);
-		put16(at + 2, packet->ports[1]);
+		put16(at, packet->source_port);
+		put16(at + 2, packet->destination_port);
 	}
 	if (packet->protocol == 6) {
 		at[12] = 5 << 4;
@@ -500,7 +400,8 @@ static size_t put_transport(uint8_t *at, const struct packet *packet, uint32_t n
 	memcpy(at + size, &number, sizeof(number));
 	if (packet->protocol != 1) {
 		for (size_t i = 0; i < 2; i++)
-			sum += (uint16_t)~checksum(0, packet->addrs[i].bytes, 16);
+			sum += (uint16_t)~checksum(
+				0, (i ? packet->destination : packet->source).bytes, 16);
 		sum += packet->protocol + (uint32_t)total;
 	}
 	put16(at + sum_at, checksum(sum, at, total));
@@ -511,7 +412,7 @@ static void send_packet(const struct wire *wire, const struct packet *packet, ui
 {
 	uint8_t frame[128] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee,
 			      0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa};
-	bool v4 = packet->addrs[0].family == AF_INET;
+	bool v4 = packet->source.family == AF_INET;
 	uint8_t *ip = frame + ETH_HLEN;
 	size_t header = v4 ? 20 : 40;
 	size_t size = put_transport(ip + header, packet, number);
@@ -522,16 +423,16 @@ static void send_packet(const struct wire *wire, const struct packet *packet, ui
 		put16(ip + 2, (unsigned int)(header + size));
 		ip[8] = 64;
 		ip[9] = packet->protocol;
-		memcpy(ip + 12, packet->addrs[0].bytes, 4);
-		memcpy(ip + 16, packet->addrs[1].bytes, 4);
+		memcpy(ip + 12, packet->source.bytes, 4);
+		memcpy(ip + 16, packet->destination.bytes, 4);
 		put16(ip + 10, checksum(0, ip, header));
 	} else {
 		ip[0] = 0x60;
 		put16(ip + 4, (unsigned int)size);
 		ip[6] = packet->protocol;
 		ip[7] = 64;
-		memcpy(ip + 8, packet->addrs[0].bytes, 16);
-		memcpy(ip + 24, packet->addrs[1].bytes, 16);
+		memcpy(ip + 8, packet->source.bytes, 16);
+		memcpy(ip + 24, packet->destination.bytes, 16);
 	}
 	assert_int_equal(send(wire->sender, frame, ETH_HLEN + header + size, 0),
 			 (ssize_t)(ETH_HLEN + header + size));
@@ -567,18 +468,21 @@ static struct packet random_packet(struct chance *chance, uint8_t family)
 	struct packet packet = {.protocol = protocols[pick(chance, ARRAY_SIZE(protocols))]};
 	static const int near[] = {0, 0, 0, 1, -1};
 
+	struct ip_addr *const addrs[] = {&packet.source, &packet.destination};
+	uint16_t *const at[] = {&packet.source_port, &packet.destination_port};
+
 	for (unsigned int side = 0; side < 2; side++) {
-		packet.addrs[side] = host_of(family, side, pick(chance, HOSTS));
-		packet.ports[side] = (uint16_t)(ports[pick(chance, ARRAY_SIZE(ports))] +
-						near[pick(chance, ARRAY_SIZE(near))]);
-		if (!packet.ports[side])
-			packet.ports[side] = 7;
+		*addrs[side] = host_of(family, side, pick(chance, HOSTS));
+		*at[side] = (uint16_t)(ports[pick(chance, ARRAY_SIZE(ports))] +
+				       near[pick(chance, ARRAY_SIZE(near))]);
+		if (!*at[side])
+			*at[side] = 7;
 	}
 	if (!packet.protocol) {
 		packet.protocol = family == AF_INET ? 1 : 58;
-		packet.type = family == AF_INET ? 8 : 128;
-		packet.code = (uint8_t)pick(chance, 2);
-		packet.ports[0] = packet.ports[1] = 0;
+		packet.icmp_type = family == AF_INET ? 8 : 128;
+		packet.icmp_code = (uint8_t)pick(chance, 2);
+		packet.source_port = packet.destination_port = 0;
 	}
 	return packet;
 }
@@ -668,7 +572,6 @@ static void tell_round(struct harness *h, unsigned int round)
 	struct policy_set sets[N_SETS + N_PORT_SETS];
 	struct policy_set_change changes[N_SETS + N_PORT_SETS];
 	const struct compiled_policy *policies[POLICIES + 1];
-	const struct compiled_policy *profiles[] = {&h->profile};
 	const struct policy_endpoint *endpoints[2];
 	struct policy_update update = {.sets = changes,
 				       .n_sets = N_SETS + N_PORT_SETS,
@@ -682,9 +585,7 @@ static void tell_round(struct harness *h, unsigned int round)
 			with_ports ? &h->world.port_sets[i - N_SETS] : &h->world.sets[i];
 
 		change_members(&h->chance, members, with_ports, &added[i], &removed[i]);
-		sets[i] = (struct policy_set){.id = set_id(with_ports, with_ports ? i - N_SETS : i),
-					      .type = with_ports ? POLICY_SET_TYPE_PORT
-								 : POLICY_SET_TYPE_NET};
+		sets[i] = policy_set(i);
 		changes[i] = (struct policy_set_change){.set = &sets[i],
 							.is_new = round == 0,
 							.added = added[i].v,
@@ -702,8 +603,9 @@ static void tell_round(struct harness *h, unsigned int round)
 	policies[update.n_policies++] = &h->profile;
 	random_tiers(&h->chance, &h->world, 0, POLICY_WAY_EGRESS);
 	random_tiers(&h->chance, &h->world, 1, POLICY_WAY_INGRESS);
+	h->world.profiles[0] = &h->profile;
 	for (unsigned int pod = 0; pod < 2; pod++) {
-		h->world.endpoints[pod].profiles = profiles;
+		h->world.endpoints[pod].profiles = h->world.profiles;
 		endpoints[pod] = &h->world.endpoints[pod];
 	}
 	policy_table_update(h->table, &update);
@@ -730,9 +632,9 @@ static void probe(struct harness *h, unsigned int round)
 			continue;
 		(void)lab_run("nft list ruleset >&2");
 		fail_msg("round %u: %s:%u -> %s:%u protocol %u type %u code %u is %s", round,
-			 ip_format(&packets[i].addrs[0]).s, packets[i].ports[0],
-			 ip_format(&packets[i].addrs[1]).s, packets[i].ports[1],
-			 packets[i].protocol, packets[i].type, packets[i].code,
+			 ip_format(&packets[i].source).s, packets[i].source_port,
+			 ip_format(&packets[i].destination).s, packets[i].destination_port,
+			 packets[i].protocol, packets[i].icmp_type, packets[i].icmp_code,
 			 expected ? "denied" : "allowed");
 	}
 }

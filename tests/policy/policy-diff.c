@@ -26,7 +26,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "calc/policy-graph.h"
-#include "calc/policy-replay.h"
 #include "iptables/policy-iptables.h"
 #include "model/felix-configuration.h"
 #include "model/kinds.h"
@@ -34,6 +33,7 @@
 #include "policy-case.h"
 #include "policy-probe.h"
 #include "policy/policy-connection.h"
+#include "policy/policy-replay.h"
 
 #define QUIET_MS	4   /* how long packets may be under way */
 #define QUIET_AGAIN_MS	100 /* before a packet is called lost */

@@ -20,10 +20,10 @@
 #include "base/ip.h"
 #include "base/parse.h"
 #include "calc/policy-graph.h"
-#include "calc/policy-replay.h"
 #include "model/kinds-kubernetes.h"
 #include "policy/kubernetes-policy.h"
 #include "policy/policy-connection.h"
+#include "policy/policy-replay.h"
 
 #define FILE_MAX (4U << 20)
 

@@ -2,7 +2,7 @@
 
 /* Rule by rule, set by set; the order and the names are those of compiled-policy.h. */
 
-#include "calc/policy-replay.h"
+#include "policy/policy-replay.h"
 
 #include <string.h>
 

@@ -216,9 +216,9 @@ static bool names_account(const struct str_list *names, const struct world_peer 
 		}
 		return true;
 	}
-	reason_add(why, "serviceAccounts.names",
-		   "serviceAccounts.names: its service account is %s, which is none of them",
-		   account ? account : "unknown");
+	reason_add(why, "serviceAccounts.names", "serviceAccounts.names: %s%s%s",
+		   account ? "its service account is " : "it has no service account",
+		   account ? account : "", account ? ", which is none of them" : "");
 	return false;
 }
 

@@ -120,6 +120,9 @@ static void test_rule_reasons(void **state)
 		{"source: {serviceAccounts: {names: [db]}}",
 		 "source pod/shop/a: serviceAccounts.names: its service account is web, which is "
 		 "none of them <source.serviceAccounts.names>"},
+		{"destination: {serviceAccounts: {names: [db]}}",
+		 "destination pod/shop/b: serviceAccounts.names: it has no service account "
+		 "<destination.serviceAccounts.names>"},
 		{"source: {serviceAccounts: {names: [db, web]}}",
 		 "source pod/shop/a: serviceAccounts.names: its service account is web "
 		 "<source.serviceAccounts.names[1]>"},

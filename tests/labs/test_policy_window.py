@@ -106,6 +106,7 @@ def test_taken_away(clean_machine):
     windows = {}
     with shop() as place:
         for command in ("flush ruleset", "delete table ip calico", "delete table ip6 calico",
+                        "add table ip calico { flags dormant; }",
                         "flush chain ip calico filter-cali-FORWARD-to"):
             # So that connections are tracked meanwhile.
             place.node.ns.output([NFT, "add table inet other; add chain inet other c { type filter "

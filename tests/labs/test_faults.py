@@ -19,7 +19,7 @@ import urllib.request
 
 import pytest
 
-from clusters import vxlan_cluster
+from clusters import SIX, dual_cluster
 from lab import Lab, LabError, cni, etcd, fault, lab as lab_module, probe, wait_for
 from lab.fault import Plan
 
@@ -56,9 +56,10 @@ class Victim:
     def __init__(self, lab):
         self.lab = lab
         self.node = lab.nodes[0]
-        self.stays = lab.pod(self.node, "stays")
-        self.pod = lab.new_pod(self.node, "pod")
-        self.warm = lab.new_pod(self.node, "warm")
+        # Of both families: what fails may fail between the two.
+        self.stays = lab.pod(self.node, "stays", families="46")
+        self.pod = lab.new_pod(self.node, "pod", families="46")
+        self.warm = lab.new_pod(self.node, "warm", families="46")
         self.n_containers = 0
         self.n_deaths = 0
         self.failed = False
@@ -146,6 +147,13 @@ class Victim:
         wait_for(added, SETTLE_SECONDS, f"ADD works again: {answers[-1:]}")
         pod.result = answers[-1].json
 
+    def assert_answers(self, when):
+        """The pod, whose ADD succeeded, has an address of each family and answers by both."""
+        assert len(self.pod.addresses) == 2, self.pod.result
+        for address in self.pod.addresses:
+            assert self.stays.ns.run(probe.ping, address, 2.0) is not None, \
+                f"{when}, and the pod does not answer at {address}"
+
     def make_ready(self):
         """After a call that failed: the next one meets an agent that has got over it."""
         if self.failed:
@@ -211,8 +219,7 @@ def one_add(victim, plan):
     answer, died, _ = victim.call("add", plan)
     if answer.code == 0:
         victim.pod.result = answer.json
-        assert victim.stays.ns.run(probe.ping, victim.pod.address, 2.0) is not None, \
-            "ADD succeeds, and the pod does not answer"
+        victim.assert_answers("ADD succeeds")
     else:
         _refusal(answer)
         # A call that is cut off leaves what the runtime's DEL removes.
@@ -253,7 +260,7 @@ def run_plans(victim, plans, one):
 @pytest.fixture(scope="module", name="victim")
 def _victim():
     # Without a reserve: it hands out addresses that the datastore did not give, and gets others.
-    with vxlan_cluster(1, KORAT_ADDRESS_RESERVE="0") as lab:
+    with dual_cluster(1, KORAT_ADDRESS_RESERVE="0") as lab:
         victim = Victim(lab)
         yield victim
         victim.tracer.close()
@@ -271,7 +278,7 @@ def test_agent(victim, command, one, mode):
 @contextlib.contextmanager
 def _on_etcd(**environment):
     environment = {"CALICO_IPV4POOL_CIDR": "10.42.0.0/16", "CALICO_IPV4POOL_VXLAN": "Always",
-                   "CALICO_IPV4POOL_IPIP": "Never", **environment}
+                   "CALICO_IPV4POOL_IPIP": "Never", **SIX, **environment}
     with Lab(1, environment) as lab:
         etcd.start(lab)
         lab.start()
@@ -308,7 +315,7 @@ def _away(victim):
     """The embedded datastore's file is elsewhere, and the agent knows it."""
     store, hidden = victim.lab.directory / "store.db", victim.lab.directory / "hidden.db"
     victim.make_ready()
-    wait_for(lambda: victim.in_sync() and fault.n_reserved(victim.node) >= 4, START_SECONDS,
+    wait_for(lambda: victim.in_sync() and fault.n_reserved(victim.node) >= 8, START_SECONDS,
              "in sync, with a reserve")
     store.rename(hidden)
     try:
@@ -334,8 +341,7 @@ def _away_call(victim, command, plan):
             victim.node.agent.wait(10)
         if answer.code == 0 and command == "add":
             victim.pod.result = answer.json
-            assert victim.stays.ns.run(probe.ping, victim.pod.address, 2.0) is not None, \
-                "ADD succeeds, and the pod does not answer"
+            victim.assert_answers("ADD succeeds")
         elif answer.code:
             _refusal(answer)
     _ = victim.revive() or not victim.tracer.plan(Plan("none")) and victim.revive()
@@ -346,8 +352,7 @@ def away_add(victim, plan):
     """From the reserve, whole or not at all; DEL afterwards works."""
     answer, _ = _away_call(victim, "add", plan)
     if answer.code == 0:
-        assert victim.stays.ns.run(probe.ping, victim.pod.address, 2.0) is not None, \
-            "the pod does not answer when the datastore is back"
+        victim.assert_answers("the datastore is back")
     _del(victim, "DEL after ADD")
 
 
@@ -359,7 +364,7 @@ def away_del(victim, plan):
 
 @pytest.fixture(scope="module", name="keeper")
 def _keeper():
-    with vxlan_cluster(1) as lab:
+    with dual_cluster(1) as lab:
         victim = Victim(lab)
         yield victim
         victim.tracer.close()
@@ -410,8 +415,7 @@ def plugin_add(victim, plan):
     answer, _ = _plugin_call(victim, "add", plan)
     if answer.code == 0:
         victim.pod.result = answer.json
-        assert victim.stays.ns.run(probe.ping, victim.pod.address, 2.0) is not None, \
-            "ADD succeeds, and the pod does not answer"
+        victim.assert_answers("ADD succeeds")
     elif plan.words[0] != "kill" and not (victim.hit or "").startswith("write(0x1,"):
         _refusal(answer)
     _del(victim, "DEL after ADD")
@@ -485,7 +489,8 @@ def start_up(victim, plan):
         victim.node.start_agent()
         wait_for(victim.in_sync, START_SECONDS, "the next agent is in sync")
     victim.wait_settled("started")
-    assert victim.node.ns.run(probe.ping, victim.stays.address, 2.0) is not None
+    for address in victim.stays.addresses:
+        assert victim.node.ns.run(probe.ping, address, 2.0) is not None, address
 
 
 def _start_all(victim, mode):

@@ -67,6 +67,14 @@ static void write_initial_resync(const struct metrics *metrics, const char *name
 	buf_addf(out, "%s %.6f\n", name, (double)metrics->initial_resync_us / 1e6);
 }
 
+/* The same interfaces in both families' tables. */
+static void write_flowtable_devices(const struct metrics *metrics, const char *name,
+				    struct buf *out)
+{
+	buf_addf(out, "%s{ip_version=\"4\"} %" PRIu64 "\n%s{ip_version=\"6\"} %" PRIu64 "\n", name,
+		 metrics->n_offload_devices, name, metrics->n_offload_devices);
+}
+
 static void write_bgp_peers(const struct metrics *metrics, const char *name, struct buf *out)
 {
 	buf_addf(out, "%s{state=\"established\"} %" PRIu64 "\n%s{state=\"other\"} %" PRIu64 "\n",
@@ -173,8 +181,8 @@ static const struct {
 	{"felix_route_table_num_routes", "gauge", "Routes this node keeps in the kernel.",
 	 AT(n_routes)},
 	{"felix_nft_flowtable_devices", "gauge",
-	 "Interfaces between which established connections take the kernel's flow table.",
-	 AT(n_offload_devices)},
+	 "Interfaces between which established connections take the kernel's flow table.", 0,
+	 write_flowtable_devices},
 	{"korat_dataplane_repairs_total", "counter",
 	 "Changes of ours by someone else that were put back.", AT(n_repairs)},
 	{"korat_dataplane_overruns_total", "counter",

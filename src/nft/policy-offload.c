@@ -5,8 +5,8 @@
  * device to the other, past routing and all chains, until the connection ends, nothing came for
  * half a minute, or its entry is deleted.
  *
- * The rule that puts them there is in a chain behind all others of the forward hook: what policy or
- * another program's chain drops of a connection doesn't get there, and takes no short way.
+ * The rule that puts them there is in a chain behind all others of the forward hook: a packet that
+ * policy or another program's chain drops doesn't get there, and takes nothing in.
  */
 
 #include <errno.h>

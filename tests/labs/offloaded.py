@@ -11,6 +11,7 @@ import pathlib
 import socket
 import struct
 import time
+import urllib.request
 
 from clusters import NFT, ruleset
 from lab import cni, probe, wait_for
@@ -191,6 +192,11 @@ def said(node):
     return node.log.read_text(encoding="utf-8").count("somebody changed our rules")
 
 
+def _metrics():
+    with urllib.request.urlopen("http://127.0.0.1:9091/metrics", timeout=SLOW) as answer:
+        return answer.read().decode("ascii")
+
+
 def offload_begins(lab, step):
     """The flow tables are there, with the devices of pods, of tunnels, and the node's own."""
     assert devices(lab.nodes[0]) == {}
@@ -201,6 +207,10 @@ def offload_begins(lab, step):
         wait_for(lambda node=node, wanted=wanted: all(
             wanted <= devices(node).get(family, set()) for family in ("ip", "ip6")), SLOW,
             f"the flow tables of {node.name} have their devices")
+        metrics = node.ns.run(_metrics)
+        for version, family in (("4", "ip"), ("6", "ip6")):
+            assert (f'felix_nft_flowtable_devices{{ip_version="{version}"}} '
+                    f'{len(devices(node)[family])}\n') in metrics
     step("flow tables")
 
 
@@ -231,7 +241,8 @@ def offload_ends(lab, pods, talks, step):
     repairs = said(node)
     lab.apply(denies(pods[1]))
     label(lab, pods[1], "closed")
-    wait_for(lambda: not closed.word(timeout=0.5), SLOW, "the connection is cut")
+    wait_for(lambda: not closed.entries(node), SLOW, "the connection is cut")
+    assert not closed.word(timeout=1)
     assert stays.word() and stays.is_offloaded(node)
     assert pods[0].ns.run(probe.tcp_name, pods[1].address, 1, PORT) is None
     step("offload: denied")

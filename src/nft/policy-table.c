@@ -19,7 +19,7 @@
 #include "nft/batch.h"
 #include "nft/policy-internal.h"
 
-#define REFUSALS_A_TURN 64
+#define REFUSALS_A_TURN 16
 
 static const struct nft_schema map_schema = {.fields = {NFT_FIELD_INTERFACE}, .verdicts = true};
 static const struct nft_schema sources_schema = {

@@ -2,7 +2,8 @@
 
 /*
  * A policy of which the kernel really refuses something: ranges of ports that end before they begin,
- * among rules that become members of a set. No such policy gets here from outside.
+ * among rules that become members of a set, or a rule that is too long. No such policy gets here
+ * from outside.
  */
 
 #include <setjmp.h>
@@ -230,10 +231,36 @@ static void test_shared(void **state)
 	assert_true(lab_says(GOOD, "accept"));
 }
 
+/* The kernel takes 4 KiB of one rule. */
+static void test_rule_too_long(void **state)
+{
+	struct lab *lab = *state;
+	struct policy_set_id ids[100];
+	struct policy_problem *problems;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		(void)snprintf(ids[i].s, sizeof(ids[i].s), "n:%zu", i);
+	mend(lab);
+	lab->rules[1].destination.not_port_sets = ids;
+	lab->rules[1].destination.n_not_port_sets = ARRAY_SIZE(ids);
+	tell(lab);
+	assert_int_equal(policy_table_problems(lab->table, &problems), 1);
+	assert_string_equal(problems[0].key, "np/default/bad");
+	assert_non_null(strstr(problems[0].why, "File too large"));
+	free(problems);
+	assert_true(lab_says(BAD, "drop"));
+	assert_null(strstr(lab_output(BAD).s, "accept"));
+	assert_true(lab_says(GOOD, "accept"));
+	lab->rules[1].destination.n_not_port_sets = 0;
+	tell(lab);
+	assert_whole(lab);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_it_denies_and_all_else_goes_on, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_it_is_tried_again, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_rule_too_long, setup, teardown),
 };
 
 int main(void)

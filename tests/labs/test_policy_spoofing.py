@@ -93,6 +93,36 @@ def test_address_of_another(place, ear, family):
     assert ear.heard() is None
 
 
+GATEWAY = {4: "169.254.1.1", 6: "fe80::ecee:eeff:feee:eeee"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family_that_a_pod_has_not(place, ear, family):
+    """It gives itself an address and a way out in it: not to other pods, nor to its node."""
+    other = 10 - family
+    pod = place.lab.new_pod(place.node, f"only{other}", "friends", str(other))
+    pod.add()
+    version, alone = f"-{family}", "/128" if family == 6 else "/32"
+    try:
+        pod.ns.sysctl("net/ipv6/conf/eth0/disable_ipv6", 0)
+        pod.ns.ip("addr", "add", FOREIGN[family] + alone, "dev", "eth0",
+                  *(["nodad"] if family == 6 else []))
+        pod.ns.ip(version, "neigh", "replace", GATEWAY[family], "lladdr", "ee:ee:ee:ee:ee:ee", "dev",
+                  "eth0")
+        pod.ns.ip(version, "route", "add", GATEWAY[family] + alone, "dev", "eth0")
+        pod.ns.ip(version, "route", "add", "default", "via", GATEWAY[family], "dev", "eth0", "onlink")
+        node = place.node.address6 if family == 6 else place.node.address
+        host = Ear(place.node)
+        try:
+            for target, listener in ((address(place.friend, family), ear), (node, host)):
+                pod.ns.run(_send_from, FOREIGN[family], target)
+                assert listener.heard() is None, f"the pod reaches {target}"
+        finally:
+            host.close()
+    finally:
+        place.lab.drop_pod(pod)
+
+
 def test_prefixes_that_are_allowed(place, ear):
     """They count where the configuration lets pods have some at all."""
     lab = place.lab

@@ -85,12 +85,22 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
+static char *variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? xasprintf("%s=%s", name, value) : NULL;
+}
+
 static int spawn(const char *path, char *const *argv, const int fds[3], pid_t *ret)
 {
-	/* What its C library is to keep off is true for this machine, not for one program. */
-	const char *tunables = getenv("GLIBC_TUNABLES");
-	_cleanup_free_ char *variable = tunables ? xasprintf("GLIBC_TUNABLES=%s", tunables) : NULL;
-	char *environment[] = {variable, NULL};
+	/*
+	 * What its C library is to keep off is true for this machine, not for one program; and so is
+	 * where the programs' lock is, by which they wait for each other.
+	 */
+	_cleanup_free_ char *tunables = variable("GLIBC_TUNABLES");
+	_cleanup_free_ char *lock = variable("XTABLES_LOCKFILE");
+	char *environment[] = {tunables ? tunables : lock, tunables ? lock : NULL, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;

@@ -25,7 +25,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 # What a program inside is to have of our environment, whatever else it is given.
-INHERITED = ("GLIBC_TUNABLES", "OPENSSL_ia32cap", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+INHERITED = ("GLIBC_TUNABLES", "OPENSSL_ia32cap", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+             "XTABLES_LOCKFILE")
 
 
 def environment(**more):

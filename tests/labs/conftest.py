@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every lab test uses."""
 
+import atexit
 import contextlib
 import os
 import pathlib
@@ -18,6 +19,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 LIMIT_SECONDS = 240
 MARK = f"t{secrets.token_hex(2)}"
 os.environ["KORAT_LAB_MARK"] = MARK
+# The lock of iptables' programs is one of the machine: whoever else runs one would stop our nodes.
+os.environ["XTABLES_LOCKFILE"] = f"/run/korat-xtables-{MARK}.lock"
+atexit.register(pathlib.Path(os.environ["XTABLES_LOCKFILE"]).unlink, missing_ok=True)
 # A lab makes no link in the namespace of the machine; these it would be.
 LAB_LINK = re.compile(r"cali|vxlan\.calico|tunl0|port\d|fabric")
 

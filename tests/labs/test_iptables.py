@@ -100,7 +100,7 @@ def test_flushed_rules_are_back(clean_machine, name, variables):
         assert any("cali-tw-" in line for line in before)
         for harm in ("-F", "-D FORWARD 1", "-F cali-FORWARD"):
             for program in ("iptables", "ip6tables"):
-                node.ns.output([f"/usr/sbin/{program}-{name}", *harm.split()])
+                node.ns.output([f"/usr/sbin/{program}-{name}", "-w", *harm.split()])
             wait_for(lambda: rules() == before, 10, f"what {harm} took away is back")
         others_decide(lab, node, f"/usr/sbin/iptables-{name}")
 
@@ -113,9 +113,9 @@ def others_decide(lab, node, program):
         return all(reach.good for reach in probe.matrix(pods).values())
 
     def rules_of_forward():
-        return node.ns.output([program, "-S", "FORWARD"]).splitlines()[1:]
+        return node.ns.output([program, "-w", "-S", "FORWARD"]).splitlines()[1:]
 
-    node.ns.output([program, "-P", "FORWARD", "DROP"])
+    node.ns.output([program, "-w", "-P", "FORWARD", "DROP"])
     wait_for(reach, 20, "what policy allows passes")
     lab.apply(felix(iptablesFilterAllowAction="Return", logActionRateLimit="10/minute"),
               {"apiVersion": "projectcalico.org/v3", "kind": "BGPConfiguration",
@@ -124,13 +124,13 @@ def others_decide(lab, node, program):
               network_policy("default", "log", selector="all()", types=["Ingress"],
                              ingress=[{"action": "Log"}, {"action": "Allow"}]))
     wait_for(lambda: not reach(), 10, "the chain's policy drops what nobody else accepts")
-    node.ns.output([program, "-I", "FORWARD", "2", "-j", "ACCEPT"])
+    node.ns.output([program, "-w", "-I", "FORWARD", "2", "-j", "ACCEPT"])
     wait_for(reach, 10, "the host's own rule accepts it")
-    rules = "\n".join(node.ns.output([program, "-S"]).splitlines())
+    rules = "\n".join(node.ns.output([program, "-w", "-S"]).splitlines())
     assert "-m limit --limit 10/min -j LOG" in rules
     assert re.search(r"-A cali-cidr-block -d 10\.96\.0\.0/12 .*-j DROP", rules)
     lab.apply(felix(serviceLoopPrevention="Disabled", chainInsertMode="Append", wireguardEnabled=True))
-    wait_for(lambda: "cali-cidr-block" not in node.ns.output([program, "-S"]), 10, "it may loop")
+    wait_for(lambda: "cali-cidr-block" not in node.ns.output([program, "-w", "-S"]), 10, "it may loop")
     wait_for(lambda: rules_of_forward()[:1] == ["-A FORWARD -j ACCEPT"], 10, "others come first")
     assert node.log.read_text().count("not apply parameters=wireguardEnabled\n") == 1
 
@@ -140,7 +140,7 @@ def test_node_leaves(clean_machine, variables):
     with dual_cluster(1, **variables) as lab:
         node, = lab.nodes
         program = "iptables-legacy" if variables is LEGACY else "iptables-nft"
-        node.ns.output([f"/usr/sbin/{program}", *FOREIGN.split()])
+        node.ns.output([f"/usr/sbin/{program}", "-w", *FOREIGN.split()])
         one_of_each(lab, node, "a")
         assert ours(node)
         node.kill_agent()

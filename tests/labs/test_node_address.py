@@ -63,9 +63,16 @@ def test_every_method(lab, method, method6, address, address6):
     ({"IP": ""}, "10.7.0.5/30"),
     ({"IP": "autodetect", "IP_AUTODETECTION_METHOD": "interface=down0"}, "10.7.0.5/30"),
     ({"IP": "autodetect"}, "192.168.0.1/24"),
+    ({"IP6": "fd07::5"}, "fd07::5/64"),
+    ({"IP6": "fd07::5/80"}, "fd07::5/80"),
+    ({"IP6": "none"}, "fd07::5/80"),
+    ({"IP6": ""}, "fd07::5/80"),
+    ({"IP6": "autodetect", "IP6_AUTODETECTION_METHOD": "interface=down0"}, "fd07::5/80"),
+    ({"IP6": "autodetect"}, "fd00::1/64"),
 ])
 def test_given_kept_or_found(lab, environment, address):
-    assert _start(lab, **environment)["bgp"]["ipv4Address"] == address
+    key = "ipv6Address" if ":" in address else "ipv4Address"
+    assert _start(lab, **environment)["bgp"][key] == address
 
 
 @pytest.mark.parametrize("family", [4, 6])

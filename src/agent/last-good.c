@@ -23,9 +23,9 @@
 
 #include <uthash.h>
 
+#include "agent/kept-text.h"
 #include "agent/sealed-text.h"
 #include "base/alloc.h"
-#include "base/hash-table.h"
 #include "loop/loop.h"
 
 #define LOG_MODULE "last-good"
@@ -35,17 +35,6 @@
 #define RETRY_US   10000000
 #define GATHER_MAX 512u		/* changes that wait no longer */
 #define FILE_MAX   (1ull << 30) /* bytes; a larger one is not ours */
-
-/* Stands for a version where there never was one: no object has this text. */
-#define NEVER "{}"
-
-struct kept {
-	char *key; /* "<kind>/<namespace>/<name>" */
-	uint64_t hash;
-	bool never;
-	bool seen; /* since the start */
-	UT_hash_handle hh;
-};
 
 struct change {
 	char *key;
@@ -127,45 +116,6 @@ static char *make_key(const struct store_object *stored)
 {
 	return xasprintf("%d/%s/%s", (int)stored->kind, stored->namespace ? stored->namespace : "",
 			 stored->name);
-}
-
-static struct kept *find_kept(const struct last_good *last_good, const char *key)
-{
-	struct kept *kept;
-
-	HASH_FIND_STR(last_good->kept, key, kept);
-	return kept;
-}
-
-/* Of the key too: a text under another one's name is damage. */
-static uint64_t make_hash(const char *key, const char *text, size_t size)
-{
-	return hash_bytes(hash_string(0, key), text, size);
-}
-
-/* True: it is another text than the one that was kept. */
-static bool keep(struct last_good *last_good, const char *key, const char *text, size_t size)
-{
-	uint64_t hash = make_hash(key, text, size);
-	struct kept *kept = find_kept(last_good, key);
-	bool same = kept && kept->hash == hash;
-
-	if (!kept) {
-		kept = XNEW(struct kept);
-		kept->key = xstrdup(key);
-		HASH_ADD_KEYPTR(hh, last_good->kept, kept->key, strlen(kept->key), kept);
-	}
-	kept->hash = hash;
-	kept->never = strcmp(text, NEVER) == 0;
-	kept->seen = true;
-	return !same;
-}
-
-static void forget(struct last_good *last_good, struct kept *kept)
-{
-	HASH_DEL(last_good->kept, kept);
-	free(kept->key);
-	free(kept);
 }
 
 /* --- Changes ----------------------------------------------------------------------------------- */
@@ -357,7 +307,7 @@ void last_good_put(struct last_good *last_good, const struct store_object *store
 	if (!is_kept(stored))
 		return;
 	key = make_key(stored);
-	if (keep(last_good, key, stored->value, stored->size))
+	if (kept_note(&last_good->kept, key, stored->value, stored->size))
 		add_change(last_good, key, stored, stored->value, stored->size);
 }
 
@@ -368,8 +318,8 @@ void last_good_note_never(struct last_good *last_good, const struct store_object
 	if (!is_kept(stored))
 		return;
 	key = make_key(stored);
-	if (keep(last_good, key, NEVER, strlen(NEVER)))
-		add_change(last_good, key, stored, NEVER, strlen(NEVER));
+	if (kept_note(&last_good->kept, key, KEPT_NEVER, strlen(KEPT_NEVER)))
+		add_change(last_good, key, stored, KEPT_NEVER, strlen(KEPT_NEVER));
 }
 
 void last_good_remove(struct last_good *last_good, const struct store_object *stored)
@@ -380,10 +330,10 @@ void last_good_remove(struct last_good *last_good, const struct store_object *st
 	if (!is_kept(stored))
 		return;
 	key = make_key(stored);
-	kept = find_kept(last_good, key);
+	kept = kept_find(last_good->kept, key);
 	if (!kept)
 		return;
-	forget(last_good, kept);
+	kept_forget(&last_good->kept, kept);
 	add_change(last_good, key, stored, NULL, 0);
 }
 
@@ -420,7 +370,7 @@ int last_good_get(struct last_good *last_good, const struct store_object *stored
 		  struct store_object *ret, struct err *err)
 {
 	_cleanup_free_ char *key = make_key(stored);
-	struct kept *kept = find_kept(last_good, key);
+	struct kept *kept = kept_find(last_good->kept, key);
 	int r;
 
 	if (!kept)
@@ -494,13 +444,14 @@ static void load_row(struct last_good *last_good, struct store_object *row)
 		return;
 	key = make_key(row);
 	if (sound) {
-		(void)keep(last_good, key, row->value, row->size);
-		find_kept(last_good, key)->seen = false;
+		(void)kept_note(&last_good->kept, key, row->value, row->size);
+		kept_find(last_good->kept, key)->seen = false;
 		return;
 	}
-	log_error("the good version of an object that was kept on this node has come to harm on "
-		  "its disk; none is known now",
-		  "name", row->name);
+	log_error_limited(
+		"the good version of an object that was kept on this node has come to harm on "
+		"its disk; none is known now",
+		"name", row->name);
 	add_change(last_good, key, row, NULL, 0);
 }
 
@@ -514,17 +465,6 @@ static int load_kind(struct last_good *last_good, enum kind kind, struct err *er
 	return r;
 }
 
-static void forget_all(struct last_good *last_good)
-{
-	struct kept *kept;
-	struct kept *next;
-
-	HASH_ITER(hh, last_good->kept, kept, next)
-	{
-		forget(last_good, kept);
-	}
-}
-
 static int load(struct last_good *last_good, struct err *err)
 {
 	int r = open_file(last_good, err);
@@ -536,7 +476,7 @@ static int load(struct last_good *last_good, struct err *err)
 	if (r < 0) {
 		last_good->store = store_close(last_good->store);
 		drop_changes(&last_good->waiting);
-		forget_all(last_good);
+		kept_forget_all(&last_good->kept);
 	}
 	return r;
 }
@@ -619,7 +559,7 @@ struct last_good *last_good_free(struct last_good *last_good)
 			  err.msg);
 	drop_changes(&last_good->waiting);
 	drop_changes(&last_good->handed);
-	forget_all(last_good);
+	kept_forget_all(&last_good->kept);
 	(void)store_close(last_good->store);
 	(void)pthread_mutex_destroy(&last_good->lock);
 	free(last_good->path);

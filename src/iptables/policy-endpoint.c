@@ -206,6 +206,10 @@ static void add_preamble(struct render *render)
 		allow_connections(render);
 		if (config->drop_invalid)
 			ipt_rules_add(&render->rules, "-m conntrack --ctstate INVALID -j DROP");
+		/* See nft/policy-endpoint.c: what was cut would be taken up the other way round. */
+		if (config->cut_denied && !place->is_host)
+			ipt_rules_add(&render->rules, "-p tcp -m conntrack --ctstate NEW -m tcp "
+						      "! --tcp-flags FIN,SYN,RST,ACK SYN -j DROP");
 	}
 	if (place->is_host && place->stage != POLICY_STAGE_FORWARD)
 		add_failsafes(render);

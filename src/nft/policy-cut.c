@@ -7,12 +7,17 @@
  * began in it would go on for good.
  */
 
+#include <linux/in.h>
+#include <linux/netfilter.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "nft/policy-internal.h"
 #include "policy/policy-judge.h"
 #include "policy/policy-match.h"
+
+#define CT_NEW 8u
 
 /* --- Judging ------------------------------------------------------------------------------ */
 
@@ -140,4 +145,26 @@ size_t policy_table_take_gone(struct policy_table *table, struct ip_addr **ret)
 	*ret = TAKE_PTR(table->flush);
 	table->n_flush = 0;
 	return n;
+}
+
+/* --- What was cut ------------------------------------------------------------------------- */
+
+void table_cut_add_rule(struct policy_table *table, struct nft_rules *rules)
+{
+	static const uint8_t protocol = IPPROTO_TCP;
+	static const uint8_t mask = TH_FIN | TH_SYN | TH_RST | TH_ACK;
+	static const uint8_t zero;
+	static const uint8_t begins = TH_SYN;
+
+	nft_begin(table->builder);
+	nft_put_ct_bits(table->builder, NFT_CT_STATE, CT_NEW);
+	nft_put_meta(table->builder, NFT_META_L4PROTO, 0);
+	nft_put_compare(table->builder, 0, /* equal= */ true, &protocol, sizeof(protocol));
+	nft_put_payload(table->builder, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
+	nft_put_bitwise(table->builder, 0, &mask, &zero, sizeof(mask));
+	nft_put_compare(table->builder, 0, /* equal= */ false, &begins, sizeof(begins));
+	nft_put_label(table->builder, "of a connection that was cut");
+	nft_put_counter(table->builder);
+	nft_put_verdict(table->builder, NF_DROP, NULL);
+	nft_rules_add(rules, nft_end(table->builder));
 }

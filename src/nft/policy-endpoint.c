@@ -309,6 +309,8 @@ static void add_preamble(struct policy_table *table, unsigned int f, bool is_hos
 
 	if (config->drop_invalid && is_tracked(stage))
 		add_drop_invalid(table, rules);
+	if (config->cut_denied && !is_host)
+		table_cut_add_rule(table, rules);
 	if (is_host && stage != POLICY_STAGE_FORWARD)
 		add_failsafes(table, f, stage, way, rules);
 	if (is_host || way != POLICY_WAY_EGRESS)

@@ -195,6 +195,11 @@ void table_offload_deinit(struct policy_table *table);
 /* The address may have no pod any more, for policy_table_take_gone(). */
 void table_flush_later(struct policy_table *table, const struct ip_addr *addr);
 void table_cut_deinit(struct policy_table *table);
+/*
+ * A connection that was cut would be taken up again by its next packet, in that packet's direction,
+ * which policy may allow. By this rule TCP begins with SYN, or not at all.
+ */
+void table_cut_add_rule(struct policy_table *table, struct nft_rules *rules);
 
 /* --- nat-chain.c --- */
 

@@ -5,12 +5,13 @@ import contextlib
 import ipaddress
 import pathlib
 import socket
+import threading
 import time
 
 import pytest
 
 from lab import wait_for
-from policed import DATAPLANES, FAMILIES, address, namespace, shop
+from policed import DATAPLANES, FAMILIES, address, namespace, network_policy, shop
 
 PORT = 7100
 
@@ -34,6 +35,22 @@ class Connection:
             return bool(self._server.recv(1))
         except OSError:
             return False
+
+    def chat(self, timeout):
+        """Words go to and fro in threads, until one does not arrive in that time."""
+        def end(sock, first):
+            with contextlib.suppress(OSError):
+                sock.settimeout(timeout)
+                if first:
+                    sock.sendall(b"x")
+                while sock.recv(1):
+                    sock.sendall(b"x")
+
+        threads = [threading.Thread(target=end, args=args, daemon=True)
+                   for args in ((self._client, True), (self._server, False))]
+        for thread in threads:
+            thread.start()
+        return threads
 
     def close(self):
         """Both ends."""
@@ -73,6 +90,34 @@ def test_connections_of_before(clean_machine, option, dataplane):
             # Nor does a new one begin.
             with pytest.raises(OSError):
                 Connection(place.friend, place.shop, 4)
+            _cut_while_it_talks(place, option)
+
+
+def _cut_while_it_talks(place, option):
+    """
+    What is denied the one way only is cut, too, when it is the server that speaks next: its packet
+    begins no connection the other way.
+    """
+    place.lab.apply(network_policy("shop", "oneway", selector="all()", types=["Ingress", "Egress"],
+                                   order=1, ingress=[{"action": "Allow"}],
+                                   egress=[{"action": "Allow"}]))
+    place.settle()
+    with contextlib.ExitStack() as stack:
+        busy = []
+        for family in FAMILIES:
+            connection = Connection(place.other, place.shop, family)
+            stack.callback(connection.close)
+            busy.append(connection.chat(1 if option == "on" else 30))
+        place.lab.apply(network_policy("shop", "oneway", selector="all()",
+                                       types=["Ingress", "Egress"], order=1,
+                                       ingress=[{"action": "Deny"}], egress=[{"action": "Allow"}]))
+        place.settle()
+        time.sleep(0.5)
+        deadline = time.monotonic() + (10 if option == "on" else 0)
+        for threads in busy:
+            for thread in threads:
+                thread.join(max(0, deadline - time.monotonic()))
+                assert thread.is_alive() == (option == "off")
 
 
 @pytest.mark.parametrize("dataplane", ["iptables-legacy", "iptables-nft"])

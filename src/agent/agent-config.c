@@ -3,6 +3,7 @@
 /* From FelixConfiguration to what the agent's parts take. */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,6 +103,19 @@ static uint64_t refresh_us(const struct agent *agent, const struct felix_configu
 	return shortest;
 }
 
+/* "1024:65535", or one port; the name of one, which can't be meant, is none. */
+static void read_nat_ports(const char *text, struct dataplane_config *ret)
+{
+	char *end = NULL;
+	unsigned long first = text ? strtoul(text, &end, 10) : 0;
+	unsigned long last = end && *end == ':' ? strtoul(end + 1, &end, 10) : first;
+
+	if (!first || *end || last < first || last > UINT16_MAX)
+		return;
+	ret->nat_first_port = (uint16_t)first;
+	ret->nat_last_port = (uint16_t)last;
+}
+
 void agent_config_dataplane(const struct agent *agent, struct dataplane_config *ret)
 {
 	const struct felix_configuration_spec *spec = &agent->felix->spec;
@@ -122,6 +136,7 @@ void agent_config_dataplane(const struct agent *agent, struct dataplane_config *
 		.nat_spares_hosts = strcmp(spec->nat_outgoing_exclusions, "IPPoolsAndHostIPs") == 0,
 		.refresh_us = refresh_us(agent, spec),
 	};
+	read_nat_ports(spec->nat_port_range.s, ret);
 }
 
 void agent_config_report_ignored(const struct felix_configuration *felix, char **reported)

@@ -201,6 +201,8 @@ static int apply_nat(struct dataplane *dataplane, struct err *err)
 	int r;
 
 	add_pools(dataplane, &pools);
+	config.first_port = dataplane->config.nat_first_port;
+	config.last_port = dataplane->config.nat_last_port;
 	config.pools = pools.v;
 	config.n_pools = pools.n;
 	for (unsigned int i = 0; i < N_TUNNELS; i++) {

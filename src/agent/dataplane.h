@@ -33,8 +33,10 @@ struct dataplane_config {
 	enum policy_backend policy_backend; /* as it was at the start */
 	bool offload;			    /* established connections take the flow table */
 	const char *offload_pattern;	    /* the node's own interfaces that take part */
-	bool nat_spares_hosts;		    /* what pods send to nodes keeps its source */
-	uint64_t refresh_us;		    /* read everything back this often; 0: never */
+	uint16_t nat_first_port;	    /* natPortRange; 0: any */
+	uint16_t nat_last_port;
+	bool nat_spares_hosts; /* what pods send to nodes keeps its source */
+	uint64_t refresh_us;   /* read everything back this often; 0: never */
 };
 
 struct dataplane_stats {

@@ -345,6 +345,20 @@ static void add_masquerade(struct ipt_rules *rules, const char *match, uint16_t 
 	ipt_rules_add(rules, "%s -j MASQUERADE", match);
 }
 
+static void add_pools(struct ipt_rules *rules, const char *match, const struct ipt_nat *nat)
+{
+	static const char *const protocols[] = {"tcp", "udp"};
+
+	if (!nat->first_port) {
+		add_masquerade(rules, match, nat->vxlan_port);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		ipt_rules_add(rules, "-p %s %s -j MASQUERADE --to-ports %u-%u", protocols[i], match,
+			      nat->first_port, nat->last_port);
+	ipt_rules_add(rules, "%s -j MASQUERADE", match);
+}
+
 static bool has_pools(const struct ipt_nat *nat, uint8_t family)
 {
 	for (size_t i = 0; i < nat->n_pools; i++)
@@ -370,7 +384,7 @@ static void render_nat(struct policy_iptables *self, unsigned int f)
 		chain_table_unwant_all(table, "cali-");
 		return;
 	}
-	add_masquerade(&rules, match, nat->vxlan_port);
+	add_pools(&rules, match, nat);
 	chain_table_want(table, "cali-nat-outgoing", &rules);
 	ipt_rules_add(&rules, "-j cali-nat-outgoing");
 	for (size_t i = 0; i < nat->n_devices; i++) {

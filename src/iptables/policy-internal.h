@@ -110,6 +110,8 @@ struct ipt_nat {
 	char **devices;
 	size_t n_devices;
 	uint16_t vxlan_port;
+	uint16_t first_port;
+	uint16_t last_port;
 };
 
 struct policy_iptables {

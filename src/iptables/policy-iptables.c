@@ -291,6 +291,8 @@ static void take_nat(void *ctx, const struct nat_config *told)
 	self->nat.pools = xmemdup(told->pools, told->n_pools * sizeof(*told->pools));
 	self->nat.n_pools = told->n_pools;
 	self->nat.vxlan_port = told->vxlan_port;
+	self->nat.first_port = told->first_port;
+	self->nat.last_port = told->last_port;
 	for (size_t i = 0; i < told->n_tunnel_devices; i++)
 		*ARRAY_ADD(self->nat.devices, self->nat.n_devices) =
 			xstrdup(told->tunnel_devices[i]);

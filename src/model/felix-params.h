@@ -262,7 +262,7 @@
 	  DEFAULT("\"IPPoolsOnly\""), felix_values_nat_exclusions, \
 	  "Destinations that outgoing NAT leaves alone. One of IPPoolsOnly, " \
 	  "IPPoolsAndHostIPs") \
-	N(INT_OR_STRING, nat_port_range, "NATPortRange", "natPortRange", \
+	P(INT_OR_STRING, nat_port_range, "NATPortRange", "natPortRange", \
 	  NO_DEFAULT, CHECK_PORT, "Source ports of outgoing NAT, as first:last") \
 	N(DURATION, netlink_timeout, "NetlinkTimeoutSecs", "netlinkTimeout", \
 	  DEFAULT("\"10s\""), SECOND, "How long to wait for an answer of the kernel") \

@@ -243,8 +243,8 @@ static void test_ignored(void **state)
 		{"{\"vxlanPort\":5,\"bpfLogLevel\":\"off\",\"interfaceRefreshInterval\":\"1m30s\","
 		 "\"bpfForceTrackPacketsFromIfaces\":[\"docker+\"],\"wireguardEnabled\":false}",
 		 NULL},
-		{"{\"wireguardEnabled\":true,\"interfaceRefreshInterval\":\"91s\",\"natPortRange\":\"1:2\"}",
-		 "interfaceRefreshInterval, natPortRange, wireguardEnabled"},
+		{"{\"wireguardEnabled\":true,\"interfaceRefreshInterval\":\"91s\",\"natOutgoingAddress\":\"192.0.2.1\"}",
+		 "interfaceRefreshInterval, natOutgoingAddress, wireguardEnabled"},
 	};
 	char *const environ_none[] = {(char *)"FELIX_TYPHAADDR=none", NULL};
 	char *const environ_typha[] = {(char *)"FELIX_TYPHAADDR=a:1", NULL};

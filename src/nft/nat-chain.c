@@ -96,23 +96,22 @@ static void put_device_matches(struct nft_builder *b, const char *device)
 	put_source_type(b, 0, /* local= */ true);
 }
 
-/* 'device' NULL: what leaves the pools. */
+/* 'device' NULL: what leaves the pools. 'protocol' 0: of any, to any port. */
 static void add_rule(struct policy_table *table, unsigned int f, struct nft_rules *rules,
-		     const char *device, uint16_t first_port)
+		     const char *device, uint8_t protocol, uint16_t first_port, uint16_t last_port)
 {
-	static const uint8_t udp = IPPROTO_UDP;
 	struct nft_builder *b = table->builder;
 
 	nft_begin(b);
-	if (first_port) {
+	if (protocol) {
 		nft_put_meta(b, NFT_META_L4PROTO, 0);
-		nft_put_compare(b, 0, /* equal= */ true, &udp, sizeof(udp));
+		nft_put_compare(b, 0, /* equal= */ true, &protocol, sizeof(protocol));
 	}
 	if (device)
 		put_device_matches(b, device);
 	else
 		put_pool_matches(b, f);
-	nft_put_masquerade(b, first_port, first_port ? UINT16_MAX : 0);
+	nft_put_masquerade(b, first_port, last_port);
 	nft_rules_add(rules, nft_end(b));
 }
 
@@ -127,9 +126,15 @@ static void render_chain(struct policy_table *table, unsigned int f,
 	for (size_t i = 0; i <= config->n_tunnel_devices; i++) {
 		const char *device = i ? config->tunnel_devices[i - 1] : NULL;
 
-		if (first_port)
-			add_rule(table, f, &rules, device, first_port);
-		add_rule(table, f, &rules, device, 0);
+		if (!device && config->first_port) {
+			add_rule(table, f, &rules, NULL, IPPROTO_TCP, config->first_port,
+				 config->last_port);
+			add_rule(table, f, &rules, NULL, IPPROTO_UDP, config->first_port,
+				 config->last_port);
+		} else if (first_port) {
+			add_rule(table, f, &rules, device, IPPROTO_UDP, first_port, UINT16_MAX);
+		}
+		add_rule(table, f, &rules, device, 0, 0, 0);
 	}
 	nft_chain_set_rules(table->rulesets[f], table->nat_chains[f], &rules);
 }

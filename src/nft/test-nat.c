@@ -111,6 +111,15 @@ static void test_vxlan_port_stays_free(void **state)
 			     "meta l4proto udp ip saddr @masq-ipam-pools ip daddr != "
 			     "@network-ip-pools masquerade to :4790-65535"));
 	assert_true(lab_says("nft list table ip6 calico", "masquerade to :4790-65535"));
+	pools.config.first_port = 20000;
+	pools.config.last_port = 20009;
+	assert_true(apply(nat, &pools));
+	assert_true(lab_says("nft list table ip calico",
+			     "meta l4proto tcp ip saddr @masq-ipam-pools ip daddr != "
+			     "@network-ip-pools masquerade to :20000-20009"));
+	assert_true(lab_says("nft list table ip6 calico",
+			     "meta l4proto udp ip6 saddr @masq-ipam-pools ip6 daddr != "
+			     "@network-ip-pools masquerade to :20000-20009"));
 	policy_table_invalidate(nat);
 	assert_false(apply(nat, &pools));
 }

@@ -22,6 +22,8 @@ struct nat_config {
 	const char *const *tunnel_devices; /* names of tunnel devices that have an address */
 	size_t n_tunnel_devices;
 	uint16_t vxlan_port; /* no masqueraded source port; 0: no VXLAN on this node */
+	uint16_t first_port; /* source ports of TCP and UDP out of pools; 0: any */
+	uint16_t last_port;
 };
 
 struct policy_driver_ops {

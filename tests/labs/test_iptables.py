@@ -129,9 +129,12 @@ def others_decide(lab, node, program):
     rules = "\n".join(node.ns.output([program, "-w", "-S"]).splitlines())
     assert "-m limit --limit 10/min -j LOG" in rules
     assert re.search(r"-A cali-cidr-block -d 10\.96\.0\.0/12 .*-j DROP", rules)
-    lab.apply(felix(serviceLoopPrevention="Disabled", chainInsertMode="Append", wireguardEnabled=True))
+    lab.apply(felix(serviceLoopPrevention="Disabled", chainInsertMode="Append", natPortRange="20000:20009",
+                    wireguardEnabled=True))
     wait_for(lambda: "cali-cidr-block" not in node.ns.output([program, "-w", "-S"]), 10, "it may loop")
     wait_for(lambda: rules_of_forward()[:1] == ["-A FORWARD -j ACCEPT"], 10, "others come first")
+    nat = node.ns.output([program, "-w", "-t", "nat", "-S", "cali-nat-outgoing"])
+    assert nat.count("-j MASQUERADE --to-ports 20000-20009") == 2
     assert node.log.read_text().count("not apply parameters=wireguardEnabled\n") == 1
 
 

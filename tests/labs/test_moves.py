@@ -11,7 +11,7 @@ from lab import cni, probe
 
 FOUR, SIX = "10.78.0.9", "fd78::9"
 # How often what moves: an IPv4 address, an IPv6 address, a pod's two.
-MOVES = [[FOUR]] * 50 + [[SIX]] * 50 + [[FOUR, SIX]] * 100
+MOVES = [[FOUR]] * 30 + [[SIX]] * 30 + [[FOUR, SIX]] * 60
 
 
 def _conf(*addresses):

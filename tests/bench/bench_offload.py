@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Round trips of one byte between pods, with the kernel's flow table and without: wired by hand, by
-hand with one masquerading rule, by Korat, and by Korat with nftablesFlowTableOffload. They take
-turns; medians. On a host whose kernel has no flow tables it is measured inside an emulated machine
+Round trips of one byte and iperf3's streams between pods, with the kernel's flow table and without:
+wired by hand, by hand with one masquerading rule, by Korat, and by Korat with
+nftablesFlowTableOffload. They take turns; medians. On a host whose kernel has no flow tables it is measured inside an emulated machine
 with Debian's kernel: there every instruction costs more, each by another factor, and the ratios
 alone mean something.
 """
@@ -17,15 +17,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 # pylint: disable=wrong-import-position
 from bench_traffic import (ENVIRONMENT, HandLab, listen, mtu_of, OurLab, PATHS,  # noqa: E402
-                           reachable, round_trip)
+                           reachable, round_trip, throughput)
 from lab import Lab, qemu, wait_for  # noqa: E402
 from measurement import result  # noqa: E402
 
 NFT = "/usr/sbin/nft"
 PROBE = "add table ip probe; add flowtable ip probe f { hook ingress priority 0; }"
-ROUNDS = 9
+ROUNDS, STREAMS_ROUNDS = 9, 5
+STREAMS = (1, 8)
 TRIPS, TRIPS_EMULATED = 10000, 1500
-LIMIT_SECONDS = 280
+LIMIT_SECONDS = 1200
 EMULATED = "emulated"
 
 
@@ -43,6 +44,21 @@ def offloaded(pods):
             for pod in pods.values() if pod.node is node), 30, "the flow tables have their devices")
 
 
+def compare(name, labs, unit, note, rounds, one):
+    """They take turns, in changing order; ratios of the medians to that by hand."""
+    values = {who: [] for who in labs}
+    for number in range(rounds):
+        for who in sorted(labs, reverse=number % 2 == 1):
+            values[who].append(one(who))
+    medians = {who: statistics.median(those) for who, those in values.items()}
+    for who, median in medians.items():
+        result(f"{name}-{who}", median, unit, note)
+    for who in medians.keys() - {"hand"}:
+        ratio = medians["hand"] / medians[who]
+        result(f"{name}-{who}-to-hand", ratio if unit == "us" else 1 / ratio, "more is better",
+               note, **({"target": ">=0.97"} if who == "offload" else {}))
+
+
 def measure(trips, note):
     """All paths, all wirings."""
     offload = {**ENVIRONMENT, "FELIX_NFTABLESFLOWTABLEOFFLOAD": "All",
@@ -58,19 +74,15 @@ def measure(trips, note):
             listen(one.pods)
         offloaded(labs["offload"].pods)
         for path, way, target in PATHS:
-            values = {who: [] for who in labs}
-            for number in range(ROUNDS):
-                for who in sorted(labs, reverse=number % 2 == 1):
-                    pods = labs[who].pods
-                    values[who].append(round_trip(pods[way, "a"], pods[way, target], trips))
-            medians = {who: statistics.median(those) for who, those in values.items()}
-            for who, median in medians.items():
-                result(f"round-trip-{path}-{who}", median, "us", note)
-            for who in ("korat", "hand-nat"):
-                result(f"round-trip-{path}-{who}-to-hand", medians["hand"] / medians[who],
-                       "hand/it", note)
-            result(f"round-trip-{path}-offload-to-hand", medians["hand"] / medians["offload"],
-                   "hand/it", note, target=">=0.97")
+            def ends(who, way=way, target=target):
+                return labs[who].pods[way, "a"], labs[who].pods[way, target]
+
+            compare(f"round-trip-{path}", labs, "us", note, ROUNDS,
+                    lambda who, ends=ends: round_trip(*ends(who), trips))
+            without = {who: one for who, one in labs.items() if who != "hand-nat"}
+            for streams in STREAMS:
+                compare(f"traffic-{path}-{streams}", without, "Gbit/s", note, STREAMS_ROUNDS,
+                        lambda who, ends=ends, streams=streams: throughput(*ends(who), streams))
 
 
 def emulate():

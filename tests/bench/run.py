@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINE = re.compile(r"^(\S+)\s+([0-9][0-9.eE+-]*)\s+(\S+)(?:\s+([<>]=[0-9.]+))?(?:\s+(.*))?$")
-LIMIT_SECONDS = 300
+LIMIT_SECONDS = 1500
 
 
 def programs():

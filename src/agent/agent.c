@@ -43,7 +43,7 @@
 #define QUEUE_INTERVAL_US 5000000
 #define STOP_LIMIT_US	  10000000
 
-/* --- What the sync tells ----------------------------------------------------------------------- */
+/* --- What the sync tells ---------------------------------------------------------------------- */
 
 /*
  * After the kernel has what the model wants: BIRD rejects a route through a device that is not
@@ -190,7 +190,7 @@ static void on_bird_changed(void *ctx)
 		node_status_update(agent->status_reporter);
 }
 
-/* --- Health and metrics ------------------------------------------------------------------------ */
+/* --- Health and metrics ----------------------------------------------------------------------- */
 
 static bool is_ready(void *ctx, struct buf *why)
 {
@@ -274,7 +274,7 @@ static int start_http(struct agent *agent, struct err *err)
 	return r;
 }
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static int on_replay(sd_event_source *source, uint64_t usec, void *userdata)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What policy costs by each of the dataplanes, in network namespaces of their own: a change of a set
- * down to the kernel's answer, and the way of a connection's first packet past many rules. Prints one
- * line per number.
+ * What policy costs by each of the dataplanes, in network namespaces of their own: a change of a
+ * set down to the kernel's answer, and the way of a connection's first packet past many rules.
+ * Prints one line per number.
  */
 
 #include <linux/if_packet.h>

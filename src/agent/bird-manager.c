@@ -8,8 +8,8 @@
  * with the file that is there, the last good configuration, also where the newest one is refused.
  * There is never a second one: nothing is started while our child lives, whether it answers or not.
  *
- * A connection to BIRD's socket is held, on which nothing is asked: its end tells of BIRD's death at
- * once, whoever started it. A daemon that dies soon after its start is started again later and
+ * A connection to BIRD's socket is held, on which nothing is asked: its end tells of BIRD's death
+ * at once, whoever started it. A daemon that dies soon after its start is started again later and
  * later.
  */
 
@@ -86,7 +86,7 @@ struct bird_manager {
 	struct bird_state state;
 };
 
-/* --- In the worker ----------------------------------------------------------------------------- */
+/* --- In the worker ---------------------------------------------------------------------------- */
 
 static bool child_lives(struct bird_manager *manager)
 {
@@ -236,7 +236,7 @@ static void run(struct worker_job *job, void *ctx)
 	look(manager);
 }
 
-/* --- In the loop ------------------------------------------------------------------------------- */
+/* --- In the loop ------------------------------------------------------------------------------ */
 
 static void start_work(struct bird_manager *manager)
 {

@@ -2,9 +2,10 @@
 
 /*
  * The end of a node. What is ours is told by what nobody else has: pods' links by name and address,
- * tunnels by name and kind, routes by protocol 80, tables, chains and sets by name. BIRD's routes are BIRD's to
- * remove, and it is told to: their protocol may be that of another BIRD as well. Every step is tried, whatever
- * happened to those before; a second run does what the first could not.
+ * tunnels by name and kind, routes by protocol 80, tables, chains and sets by name. BIRD's routes
+ * are BIRD's to remove, and it is told to: their protocol may be that of another BIRD as well.
+ * Every step is tried, whatever happened to those before; a second run does what the first could
+ * not.
  */
 
 #include "agent/cleanup.h"
@@ -225,7 +226,9 @@ static void remove_tables(struct cleanup *cleanup)
 	remove_table(cleanup, nl, AF_INET6);
 }
 
-/* Programs are run only where there is something for them: with policy in iptables, there are sets. */
+/*
+ * Programs are run only where there is something for them: with policy in iptables, there are sets.
+ */
 static void remove_iptables(struct cleanup *cleanup)
 {
 	struct err err = ERR_INIT;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The node's cluster, in a file of one line. A ClusterInformation without a GUID is any cluster's. */
+/*
+ * The node's cluster, in a file of one line. A ClusterInformation without a GUID is any cluster's.
+ */
 
 #include "agent/cluster-guid.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A walk is: the thread lists, the loop judges, the thread deletes. Invariant: 'list' belongs to the
- * thread from worker_submit() to done(), and to the loop else; the thread sees nothing of the
+ * A walk is: the thread lists, the loop judges, the thread deletes. Invariant: 'list' belongs to
+ * the thread from worker_submit() to done(), and to the loop else; the thread sees nothing of the
  * driver's. How many are judged in a turn follows from what those before have taken.
  */
 

@@ -2,8 +2,9 @@
 
 /*
  * Addresses wait until the timer hands all of them to the thread. Invariant: an address is in
- * 'waiting', in 'handed' or nowhere; the thread only reads 'handed', and the loop writes it only while
- * the thread is not busy. 'busy' is set by the loop and cleared by the thread, under the lock.
+ * 'waiting', in 'handed' or nowhere; the thread only reads 'handed', and the loop writes it only
+ * while the thread is not busy. 'busy' is set by the loop and cleared by the thread, under the
+ * lock.
  */
 
 #include "agent/connection-flusher.h"

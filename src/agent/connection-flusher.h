@@ -3,9 +3,10 @@
 
 /*
  * Ends what deleted pods have left in the kernel's table of connections, so that nothing of it
- * reaches the next pod with such an address. The kernel walks all of its table for that, which takes
- * milliseconds even if it is empty: a thread does it, once for all pods that go within a tenth of a
- * second. A pod that gets an address before that waits for it in connection_flusher_settle().
+ * reaches the next pod with such an address. The kernel walks all of its table for that, which
+ * takes milliseconds even if it is empty: a thread does it, once for all pods that go within a
+ * tenth of a second. A pod that gets an address before that waits for it in
+ * connection_flusher_settle().
  */
 
 #include <systemd/sd-event.h>

@@ -88,7 +88,9 @@ struct pod_link_host;
 struct pod_link_host endpoint_host(const struct endpoint *endpoint);
 /* NULL: the interface is no endpoint's, or a CNI call is at work on it. */
 struct endpoint *dataplane_find_endpoint(const struct dataplane *dataplane, int ifindex);
-/* Puts right whatever of an endpoint's the kernel does not have. 'what' for the log; NULL: quiet. */
+/*
+ * Puts right whatever of an endpoint's the kernel does not have. 'what' for the log; NULL: quiet.
+ */
 void dataplane_repair_endpoint(struct dataplane *dataplane, struct endpoint *endpoint,
 			       const char *what);
 /* All of them. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What the kernel tells of changes, to the dataplane: each word either confirms what we did, or marks
- * what somebody else changed of ours for the next apply.
+ * What the kernel tells of changes, to the dataplane: each word either confirms what we did, or
+ * marks what somebody else changed of ours for the next apply.
  */
 
 #include <linux/rtnetlink.h>

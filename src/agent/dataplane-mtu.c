@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The pods' MTU: the smallest of the tunnels in use, or that of the node's interfaces where none is.
- * It is written to the file 'mtu' for whoever reads Calico's, and to remember it.
+ * The pods' MTU: the smallest of the tunnels in use, or that of the node's interfaces where none
+ * is. It is written to the file 'mtu' for whoever reads Calico's, and to remember it.
  *
  * When it changes, the pods that are there follow, with both ends of their links; those whose CNI
  * configuration named an MTU keep it. A larger MTU goes to the host's ends first and a smaller one
@@ -30,7 +30,7 @@
 #define MTU_MIN	     1280u
 #define MTU_TEXT_MAX 16
 
-/* --- The node's -------------------------------------------------------------------------------- */
+/* --- The node's ------------------------------------------------------------------------------- */
 
 static bool note_parent(struct dataplane *dataplane, const struct link *link)
 {
@@ -73,7 +73,7 @@ int mtu_find_host(struct dataplane *dataplane, struct err *err)
 	return r;
 }
 
-/* --- The pods' --------------------------------------------------------------------------------- */
+/* --- The pods' -------------------------------------------------------------------------------- */
 
 /* The pods that follow a change. */
 struct followers {

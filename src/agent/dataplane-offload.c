@@ -2,9 +2,9 @@
 
 /*
  * The devices between which established connections take the kernel's flow table: those of pods, of
- * tunnels, and the node's interfaces that nftablesFlowTableDataIfacePattern names. They are followed
- * by the kernel's announcements; the driver is told when they are others than before, or when its
- * table may have been made anew.
+ * tunnels, and the node's interfaces that nftablesFlowTableDataIfacePattern names. They are
+ * followed by the kernel's announcements; the driver is told when they are others than before, or
+ * when its table may have been made anew.
  */
 
 #include <errno.h>
@@ -87,7 +87,7 @@ void offload_invalidate(struct dataplane *dataplane)
 		dataplane->offload->unread = true;
 }
 
-/* --- The devices ------------------------------------------------------------------------------- */
+/* --- The devices ------------------------------------------------------------------------------ */
 
 static bool takes_part(const struct dataplane *dataplane, const char *name)
 {
@@ -167,7 +167,7 @@ static int read_devices(struct dataplane *dataplane, struct err *err)
 	return r;
 }
 
-/* --- The driver -------------------------------------------------------------------------------- */
+/* --- The driver ------------------------------------------------------------------------------- */
 
 static int tell_driver(struct dataplane *dataplane, struct err *err)
 {

@@ -29,7 +29,7 @@ static const struct {
 	[TUNNEL_IPIP] = {AF_INET, 20},
 };
 
-/* --- What the own node says -------------------------------------------------------------------- */
+/* --- What the own node says ------------------------------------------------------------------- */
 
 static const char *own_address_text(const struct node *node, uint8_t family)
 {
@@ -73,7 +73,7 @@ static bool pools_want(const struct dataplane *dataplane, enum tunnel_type type)
 	return calc_wants_vxlan(dataplane->calc, tunnel_traits[type].family);
 }
 
-/* --- The node's interfaces --------------------------------------------------------------------- */
+/* --- The node's interfaces -------------------------------------------------------------------- */
 
 static int find_parents(struct dataplane *dataplane, struct err *err)
 {
@@ -124,7 +124,7 @@ static uint32_t configured_mtu(const struct dataplane *dataplane, enum tunnel_ty
 	return configured[type];
 }
 
-/* --- Devices ----------------------------------------------------------------------------------- */
+/* --- Devices ---------------------------------------------------------------------------------- */
 
 static void forget_neighbours(struct tunnel *tunnel)
 {

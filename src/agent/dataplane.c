@@ -4,7 +4,8 @@
  * The dataplane's turn: whatever changed (calc's update, an endpoint, a word of the kernel's
  * monitor, a timer) marks what is dirty, and one deferred apply at the end of the loop's turn
  * brings the kernel to the desired state: endpoints that could not be restored, devices, then
- * routes, then neighbours, then NAT, then the flow table's devices. What fails stays dirty and is tried again after a second.
+ * routes, then neighbours, then NAT, then the flow table's devices. What fails stays dirty and is
+ * tried again after a second.
  */
 
 #include "agent/dataplane.h"
@@ -31,7 +32,7 @@ void dataplane_schedule_apply(struct dataplane *dataplane)
 	(void)sd_event_source_set_enabled(dataplane->apply_source, SD_EVENT_ONESHOT);
 }
 
-/* --- Routes ------------------------------------------------------------------------------------ */
+/* --- Routes ----------------------------------------------------------------------------------- */
 
 bool dataplane_is_workload(const struct dataplane *dataplane, const char *ifname)
 {
@@ -136,7 +137,7 @@ static int apply_routes(struct dataplane *dataplane, struct err *err)
 	return 0;
 }
 
-/* --- NAT --------------------------------------------------------------------------------------- */
+/* --- NAT -------------------------------------------------------------------------------------- */
 
 struct pool_list {
 	struct nat_pool *v;
@@ -219,7 +220,7 @@ static int apply_nat(struct dataplane *dataplane, struct err *err)
 	return r < 0 ? err_prefix(err, r, "%s", dataplane->policy.ops->name) : 0;
 }
 
-/* --- The apply --------------------------------------------------------------------------------- */
+/* --- The apply -------------------------------------------------------------------------------- */
 
 static int apply(struct dataplane *dataplane, struct err *err)
 {
@@ -340,7 +341,7 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* --- Outside ----------------------------------------------------------------------------------- */
+/* --- Outside ---------------------------------------------------------------------------------- */
 
 void dataplane_set_listener(struct dataplane *dataplane, void (*applied)(void *ctx), void *ctx)
 {
@@ -428,7 +429,7 @@ struct nl *dataplane_nl(struct dataplane *dataplane)
 	return dataplane->nl;
 }
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static int add_sources(struct dataplane *dataplane)
 {

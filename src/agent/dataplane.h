@@ -43,9 +43,8 @@ struct dataplane_stats {
 	uint64_t n_applies;
 	uint64_t n_failures;
 	uint64_t apply_us_total;
-	uint64_t n_repairs; /* applies that had to put back what someone else changed */
-	uint64_t
-		n_overruns; /* announcements of the kernel were lost, and everything was read back */
+	uint64_t n_repairs;  /* applies that had to put back what someone else changed */
+	uint64_t n_overruns; /* the kernel's announcements were lost, all was read back */
 	size_t n_routes;
 	size_t n_offload_devices; /* in the flow table */
 };

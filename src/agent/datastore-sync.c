@@ -51,7 +51,7 @@ struct datastore_sync {
 	bool complete; /* the snapshot is: what comes now is a change */
 };
 
-/* --- What is known ----------------------------------------------------------------------------- */
+/* --- What is known ---------------------------------------------------------------------------- */
 
 static struct known_object *find_known(struct datastore_sync *sync,
 				       const struct store_object *stored, char **ret_key)
@@ -101,7 +101,7 @@ static void forget(struct datastore_sync *sync, struct known_object *known)
 	free(known);
 }
 
-/* --- Events ------------------------------------------------------------------------------------ */
+/* --- Events ----------------------------------------------------------------------------------- */
 
 /*
  * Endpoints of other nodes are told from ours by their name. A dash after the prefix is half of one

@@ -51,7 +51,7 @@ static uint64_t first_line(const struct flow_server *server)
 	return server->end > FLOW_SERVER_LINES ? server->end - FLOW_SERVER_LINES : 0;
 }
 
-/* --- Readers ----------------------------------------------------------------------------------- */
+/* --- Readers ---------------------------------------------------------------------------------- */
 
 static void drop_reader(struct reader *reader)
 {
@@ -157,7 +157,7 @@ static int on_connection(sd_event_source *source, int listener, uint32_t revents
 	return 0;
 }
 
-/* --- The server -------------------------------------------------------------------------------- */
+/* --- The server ------------------------------------------------------------------------------- */
 
 bool flow_server_has_readers(const struct flow_server *server)
 {

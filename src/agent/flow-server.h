@@ -3,8 +3,8 @@
 
 /*
  * Lines for whoever of root's programs connects: first the last ones, oldest first, then an empty
- * line, then those that come. A reader that is too slow is told how many lines it missed. Nothing is
- * read from it, and it holds up nobody.
+ * line, then those that come. A reader that is too slow is told how many lines it missed. Nothing
+ * is read from it, and it holds up nobody.
  */
 
 #include <stdbool.h>

@@ -135,7 +135,7 @@ void flow_table_add(struct flow_table *table, const struct flow_hit *hit,
 	pending->last = now;
 }
 
-/* --- Names ------------------------------------------------------------------------------------- */
+/* --- Names ------------------------------------------------------------------------------------ */
 
 /* NODE-ORCHESTRATOR-POD-ENDPOINT, where a dash that parts nothing is two: the pod. */
 static char *pod_of(const char *name)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The file of the reserve: whatever it says, reading it ends, and what it gives is within bounds. */
+/*
+ * The file of the reserve: whatever it says, reading it ends, and what it gives is within bounds.
+ */
 
 #include <stdint.h>
 #include <stdlib.h>

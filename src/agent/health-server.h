@@ -16,7 +16,10 @@ struct health_server;
 
 struct health_source {
 	void *ctx;
-	/* True: ready. Otherwise 'why' gets the reason; what is wrong all the same stands there too. */
+	/*
+	 * True: ready. Otherwise 'why' gets the reason; what is wrong all the same stands there
+	 * too.
+	 */
 	bool (*ready)(void *ctx, struct buf *why);
 	void (*metrics)(void *ctx, struct buf *out);
 };

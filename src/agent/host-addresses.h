@@ -17,7 +17,8 @@ void host_addresses_deinit(struct host_addresses *host);
 
 /*
  * The source address the kernel would use towards 'destination' (an address, or a host's name,
- * which is looked up and may block). Nothing is sent. -EINVAL: an address of the other family. Other <0: no route.
+ * which is looked up and may block). Nothing is sent. -EINVAL: an address of the other family.
+ * Other <0: no route.
  */
 MUST_CHECK int host_source_towards(const char *destination, uint8_t family, struct ip_addr *ret,
 				   struct err *err);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Which texts the file of good versions holds once all that waits is written: by hash, not by heart. */
+/*
+ * Which texts the file of good versions holds once all that waits is written: by hash, not by
+ * heart.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>

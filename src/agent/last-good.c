@@ -2,7 +2,8 @@
 
 /*
  * 'kept' says what the file holds once all that waits is written, by the texts' hashes, so that a
- * start writes only what has changed since. Changes wait a moment, then the thread gets all of them.
+ * start writes only what has changed since. Changes wait a moment, then the thread gets all of
+ * them.
  *
  *	put, remove --> waiting --(a second)--> handed --(the thread)--> the file
  *
@@ -110,7 +111,7 @@ static bool is_kept(const struct store_object *stored)
 	       stored->size <= STORE_VALUE_MAX - SEALED_TEXT_EXTRA;
 }
 
-/* --- What is kept ------------------------------------------------------------------------------ */
+/* --- What is kept ----------------------------------------------------------------------------- */
 
 static char *make_key(const struct store_object *stored)
 {
@@ -118,7 +119,7 @@ static char *make_key(const struct store_object *stored)
 			 stored->name);
 }
 
-/* --- Changes ----------------------------------------------------------------------------------- */
+/* --- Changes ---------------------------------------------------------------------------------- */
 
 static struct change *find_change(struct change *changes, const char *key)
 {
@@ -179,7 +180,7 @@ static void add_change(struct last_good *last_good, const char *key,
 	arm(last_good, HASH_COUNT(last_good->waiting) < GATHER_MAX ? GATHER_US : 0);
 }
 
-/* --- The file ---------------------------------------------------------------------------------- */
+/* --- The file --------------------------------------------------------------------------------- */
 
 static int open_file(struct last_good *last_good, struct err *err)
 {
@@ -233,7 +234,7 @@ static int write_changes(struct last_good *last_good, struct change *changes, st
 	return r < 0 ? r : commit(last_good, ops, n, err);
 }
 
-/* --- The thread -------------------------------------------------------------------------------- */
+/* --- The thread ------------------------------------------------------------------------------- */
 
 static void run(struct worker_job *job, void *ctx)
 {
@@ -298,7 +299,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* --- Objects ----------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 void last_good_put(struct last_good *last_good, const struct store_object *stored)
 {
@@ -432,7 +433,7 @@ void last_good_get_stats(const struct last_good *last_good, struct last_good_sta
 	};
 }
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 /* A row that has come to harm goes: of what it stood for no good version is known. */
 static void load_row(struct last_good *last_good, struct store_object *row)

@@ -27,7 +27,8 @@ struct last_good_stats {
 
 /*
  * What a former agent kept is known. A file that can't be used is put aside, said in the log, and
- * a new one begun; where that fails too, nothing is kept, and that is said. <0: no thread, no timer.
+ * a new one begun; where that fails too, nothing is kept, and that is said. <0: no thread, no
+ * timer.
  */
 MUST_CHECK int last_good_new(sd_event *event, const char *state_dir, struct last_good **ret,
 			     struct err *err);
@@ -41,7 +42,9 @@ CLEANUP_FUNC(struct last_good *, last_good_free);
  */
 bool last_good_keeps(enum kind kind);
 
-/* This version is understood; on the disk within a second or so. Of other kinds: ignored, as below. */
+/*
+ * This version is understood; on the disk within a second or so. Of other kinds: ignored, as below.
+ */
 void last_good_put(struct last_good *last_good, const struct store_object *stored);
 /* The object is gone. */
 void last_good_remove(struct last_good *last_good, const struct store_object *stored);

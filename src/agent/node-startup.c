@@ -28,7 +28,7 @@
 
 #define UPDATE_RETRIES 20
 
-/* --- Objects ----------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 static void random_bytes(void *bytes, size_t size)
 {
@@ -102,7 +102,7 @@ static int ensure_defaults(struct store *store, const struct agent_args *args, s
 	return r;
 }
 
-/* --- Default pools ----------------------------------------------------------------------------- */
+/* --- Default pools ---------------------------------------------------------------------------- */
 
 struct default_pool {
 	const char *name;
@@ -209,7 +209,7 @@ static int ensure_pools(struct store *store, const struct agent_args *args, stru
 	return r;
 }
 
-/* --- This node --------------------------------------------------------------------------------- */
+/* --- This node -------------------------------------------------------------------------------- */
 
 static int check_unique(struct store *store, const char *name, const struct cidr *addr,
 			struct err *err)

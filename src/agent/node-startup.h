@@ -3,8 +3,8 @@
 
 /*
  * What a node does before its loop begins, as calico/node's start-up: cluster-wide defaults,
- * default pools, this node's address and Node object, the files nodename and korat-cluster. Blocking, against the
- * datastore.
+ * default pools, this node's address and Node object, the files nodename and korat-cluster.
+ * Blocking, against the datastore.
  */
 
 #include "agent/agent-args.h"

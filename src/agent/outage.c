@@ -2,8 +2,8 @@
 
 /*
  * Off: the reserve is filled when it is short. On: every second one try to write the first change,
- * or where none waits, to read the reserve's handle; when that succeeds, it is off again. One job is
- * at work at a time, so changes reach the datastore in their order.
+ * or where none waits, to read the reserve's handle; when that succeeds, it is off again. One job
+ * is at work at a time, so changes reach the datastore in their order.
  *
  *	off --a call or the watch failed--> on --all written, handle read--> off
  *

@@ -38,9 +38,9 @@ MUST_CHECK int outage_note(struct outage *outage, struct reserve_change *change,
 bool outage_concerns(const struct outage *outage, const char *namespace, const char *name);
 
 /*
- * The reserve gives way to a pod for which it has an address: from now on nothing is taken from it, for a while it is not filled.
- * The caller releases all of its handle, which is given, and says how that ended. NULL: there is
- * nothing to give.
+ * The reserve gives way to a pod for which it has an address: from now on nothing is taken from it,
+ * for a while it is not filled. The caller releases all of its handle, which is given, and says how
+ * that ended. NULL: there is nothing to give.
  */
 const char *outage_yield_begin(struct outage *outage, const struct cni_request *request);
 void outage_yield_end(struct outage *outage, bool released);

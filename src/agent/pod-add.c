@@ -2,9 +2,9 @@
 
 /*
  * ADD, a short chain of steps between the loop and the workers: addresses from IPAM, or with the
- * request from another plugin, and with them the WorkloadEndpoint, in one transaction (store worker),
- * and meanwhile the veth pair (loop) -> policy, both ends configured, routes (pod-wire.c) -> answer.
- * Any failure: unwire, forget the routes, delete the endpoint and release the addresses
+ * request from another plugin, and with them the WorkloadEndpoint, in one transaction (store
+ * worker), and meanwhile the veth pair (loop) -> policy, both ends configured, routes (pod-wire.c)
+ * -> answer. Any failure: unwire, forget the routes, delete the endpoint and release the addresses
  * (pod-release.c) -> answer the error.
  *
  * In the IPAM role ADD is about the addresses only. A call that is cut off at any point, by the
@@ -93,7 +93,9 @@ static void add_failed(struct pod_call *pod, unsigned int code, const char *mess
 	pod_call_finish_error(pod, code, message);
 }
 
-/* A write was cut off that the datastore may have carried out: it is taken back with the next one. */
+/*
+ * A write was cut off that the datastore may have carried out: it is taken back with the next one.
+ */
 static void note_unsure(struct pod_call *pod)
 {
 	bool is_ipam = pod->request->role == CNI_ROLE_IPAM;
@@ -125,7 +127,7 @@ static void add_in_outage(struct pod_call *pod)
 		attach(pod, addrs, n);
 }
 
-/* --- With the datastore ------------------------------------------------------------------------- */
+/* --- With the datastore ----------------------------------------------------------------------- */
 
 /* The reserve's addresses are for pods first: tries again with them given back. */
 static void reserve_released(struct store_job *job)

@@ -2,8 +2,8 @@
 
 /*
  * DEL: forget the routes (loop) -> delete the link (link remover), at the same time delete the
- * WorkloadEndpoint and release the addresses (store worker) -> answer when both are done. In the IPAM
- * role only the addresses.
+ * WorkloadEndpoint and release the addresses (store worker) -> answer when both are done. In the
+ * IPAM role only the addresses.
  */
 
 #include "agent/pod-call.h"

@@ -52,7 +52,7 @@ void pod_unlink(struct pod_call *pod, void (*removed)(void *ctx, int result, con
 	link_remover_remove(pod->agent->link_remover, pod->host_ifname, removed, pod);
 }
 
-/* --- Undoing an ADD ------------------------------------------------------------------------------ */
+/* --- Undoing an ADD --------------------------------------------------------------------------- */
 
 static void one_undone(struct pod_call *pod)
 {

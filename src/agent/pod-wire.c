@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The kernel's part of a pod: the veth pair, the policy in front of it, its addresses and routes. In
- * this order: nothing passes a link before its policy is there.
+ * The kernel's part of a pod: the veth pair, the policy in front of it, its addresses and routes.
+ * In this order: nothing passes a link before its policy is there.
  */
 
 #include <string.h>
@@ -51,7 +51,9 @@ void pod_wire_link(struct pod_call *pod)
 		pod_link_create(dataplane_nl(pod->agent->dataplane), &pod->link, &pod->link_err);
 }
 
-/* In the kernel before the link has an address: a link that no policy is known of passes nothing. */
+/*
+ * In the kernel before the link has an address: a link that no policy is known of passes nothing.
+ */
 static int enforce_policy(struct pod_call *pod, struct err *err)
 {
 	const struct endpoint *endpoint = pod->endpoint;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * nftablesMode Auto is nftables where the kernel has it. iptablesBackend Auto is the legacy one where
- * it has tables already, or the kernel has no nftables.
+ * nftablesMode Auto is nftables where the kernel has it. iptablesBackend Auto is the legacy one
+ * where it has tables already, or the kernel has no nftables.
  */
 
 #include "agent/policy-backend.h"

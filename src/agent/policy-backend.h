@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Whether nftables or iptables carries policy on this node, by FelixConfiguration and the kernel. */
+/*
+ * Whether nftables or iptables carries policy on this node, by FelixConfiguration and the kernel.
+ */
 
 #include "policy/policy-driver.h"
 

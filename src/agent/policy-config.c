@@ -77,7 +77,9 @@ static enum endpoint_to_host endpoint_to_host(const char *choice)
 	return strcmp(choice, "Return") == 0 ? ENDPOINT_TO_HOST_RETURN : ENDPOINT_TO_HOST_DROP;
 }
 
-/* "100/second"; what can't be understood limits nothing, and has been refused where it was written. */
+/*
+ * "100/second"; what can't be understood limits nothing, and has been refused where it was written.
+ */
 static struct policy_log_limit log_limit(const char *text, int64_t burst)
 {
 	static const struct {

@@ -32,8 +32,8 @@ void policy_config_from_felix(const struct felix_configuration_spec *spec, bool 
 			      bool iptables, struct policy_config_buffer *ret);
 
 /*
- * The prefixes of services that 'bgp' says are advertised, unless 'spec' (serviceLoopPrevention) lets
- * packets for them loop. A prefix that can't be understood is left out and said in the log.
+ * The prefixes of services that 'bgp' says are advertised, unless 'spec' (serviceLoopPrevention)
+ * lets packets for them loop. A prefix that can't be understood is left out and said in the log.
  */
 void policy_config_add_services(const struct felix_configuration_spec *spec,
 				const struct bgp_configuration_spec *bgp,

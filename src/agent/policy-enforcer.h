@@ -71,7 +71,9 @@ MUST_CHECK int policy_enforcer_apply(struct policy_enforcer *enforcer, struct er
 /* The same at the end of the loop's turn, for changes nobody waits for. */
 void policy_enforcer_schedule(struct policy_enforcer *enforcer);
 
-/* Somebody else has applied what the driver was told: connections there are may have to be judged. */
+/*
+ * Somebody else has applied what the driver was told: connections there are may have to be judged.
+ */
 void policy_enforcer_written(struct policy_enforcer *enforcer);
 
 void policy_enforcer_get_stats(const struct policy_enforcer *enforcer,

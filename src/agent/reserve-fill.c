@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What is under the reserve's handle is read from the datastore, never from memory: it is the truth. */
+/*
+ * What is under the reserve's handle is read from the datastore, never from memory: it is the
+ * truth.
+ */
 
 #include "agent/reserve-fill.h"
 

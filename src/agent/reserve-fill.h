@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The reserve's side in the datastore: what is under its handle, and how it gets there. Blocking. */
+/*
+ * The reserve's side in the datastore: what is under its handle, and how it gets there. Blocking.
+ */
 
 #include "agent/reserve.h"
 

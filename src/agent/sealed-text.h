@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * An object's text as this node's file of good versions has it: with a digest behind it, of its kind
- * and name too. What has come to harm on the disk is recognised, where a text with another bit in it
- * might be one that opens.
+ * An object's text as this node's file of good versions has it: with a digest behind it, of its
+ * kind and name too. What has come to harm on the disk is recognised, where a text with another bit
+ * in it might be one that opens.
  */
 
 #include "store/store.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Group commit. An endpoint and its addresses are written and deleted as one, so that a crash leaves
- * neither an address that no DEL of an endpoint will release nor a free address that a stored
- * endpoint still claims.
+ * Group commit. An endpoint and its addresses are written and deleted as one, so that a crash
+ * leaves neither an address that no DEL of an endpoint will release nor a free address that a
+ * stored endpoint still claims.
  */
 
 #include "agent/store-worker.h"
@@ -217,8 +217,8 @@ static void run(struct worker_job *first, void *ctx)
 }
 
 /*
- * The loop has the answers by now: a call of the CNI plugin doesn't wait until the change has come back
- * as an event.
+ * The loop has the answers by now: a call of the CNI plugin doesn't wait until the change has come
+ * back as an event.
  */
 static void settle(void *ctx)
 {

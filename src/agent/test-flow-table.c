@@ -240,7 +240,10 @@ static void test_staged(void **state)
 		free(text);
 	}
 	forget(&lines);
-	/* One that is the verdict in force is not told, nor what another endpoint than the pod denied. */
+	/*
+	 * One that is the verdict in force is not told, nor what another endpoint than the pod
+	 * denied.
+	 */
 	add(table, "ATI|default", "10.1.0.5", "10.9.0.1", 1);
 	add(table, "DTI|default", "10.1.0.5", "10.2.0.7", 1);
 	flow_table_resolve(table);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Links that go while somebody wants them gone: each caller is told once, and no other link goes. */
+/*
+ * Links that go while somebody wants them gone: each caller is told once, and no other link goes.
+ */
 
 #include "agent/link-remover.h"
 

@@ -2,8 +2,8 @@
 
 /*
  * Chains in a power of two of buckets, which doubles when there are as many nodes. It never
- * shrinks: what was once full will be so again. The bucket is taken from the hash's high bits, where
- * multiplication has mixed best.
+ * shrinks: what was once full will be so again. The bucket is taken from the hash's high bits,
+ * where multiplication has mixed best.
  */
 
 #include "base/hash-table.h"

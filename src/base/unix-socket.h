@@ -16,5 +16,7 @@ MUST_CHECK int unix_listen(const char *path, int backlog, struct err *err);
 /* Gives a connected socket, blocking. -ENOENT, -ECONNREFUSED: nobody listens. */
 MUST_CHECK int unix_connect(const char *path, struct err *err);
 
-/* Is the other end root's, or our own user's? The socket's mode says the same, until it is changed. */
+/*
+ * Is the other end root's, or our own user's? The socket's mode says the same, until it is changed.
+ */
 bool unix_peer_is_trusted(int fd);

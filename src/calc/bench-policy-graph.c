@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The policy graph in a large cluster: 250,000 endpoints and 10,000 policies, of which 200 endpoints
- * and some 1,700 sets are this node's. How long the snapshot takes, what memory it leaves taken, and
- * what a change costs then. Objects are made a few at a time and freed after their puts, as a store
- * hands them out; making them is not measured. What is, is the processor's time, since nothing here
- * waits for anything. An argument is the number of endpoints.
+ * The policy graph in a large cluster: 250,000 endpoints and 10,000 policies, of which 200
+ * endpoints and some 1,700 sets are this node's. How long the snapshot takes, what memory it leaves
+ * taken, and what a change costs then. Objects are made a few at a time and freed after their puts,
+ * as a store hands them out; making them is not measured. What is, is the processor's time, since
+ * nothing here waits for anything. An argument is the number of endpoints.
  */
 
 #include <stdio.h>
@@ -107,7 +107,7 @@ static size_t count_members(const struct policy_update *update)
 	return n;
 }
 
-/* --- Objects ----------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 static void label(struct object *object, const char *key, const char *format, unsigned int number)
 {
@@ -216,7 +216,7 @@ static struct object *make_policy(unsigned int i, unsigned int version)
 	return object;
 }
 
-/* --- Measuring --------------------------------------------------------------------------------- */
+/* --- Measuring -------------------------------------------------------------------------------- */
 
 static int compare_doubles(const void *a, const void *b)
 {

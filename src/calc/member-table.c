@@ -132,7 +132,7 @@ const struct policy_member *member_table_at(const struct member_table *table, ui
 	return &table->slots[id].member;
 }
 
-/* --- Counts ------------------------------------------------------------------------------------ */
+/* --- Counts ----------------------------------------------------------------------------------- */
 
 void member_counts_deinit(struct member_counts *counts, struct member_table *table)
 {

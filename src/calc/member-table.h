@@ -11,7 +11,7 @@
 
 #include "policy/policy-update.h"
 
-/* --- Members and their numbers ----------------------------------------------------------------- */
+/* --- Members and their numbers ---------------------------------------------------------------- */
 
 struct member_slot;
 struct member_table { /* all zero: empty */
@@ -32,7 +32,7 @@ void member_table_unref(struct member_table *table, uint32_t id);
 /* Borrowed until the next get. */
 const struct policy_member *member_table_at(const struct member_table *table, uint32_t id);
 
-/* --- What a set contains ----------------------------------------------------------------------- */
+/* --- What a set contains ---------------------------------------------------------------------- */
 
 /* How many things bring each member in, and what has changed since the last flush. */
 struct member_count;

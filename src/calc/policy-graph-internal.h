@@ -22,7 +22,7 @@ void *answer_alloc(struct answer_memory *memory, size_t n, size_t size);
 char *answer_strdup(struct answer_memory *memory, const char *s);
 void answer_memory_deinit(struct answer_memory *memory);
 
-/* --- Things with labels and addresses ---------------------------------------------------------- */
+/* --- Things with labels and addresses --------------------------------------------------------- */
 
 struct item_port {
 	uint32_t name; /* where it is behind the item's own name */
@@ -64,7 +64,7 @@ struct graph_local {
 	struct graph_local *next_dirty;
 };
 
-/* --- Policies, profiles, tiers ----------------------------------------------------------------- */
+/* --- Policies, profiles, tiers ---------------------------------------------------------------- */
 
 struct graph_tier {
 	struct hash_node node;
@@ -99,7 +99,7 @@ struct graph_policy {
 	char key[];
 };
 
-/* --- Sets -------------------------------------------------------------------------------------- */
+/* --- Sets ------------------------------------------------------------------------------------- */
 
 struct graph_set {
 	struct hash_node node;
@@ -149,7 +149,7 @@ struct graph_source {
 	char name[];
 };
 
-/* --- The graph --------------------------------------------------------------------------------- */
+/* --- The graph -------------------------------------------------------------------------------- */
 
 struct policy_graph {
 	char *node_name;

@@ -37,7 +37,7 @@ struct draft {
 	size_t n_parents;
 };
 
-/* --- Items ------------------------------------------------------------------------------------- */
+/* --- Items ------------------------------------------------------------------------------------ */
 
 struct item_port *graph_item_ports(const struct graph_item *item)
 {
@@ -192,7 +192,7 @@ void graph_remove_item(struct policy_graph *graph, enum kind kind, const char *n
 	drop_item(graph, item);
 }
 
-/* --- Reading ----------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 /* Into the graph's scratch. */
 static int read_addrs(struct policy_graph *graph, const struct str_list *list, const char *field,
@@ -303,7 +303,7 @@ static void put_endpoint(struct policy_graph *graph, const struct draft *draft,
 	}
 }
 
-/* --- Kinds ------------------------------------------------------------------------------------- */
+/* --- Kinds ------------------------------------------------------------------------------------ */
 
 static bool is_here(const struct policy_graph *graph, const char *node)
 {

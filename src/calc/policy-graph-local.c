@@ -66,7 +66,7 @@ void graph_mark_all_locals(struct policy_graph *graph)
 	}
 }
 
-/* --- Put and remove ---------------------------------------------------------------------------- */
+/* --- Put and remove --------------------------------------------------------------------------- */
 
 static struct graph_local *get_local(struct policy_graph *graph, const char *key)
 {
@@ -120,7 +120,7 @@ void graph_remove_local(struct policy_graph *graph, struct graph_local *local)
 	graph_mark_local(graph, local);
 }
 
-/* --- Describing -------------------------------------------------------------------------------- */
+/* --- Describing ------------------------------------------------------------------------------- */
 
 static bool acts_at(const struct graph_local *local, const struct compiled_policy *policy,
 		    enum policy_stage stage, enum policy_way way)
@@ -240,7 +240,7 @@ void graph_describe_local(struct policy_graph *graph, const struct graph_local *
 	}
 }
 
-/* --- As text ----------------------------------------------------------------------------------- */
+/* --- As text ---------------------------------------------------------------------------------- */
 
 /* With its length, so that no two endpoints have the same text whatever is in the names. */
 static void write_name(const char *name, struct buf *out)
@@ -289,7 +289,7 @@ static char *write_endpoint(const struct policy_endpoint *endpoint)
 	return buf_take(&out);
 }
 
-/* --- Flush ------------------------------------------------------------------------------------- */
+/* --- Flush ------------------------------------------------------------------------------------ */
 
 static bool acts_anywhere(const struct graph_local *local, const struct compiled_policy *policy)
 {

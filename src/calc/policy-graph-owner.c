@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Whose an address or a log line is. Asked for seldom and for many at a time, so there is no index for it: one look
- * at all items answers all questions.
+ * Whose an address or a log line is. Asked for seldom and for many at a time, so there is no index
+ * for it: one look at all items answers all questions.
  */
 
 #include <stdlib.h>

@@ -21,7 +21,7 @@
 #define PROFILE_PREFIX	      "pro/"
 #define PROFILE_DEFAULT_ALLOW "projectcalico-default-allow"
 
-/* --- Tiers ------------------------------------------------------------------------------------- */
+/* --- Tiers ------------------------------------------------------------------------------------ */
 
 static struct graph_tier *find_tier(const struct policy_graph *graph, const char *name)
 {
@@ -119,7 +119,7 @@ int graph_compare_policies(const void *a, const void *b)
 	return order ? order : strcmp(x->sort_name, y->sort_name);
 }
 
-/* --- Records ----------------------------------------------------------------------------------- */
+/* --- Records ---------------------------------------------------------------------------------- */
 
 static void mark_policy(struct policy_graph *graph, struct graph_policy *policy)
 {
@@ -203,7 +203,7 @@ void graph_policy_free(struct policy_graph *graph, struct graph_policy *policy)
 	free(policy);
 }
 
-/* --- Profiles ---------------------------------------------------------------------------------- */
+/* --- Profiles --------------------------------------------------------------------------------- */
 
 static void set_only_rule(struct rule_list *rules, enum rule_action action)
 {
@@ -250,7 +250,7 @@ static void set_parent(struct policy_graph *graph, const char *name, const struc
 	label_index_put_parent(graph->locals, name, labels);
 }
 
-/* --- Put and remove ---------------------------------------------------------------------------- */
+/* --- Put and remove --------------------------------------------------------------------------- */
 
 static char *make_sort_name(const struct object *object)
 {
@@ -376,7 +376,7 @@ void graph_remove_policy(struct policy_graph *graph, enum kind kind, const char 
 		remove_version(graph, policy);
 }
 
-/* --- Profiles of namespaces and service accounts ----------------------------------------------- */
+/* --- Profiles of namespaces and service accounts ---------------------------------------------- */
 
 static char *make_derived_key(enum kind kind, const char *namespace, const char *name)
 {
@@ -411,7 +411,7 @@ void graph_remove_derived(struct policy_graph *graph, enum kind kind, const char
 		remove_version(graph, policy);
 }
 
-/* --- Matches ----------------------------------------------------------------------------------- */
+/* --- Matches ---------------------------------------------------------------------------------- */
 
 static void remove_match(struct graph_policy *policy, struct graph_local *local)
 {
@@ -457,7 +457,7 @@ void graph_unuse_policy(struct policy_graph *graph, struct graph_policy *policy)
 		mark_policy(graph, policy);
 }
 
-/* --- Flush ------------------------------------------------------------------------------------- */
+/* --- Flush ------------------------------------------------------------------------------------ */
 
 static void use_sets(struct policy_graph *graph, const struct compiled_policy *compiled)
 {

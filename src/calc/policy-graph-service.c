@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Services, as rules refer to them: every address of their slices, with every port for a destination
- * and without for a source. Whether an endpoint is ready makes no difference: a rule says who may
- * be talked to, not who would answer.
+ * Services, as rules refer to them: every address of their slices, with every port for a
+ * destination and without for a source. Whether an endpoint is ready makes no difference: a rule
+ * says who may be talked to, not who would answer.
  */
 
 #include <netinet/in.h>
@@ -17,7 +17,7 @@
 
 static const enum policy_set_type types[] = {POLICY_SET_TYPE_NET, POLICY_SET_TYPE_PORT};
 
-/* --- Records ----------------------------------------------------------------------------------- */
+/* --- Records ---------------------------------------------------------------------------------- */
 
 static struct graph_service *find_service(const struct policy_graph *graph, const char *name)
 {
@@ -93,7 +93,7 @@ static void drop_slice(struct policy_graph *graph, struct graph_slice *slice)
 	drop_idle_service(graph, service);
 }
 
-/* --- Put and remove ---------------------------------------------------------------------------- */
+/* --- Put and remove --------------------------------------------------------------------------- */
 
 static void add_member(struct policy_graph *graph, struct graph_slice *slice,
 		       enum policy_set_type type, const struct policy_member *member)
@@ -176,7 +176,7 @@ int graph_put_slice(struct policy_graph *graph, const struct object *object, str
 	return 0;
 }
 
-/* --- Sets -------------------------------------------------------------------------------------- */
+/* --- Sets ------------------------------------------------------------------------------------- */
 
 void graph_attach_set(struct policy_graph *graph, struct graph_set *set)
 {

@@ -87,7 +87,7 @@ void graph_unuse_set(struct policy_graph *graph, const struct policy_set_id *id)
 		mark_set(graph, set);
 }
 
-/* --- Members ----------------------------------------------------------------------------------- */
+/* --- Members ---------------------------------------------------------------------------------- */
 
 void graph_add_member(struct policy_graph *graph, struct graph_set *set, uint32_t id)
 {
@@ -145,7 +145,7 @@ void graph_on_set_match(void *graph, struct label_query *query, struct label_ite
 	}
 }
 
-/* --- Flush ------------------------------------------------------------------------------------- */
+/* --- Flush ------------------------------------------------------------------------------------ */
 
 static void tell_change(struct policy_graph *graph, struct graph_set *set,
 			struct policy_set_change *change)

@@ -124,7 +124,7 @@ static void finish_set(struct policy_graph *graph, const struct policy_set *set,
 	free(members->v);
 }
 
-/* --- Who uses what ----------------------------------------------------------------------------- */
+/* --- Who uses what ---------------------------------------------------------------------------- */
 
 struct use {
 	const struct policy_endpoint **endpoints;
@@ -196,7 +196,7 @@ static void add_endpoint(struct policy_graph *graph, const struct graph_local *l
 	add_policies_of(use, endpoint);
 }
 
-/* --- All of it --------------------------------------------------------------------------------- */
+/* --- All of it -------------------------------------------------------------------------------- */
 
 static void snapshot_sets(struct policy_graph *graph, const struct use *use,
 			  struct policy_update *update)

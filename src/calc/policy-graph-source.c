@@ -32,7 +32,7 @@ void graph_source_free(struct graph_source *source)
 	free(source);
 }
 
-/* --- Records ----------------------------------------------------------------------------------- */
+/* --- Records ---------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(enum kind kind, const char *name)
 {
@@ -96,7 +96,7 @@ static void replace_source(struct policy_graph *graph, struct graph_source *sour
 	hash_table_add(&graph->sources, &source->node, hash_of(source->kind, source->name));
 }
 
-/* --- Nodes ------------------------------------------------------------------------------------- */
+/* --- Nodes ------------------------------------------------------------------------------------ */
 
 static int parse_optional(const char *text, const char *field, struct ip_addr *ret, struct err *err)
 {
@@ -166,7 +166,7 @@ static int put_node(struct policy_graph *graph, const struct object *object, str
 	return 0;
 }
 
-/* --- Pools ------------------------------------------------------------------------------------- */
+/* --- Pools ------------------------------------------------------------------------------------ */
 
 /* Of load balancers alone: no pod has an address of it. */
 static bool has_no_pods(const struct ip_pool_spec *spec)

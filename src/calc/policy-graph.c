@@ -23,7 +23,7 @@
 
 #define ANSWER_BLOCK_SIZE 16384u
 
-/* --- Memory of answers ------------------------------------------------------------------------- */
+/* --- Memory of answers ------------------------------------------------------------------------ */
 
 void *answer_alloc(struct answer_memory *memory, size_t n, size_t size)
 {
@@ -64,7 +64,7 @@ void answer_memory_deinit(struct answer_memory *memory)
 	*memory = (struct answer_memory){0};
 }
 
-/* --- Inputs ------------------------------------------------------------------------------------ */
+/* --- Inputs ----------------------------------------------------------------------------------- */
 
 static int put_tier(struct policy_graph *graph, const struct object *object, struct err *err)
 {
@@ -141,7 +141,7 @@ void policy_graph_remove(struct policy_graph *graph, enum kind kind, const char 
 	find_input(kind)->remove(graph, kind, namespace, name);
 }
 
-/* --- Outputs ----------------------------------------------------------------------------------- */
+/* --- Outputs ---------------------------------------------------------------------------------- */
 
 void policy_graph_flush(struct policy_graph *graph, struct policy_update *ret)
 {
@@ -231,7 +231,7 @@ uint64_t policy_graph_problem_changes(const struct policy_graph *graph)
 	return graph->n_problem_changes;
 }
 
-/* --- The graph --------------------------------------------------------------------------------- */
+/* --- The graph -------------------------------------------------------------------------------- */
 
 struct policy_graph *policy_graph_new(const char *node_name)
 {

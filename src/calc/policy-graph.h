@@ -8,12 +8,12 @@
  * of inputs does not matter; a change costs what it touches, and policies that select nothing local
  * cost a look at their selector and nothing else.
  *
- * Labels are an endpoint's own, those its fields stand for (namespace, orchestrator, service account)
- * over them, and below them those of its profiles. A profile that an endpoint names and that is not
- * there denies everything, and is among the problems; "projectcalico-default-allow" and the tiers
- * "default", "kube-admin" and "kube-baseline" are there without an object. A tier that policies name
- * and that is not there stands behind all others and denies at its end. The fixed sets are told with
- * the first flush, even if they are empty.
+ * Labels are an endpoint's own, those its fields stand for (namespace, orchestrator, service
+ * account) over them, and below them those of its profiles. A profile that an endpoint names and
+ * that is not there denies everything, and is among the problems; "projectcalico-default-allow" and
+ * the tiers "default", "kube-admin" and "kube-baseline" are there without an object. A tier that
+ * policies name and that is not there stands behind all others and denies at its end. The fixed
+ * sets are told with the first flush, even if they are empty.
  */
 
 #include "model/model.h"

@@ -34,7 +34,7 @@ static unsigned int pick(uint64_t *random, unsigned int n)
 	return policy_history_pick(random, n);
 }
 
-/* --- Objects ----------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 static void add_labels(uint64_t *random, const char *prefix, struct buf *out)
 {

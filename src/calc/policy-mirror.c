@@ -53,7 +53,7 @@ static void take(struct policy_mirror *mirror, const char *kind, const char *key
 		fail_msg("gone, but was not there: %s", fact);
 }
 
-/* --- Sets -------------------------------------------------------------------------------------- */
+/* --- Sets ------------------------------------------------------------------------------------- */
 
 static char *set_name(const struct policy_set *set)
 {
@@ -123,7 +123,7 @@ static void drop_set(struct policy_mirror *mirror, const struct policy_set_id *i
 	}
 }
 
-/* --- Policies and endpoints -------------------------------------------------------------------- */
+/* --- Policies and endpoints ------------------------------------------------------------------- */
 
 static void apply_policy(struct policy_mirror *mirror, const struct compiled_policy *policy)
 {
@@ -187,7 +187,7 @@ static void apply_endpoint(struct policy_mirror *mirror, const struct policy_end
 	put(mirror, "endpoint", endpoint->key, buf_str(&text));
 }
 
-/* --- All of it --------------------------------------------------------------------------------- */
+/* --- All of it -------------------------------------------------------------------------------- */
 
 /* A policy's, and not an address. */
 static bool is_key(const char *word)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * For tests: the objects that a graph has taken in, and what a graph makes of them that is told them
- * all at once. However the first one came to where it is, both must say the same.
+ * For tests: the objects that a graph has taken in, and what a graph makes of them that is told
+ * them all at once. However the first one came to where it is, both must say the same.
  */
 
 #include "model/model.h"

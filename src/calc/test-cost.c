@@ -53,7 +53,7 @@ static struct object *read_object(const char *format, ...)
 	return object;
 }
 
-/* --- Policy ------------------------------------------------------------------------------------ */
+/* --- Policy ----------------------------------------------------------------------------------- */
 
 static void put_endpoint(struct policy_graph *graph, unsigned int i, const char *role)
 {
@@ -106,7 +106,7 @@ static double cost_of_endpoint(unsigned int n)
 	return best;
 }
 
-/* --- Routes ------------------------------------------------------------------------------------ */
+/* --- Routes ----------------------------------------------------------------------------------- */
 
 static void put(struct calc *calc, struct object *object)
 {
@@ -166,7 +166,7 @@ static double cost_of_block(unsigned int n)
 	return best;
 }
 
-/* --- The bound --------------------------------------------------------------------------------- */
+/* --- The bound -------------------------------------------------------------------------------- */
 
 static void check(const char *what, double few, double many)
 {

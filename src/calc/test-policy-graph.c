@@ -175,7 +175,7 @@ static void remove_pod(struct world *world, const char *namespace, const char *n
 	take_out(world, KIND_WORKLOAD_ENDPOINT, namespace, name);
 }
 
-/* --- Endpoints --------------------------------------------------------------------------------- */
+/* --- Endpoints -------------------------------------------------------------------------------- */
 
 static void test_only_local_endpoints_are_told(void **state)
 {
@@ -263,7 +263,7 @@ static void test_spoofable_sources(void **state)
 	expect_endpoint(world, "wep/a/one", "cali1 10.0.0.1/32 fd00::1/128 +8.8.8.0/24 |");
 }
 
-/* --- Policies and tiers ------------------------------------------------------------------------ */
+/* --- Policies and tiers ----------------------------------------------------------------------- */
 
 #define POD_A "calione 10.0.0.1/32 | "
 
@@ -497,7 +497,7 @@ static void test_unreadable_rules_are_problems(void **state)
 	expect_problem(world, "gnp/p", "selector");
 }
 
-/* --- Profiles ---------------------------------------------------------------------------------- */
+/* --- Profiles --------------------------------------------------------------------------------- */
 
 static void test_a_missing_profile_denies(void **state)
 {
@@ -536,7 +536,7 @@ static void test_the_profile_that_allows_is_there_by_nature(void **state)
 	expect_problem(world, NULL, NULL);
 }
 
-/* --- Sets -------------------------------------------------------------------------------------- */
+/* --- Sets ------------------------------------------------------------------------------------- */
 
 static void test_members_of_a_set(void **state)
 {
@@ -707,7 +707,7 @@ static void test_services(void **state)
 	expect_set(world, "svcnoport a/web", "");
 }
 
-/* --- Kubernetes -------------------------------------------------------------------------------- */
+/* --- Kubernetes ------------------------------------------------------------------------------- */
 
 static void test_namespaces_stand_for_profiles(void **state)
 {
@@ -756,7 +756,7 @@ static void test_policies_of_kubernetes(void **state)
 	expect_endpoint(world, "wep/a/one", POD_A "normal.in default! np/a/p | pro/kns.a");
 }
 
-/* --- Host endpoints ---------------------------------------------------------------------------- */
+/* --- Host endpoints --------------------------------------------------------------------------- */
 
 static void put_host(struct world *world, const char *name, const char *rest)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The little the plugin reads in the configuration by itself, for when the agent is away: no parser,
- * and no harm in what is no JSON.
+ * The little the plugin reads in the configuration by itself, for when the agent is away: no
+ * parser, and no harm in what is no JSON.
  */
 
 #include "cni/korat-cni.h"

@@ -351,9 +351,9 @@ static int prepare_pod(struct visit *visit, struct err *err)
 }
 
 /*
- * While it is down: what comes up with the kernel's own settings gives itself a link-local address at
- * once and looks for duplicates for a second, in which it is no gateway. Where it is set up to give
- * itself another one, the pod's gateway is added beside it.
+ * While it is down: what comes up with the kernel's own settings gives itself a link-local address
+ * at once and looks for duplicates for a second, in which it is no gateway. Where it is set up to
+ * give itself another one, the pod's gateway is added beside it.
  */
 static int host_settings_write(struct nl *host, const struct pod_link *link, bool v4, bool v6,
 			       struct err *err)
@@ -437,8 +437,8 @@ static int host_is_ready(struct nl *host, const struct pod_link *link, struct er
 
 /*
  * 0: the host answers for the pod's IPv6 gateway. NOT_YET (ADDR_E_NOT_YET): the kernel looks for
- * duplicates first, though nothing is sent for that, or has not joined the group yet by which the pod
- * asks for the gateway, and then would ask again only a second later.
+ * duplicates first, though nothing is sent for that, or has not joined the group yet by which the
+ * pod asks for the gateway, and then would ask again only a second later.
  */
 static int gateway_is_ready(struct nl *host, const struct pod_link *link, struct err *err)
 {
@@ -459,10 +459,10 @@ static int pod_is_ready(const struct pod_link *link, struct err *err)
 }
 
 /*
- * The host's end came up before there was a carrier, and drops what it is to send until a work queue
- * of the kernel has seen that there is one now. Asking for the link makes it look at once (6.8), or
- * says when it has. Others make IPv6 addresses ready. So the first packet to or from a pod whose ADD
- * has been answered is not lost, or a second late.
+ * The host's end came up before there was a carrier, and drops what it is to send until a work
+ * queue of the kernel has seen that there is one now. Asking for the link makes it look at once
+ * (6.8), or says when it has. Others make IPv6 addresses ready. So the first packet to or from a
+ * pod whose ADD has been answered is not lost, or a second late.
  */
 static int wait_until_ready(struct nl *host, const struct pod_link *link, struct err *err)
 {

@@ -29,10 +29,10 @@ struct pod_link {
 };
 
 /*
- * In two steps: first the pair with its settings, which is most of the work and needs no address yet,
- * so that it can be done while somebody else finds one; then addresses and routes. A family that is
- * in 'addrs' and was not announced as early is set up by the second. A failure of either leaves
- * nothing behind, and 'err' names the step. A stale host-side interface of the same name is
+ * In two steps: first the pair with its settings, which is most of the work and needs no address
+ * yet, so that it can be done while somebody else finds one; then addresses and routes. A family
+ * that is in 'addrs' and was not announced as early is set up by the second. A failure of either
+ * leaves nothing behind, and 'err' names the step. A stale host-side interface of the same name is
  * deleted first.
  *
  * The calling thread visits the pod's namespace; a failure to come back aborts. The pod's namespace

@@ -35,7 +35,7 @@ static const char *text_at(const json_t *flow, const char *key)
 	return text ? text : "";
 }
 
-/* --- What is asked for ------------------------------------------------------------------------- */
+/* --- What is asked for ------------------------------------------------------------------------ */
 
 static bool side_is(const json_t *flow, const char *namespace, const char *name, const char *side)
 {
@@ -74,7 +74,7 @@ static void read_pod(const char *text, struct filter *ret)
 	ret->pod_namespace = ret->pod_text;
 }
 
-/* --- Text -------------------------------------------------------------------------------------- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 /* A name by which it is known, or the address, and whether that is inside or outside. */
 static void print_side(const json_t *flow, const char *side)
@@ -150,7 +150,7 @@ static void print_flow(const json_t *flow)
 	printf("\n");
 }
 
-/* --- The stream -------------------------------------------------------------------------------- */
+/* --- The stream ------------------------------------------------------------------------------- */
 
 static void take_line(const char *line, const struct filter *filter, bool json)
 {

@@ -2,7 +2,8 @@
 
 /*
  * Where what decided stands: the line of a file or, of an object out of the datastore, the path of
- * its field. A path is keys and indexes: 'spec.ingress[0].from[1].podSelector.matchLabels["a.b/c"]'.
+ * its field. A path is keys and indexes:
+ * 'spec.ingress[0].from[1].podSelector.matchLabels["a.b/c"]'.
  */
 
 #include "ctl/ctl-policy.h"

@@ -215,7 +215,7 @@ static void print_decider(const struct printer *printer, const struct verdict_tr
 	print_reason(printer, object, base, reason);
 }
 
-/* --- Staged policies --------------------------------------------------------------------------- */
+/* --- Staged policies -------------------------------------------------------------------------- */
 
 static void print_say(const struct printer *printer, const struct staged_say *say,
 		      const struct verdict_trace *trace)
@@ -338,7 +338,7 @@ static void print_json(const struct ctl_policies *policies, const struct ctl_que
 	json_decref(json);
 }
 
-/* --- The question ------------------------------------------------------------------------------ */
+/* --- The question ----------------------------------------------------------------------------- */
 
 static int read_options(const struct ctl_args *args, struct packet *packet,
 			struct connection_options *options, struct err *err)

@@ -172,7 +172,7 @@ json_t *ctl_connection_json(const struct ctl_policies *policies,
 	return stations;
 }
 
-/* --- Staged policies --------------------------------------------------------------------------- */
+/* --- Staged policies -------------------------------------------------------------------------- */
 
 void ctl_staged_deinit(struct ctl_staged *staged)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * policy trace: what the kernel announces about packets is gathered packet by packet, since those of
- * several may come mixed; one that is silent for a moment is at its end. Packets with one way are
- * shown once.
+ * policy trace: what the kernel announces about packets is gathered packet by packet, since those
+ * of several may come mixed; one that is silent for a moment is at its end. Packets with one way
+ * are shown once.
  */
 
 #include <errno.h>
@@ -76,7 +76,7 @@ static void tracer_deinit(struct tracer *tracer)
 }
 CLEANUP_DEINIT(struct tracer, tracer_deinit);
 
-/* --- One step in words ------------------------------------------------------------------------- */
+/* --- One step in words ------------------------------------------------------------------------ */
 
 /* What our chains are, by the beginnings of their names: in iptables' tables they are the same. */
 struct chain_kind {
@@ -221,7 +221,7 @@ static json_t *step_json(const struct trace_event *event)
 	return json;
 }
 
-/* --- Packets ----------------------------------------------------------------------------------- */
+/* --- Packets ---------------------------------------------------------------------------------- */
 
 /* What is worth a line: rules that matched, and a chain that denies at its end. */
 static bool is_shown(const struct trace_event *event)
@@ -327,7 +327,7 @@ static void end_packets(struct tracer *tracer, uint64_t before_us)
 			end_packet(tracer, &tracer->packets[i]);
 }
 
-/* --- The time that is given -------------------------------------------------------------------- */
+/* --- The time that is given ------------------------------------------------------------------- */
 
 static int watch_signals(struct err *err)
 {
@@ -364,7 +364,7 @@ static int follow(struct tracer *tracer, uint64_t seconds, int signals, struct e
 	return 0;
 }
 
-/* --- The whole --------------------------------------------------------------------------------- */
+/* --- The whole -------------------------------------------------------------------------------- */
 
 static void print_json(const struct tracer *tracer, const struct trace_flow *flow)
 {

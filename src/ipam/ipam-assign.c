@@ -291,7 +291,7 @@ enum ipam_attempt ipam_plan_assign_address(struct ipam_plan *plan, struct ipam_r
 	return ipam_plan_decide(request, IPAM_OK, "%s", "");
 }
 
-/* --- An address that was kept ------------------------------------------------------------------ */
+/* --- An address that was kept ----------------------------------------------------------------- */
 
 /* READY and a code not OK, or true: decided. */
 static bool holds_other(struct ipam_request *request, const struct ipam_entry *block)

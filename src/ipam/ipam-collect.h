@@ -7,11 +7,11 @@
  * released bound to the sequence number it had, so an address that is given anew in between is left
  * alone. Pure: the requests it gives are for ipam-plan.h to carry out.
  *
- * What is collected: addresses of pods without an endpoint, tunnels and reserves of nodes that are gone,
- * all addresses of a handle or none; handles that no block names, and wrong counts of the others;
- * affinities of hosts that are gone; empty blocks but one of each node; addresses that have cooled
- * down. What it can't judge (load balancers, reservations, unknown attributes) it leaves alone, and
- * it does nothing at all while an object it would have to see can't be read.
+ * What is collected: addresses of pods without an endpoint, tunnels and reserves of nodes that are
+ * gone, all addresses of a handle or none; handles that no block names, and wrong counts of the
+ * others; affinities of hosts that are gone; empty blocks but one of each node; addresses that have
+ * cooled down. What it can't judge (load balancers, reservations, unknown attributes) it leaves
+ * alone, and it does nothing at all while an object it would have to see can't be read.
  */
 
 #include <stdbool.h>

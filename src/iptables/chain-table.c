@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Wanted and known chains of a table. A chain whose known digests are not the wanted ones is written
- * anew as a whole, in the same transaction as all others: no packet sees a state between.
+ * Wanted and known chains of a table. A chain whose known digests are not the wanted ones is
+ * written anew as a whole, in the same transaction as all others: no packet sees a state between.
  */
 
 #include "iptables/chain-table.h"

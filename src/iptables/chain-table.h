@@ -4,8 +4,8 @@
 /*
  * One table of iptables ("filter") of one family: the chains that are wanted of it, what the kernel
  * is known to hold, and the difference as input of iptables-restore. Chains of the kernel ("INPUT")
- * hold rules of ours at their beginning and end; what else is in them, and every chain that does not
- * begin with "cali-", is not ours and not touched.
+ * hold rules of ours at their beginning and end; what else is in them, and every chain that does
+ * not begin with "cali-", is not ours and not touched.
  *
  * Each rule has a comment "cali:<16 characters>", a digest of the chain's name and of all rules of
  * it up to this one: by it a rule is known again.
@@ -62,8 +62,8 @@ bool chain_table_is_open(const struct chain_table *table, const char *name);
 /* Does the kernel's chain have to change? Then it is read before, as others write there too. */
 bool chain_table_hooks_differ(const struct chain_table *table);
 /*
- * Appends the difference, with "*table" and "COMMIT". False: there is none. With 'keep', what is not
- * wanted is emptied and not deleted.
+ * Appends the difference, with "*table" and "COMMIT". False: there is none. With 'keep', what is
+ * not wanted is emptied and not deleted.
  */
 bool chain_table_write(struct chain_table *table, bool keep, struct buf *out);
 /* The kernel took it. */

@@ -95,8 +95,8 @@ static char *variable(const char *name)
 static int spawn(const char *path, char *const *argv, const int fds[3], pid_t *ret)
 {
 	/*
-	 * What its C library is to keep off is true for this machine, not for one program; and so is
-	 * where the programs' lock is, by which they wait for each other.
+	 * What its C library is to keep off is true for this machine, not for one program; and so
+	 * is where the programs' lock is, by which they wait for each other.
 	 */
 	_cleanup_free_ char *tunables = variable("GLIBC_TUNABLES");
 	_cleanup_free_ char *lock = variable("XTABLES_LOCKFILE");

@@ -3,8 +3,9 @@
 
 /*
  * The programs iptables-restore and iptables-save of both backends and families. The one place of
- * the project, beside BIRD's start, where a program is run: by an absolute path of a fixed list, with
- * fixed arguments, an environment of GLIBC_TUNABLES alone and no shell. What it prints is bounded.
+ * the project, beside BIRD's start, where a program is run: by an absolute path of a fixed list,
+ * with fixed arguments, an environment of GLIBC_TUNABLES alone and no shell. What it prints is
+ * bounded.
  */
 
 #include "base/buf.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Sets and members, each with "wanted" and "there"; a set with a difference is looked through when it
- * is sent, the others are not. A prefix of length 0 is two of length 1: the kernel's type of prefixes
- * has no other way to say it.
+ * Sets and members, each with "wanted" and "there"; a set with a difference is looked through when
+ * it is sent, the others are not. A prefix of length 0 is two of length 1: the kernel's type of
+ * prefixes has no other way to say it.
  */
 
 #include "iptables/ip-set.h"

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The kernel's IP sets, by netlink: those of ours ("cali4...", "cali6..."), what is wanted of them and
- * what the kernel is known to hold. Rules are written between ip_sets_fill() and ip_sets_shrink(), so
- * that a rule finds its set, and a set goes after its rules.
+ * The kernel's IP sets, by netlink: those of ours ("cali4...", "cali6..."), what is wanted of them
+ * and what the kernel is known to hold. Rules are written between ip_sets_fill() and
+ * ip_sets_shrink(), so that a rule finds its set, and a set goes after its rules.
  */
 
 #include "netlink/nl.h"
@@ -53,8 +53,9 @@ void ip_sets_clear(struct ip_sets *sets, const char *name);
 /* Reads back what is there of ours. */
 MUST_CHECK int ip_sets_read(struct ip_sets *sets, struct nl *nl, struct err *err);
 /*
- * Has one of those that were sent another number of members than it should, or is it not there? True
- * if that can't be said, too. The kernel announces no change; it tells the numbers without the members.
+ * Has one of those that were sent another number of members than it should, or is it not there?
+ * True if that can't be said, too. The kernel announces no change; it tells the numbers without the
+ * members.
  */
 bool ip_sets_differ(const struct ip_sets *sets, struct nl *nl);
 /*

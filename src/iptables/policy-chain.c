@@ -114,7 +114,9 @@ static void put_mark(const struct policy_iptables *self, struct ipt_rules *rules
 	ipt_rules_add(rules, "-m mark --mark %s -j RETURN", mark);
 }
 
-/* An option of the LOG rule itself: beyond it the rule does not match, and the next has its turn. */
+/*
+ * An option of the LOG rule itself: beyond it the rule does not match, and the next has its turn.
+ */
 static char *log_limit(const struct policy_log_limit *limit)
 {
 	const char *unit = limit->seconds == 1	    ? "second"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Endpoints: a chain for each place a packet meets them, and the chains that find them by the name of
- * the interface, a tree of one letter behind what all names have in common.
+ * Endpoints: a chain for each place a packet meets them, and the chains that find them by the name
+ * of the interface, a tree of one letter behind what all names have in common.
  */
 
 #include <linux/in.h>

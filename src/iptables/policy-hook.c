@@ -10,8 +10,8 @@
  *	filter	INPUT, FORWARD, OUTPUT
  *	nat	POSTROUTING	outgoing NAT
  *
- * A chain of ours without rules is not led to. Our rule is the first, so that no other accepts before
- * it; what policy has accepted is accepted behind all others' rules of FORWARD.
+ * A chain of ours without rules is not led to. Our rule is the first, so that no other accepts
+ * before it; what policy has accepted is accepted behind all others' rules of FORWARD.
  */
 
 #include <stdlib.h>

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The parts of the iptables driver know each other through this. Only for src/iptables/policy-*.c. */
+/*
+ * The parts of the iptables driver know each other through this. Only for src/iptables/policy-*.c.
+ */
 
 #include <uthash.h>
 

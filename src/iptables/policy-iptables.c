@@ -3,7 +3,8 @@
 /*
  * The driver: takes what it is told, has the parts render it, and sends the difference. Sets are
  * filled before the rules that speak of them and go after those; each table is one transaction, raw
- * before the others, so that what no table knows yet is denied by none and accepted by none too soon.
+ * before the others, so that what no table knows yet is denied by none and accepted by none too
+ * soon.
  */
 
 #include "iptables/policy-iptables.h"

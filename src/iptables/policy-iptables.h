@@ -3,8 +3,8 @@
 
 /*
  * Policy, anti-spoofing and NAT in iptables and IP sets: chains "cali-..." of the tables raw,
- * mangle, nat and filter of both families, sets "cali4..." and "cali6...". One transaction per table,
- * and only of what changes. The rules of others are not touched.
+ * mangle, nat and filter of both families, sets "cali4..." and "cali6...". One transaction per
+ * table, and only of what changes. The rules of others are not touched.
  */
 
 #include "iptables/command.h"
@@ -14,8 +14,8 @@
 MUST_CHECK int policy_iptables_open(enum iptables_backend backend, struct policy_driver *ret,
 				    struct err *err);
 /*
- * Takes what the other backend's tables have of ours, which would judge too. 'driver' is one of this
- * module's, 'nftables': the kernel has them, else the other one's programs know nothing.
+ * Takes what the other backend's tables have of ours, which would judge too. 'driver' is one of
+ * this module's, 'nftables': the kernel has them, else the other one's programs know nothing.
  */
 MUST_CHECK int policy_iptables_remove_other(const struct policy_driver *driver, bool nftables,
 					    struct err *err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Matches of a plain rule as options of iptables. An option has one prefix and fifteen ports: several
- * prefixes become a set by their content, more ports several rules. What iptables can't say is
- * refused, and the caller denies in its place.
+ * Matches of a plain rule as options of iptables. An option has one prefix and fifteen ports:
+ * several prefixes become a set by their content, more ports several rules. What iptables can't say
+ * is refused, and the caller denies in its place.
  */
 
 #include <errno.h>

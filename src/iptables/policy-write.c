@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What is wanted of a family into the kernel. What is refused is tried once more, from what is there
- * now: others write there too. If it is refused again, a policy is to blame (policy-refusal.c), or
- * the kernel keeps what it has.
+ * What is wanted of a family into the kernel. What is refused is tried once more, from what is
+ * there now: others write there too. If it is refused again, a policy is to blame
+ * (policy-refusal.c), or the kernel keeps what it has.
  */
 
 #include <errno.h>

@@ -401,7 +401,9 @@ static void what_is_too_long_denies(void **state)
 	}
 }
 
-/* As many names of ports as a rule may have (RULE_NOT_PORT_NAMES_MAX), and what else it can have. */
+/*
+ * As many names of ports as a rule may have (RULE_NOT_PORT_NAMES_MAX), and what else it can have.
+ */
 static void the_largest_rule_is_said(void **state)
 {
 	struct cidr nets[] = {net("10.0.0.0/8"), net("192.0.2.0/24")};

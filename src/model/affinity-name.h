@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The name of a BlockAffinity. It must equal Calico's: another name is a second owner of a block. */
+/*
+ * The name of a BlockAffinity. It must equal Calico's: another name is a second owner of a block.
+ */
 
 struct cidr;
 

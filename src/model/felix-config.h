@@ -43,8 +43,9 @@ MUST_CHECK int felix_config_resolve(const struct felix_configuration *global,
 				    struct err *err);
 
 /*
- * The names (as in an object's spec) of parameters that this version does not apply and that are not
- * as by default in a resolved configuration, with ", " between; free() it. NULL: there are none.
+ * The names (as in an object's spec) of parameters that this version does not apply and that are
+ * not as by default in a resolved configuration, with ", " between; free() it. NULL: there are
+ * none.
  */
 char *felix_config_ignored(const struct felix_configuration *configuration);
 

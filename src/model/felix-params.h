@@ -8,8 +8,8 @@
  *
  *	P(type, member, "EnvironmentName", "jsonName", default, argument, words)
  *
- * or the same as N() if this version reads the parameter and does not apply it: tools/check-felix.py
- * holds that to be so.
+ * or the same as N() if this version reads the parameter and does not apply it:
+ * tools/check-felix.py holds that to be so.
  *
  * 'default' is DEFAULT(JSON text) or NO_DEFAULT. 'argument' goes with the type:
  *

@@ -80,9 +80,9 @@ enum model_mode {
 };
 
 /*
- * One object from JSON text. The text's own apiVersion and kind decide the type. 'where' ("pool.yaml",
- * "datastore") begins every message, followed by the field's path and what was expected there.
- * 0: '*ret' given. <0: nothing made. Does not validate; see model_validate().
+ * One object from JSON text. The text's own apiVersion and kind decide the type. 'where'
+ * ("pool.yaml", "datastore") begins every message, followed by the field's path and what was
+ * expected there. 0: '*ret' given. <0: nothing made. Does not validate; see model_validate().
  */
 MUST_CHECK int model_read_json(const char *text, size_t size, enum model_mode mode,
 			       const char *where, struct object **ret, struct err *err);

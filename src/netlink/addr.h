@@ -23,10 +23,10 @@ MUST_CHECK int addr_dump(struct nl *nl, uint8_t family, int ifindex, struct if_a
 /* Already there is 0. IPv6 without duplicate address detection. */
 MUST_CHECK int addr_add(struct nl *nl, int ifindex, const struct cidr *cidr, struct err *err);
 /*
- * Does the namespace take packets to this address, of an interface or, by 0, of any? An IPv6 address
- * is neither asked for by neighbours nor has it its route until a work queue of the kernel has seen
- * it, a moment after it was added, and without duplicate address detection no flag tells of that.
- * 0: yes. ADDR_E_NOT_YET: no.
+ * Does the namespace take packets to this address, of an interface or, by 0, of any? An IPv6
+ * address is neither asked for by neighbours nor has it its route until a work queue of the kernel
+ * has seen it, a moment after it was added, and without duplicate address detection no flag tells
+ * of that. 0: yes. ADDR_E_NOT_YET: no.
  */
 enum addr_outcome { ADDR_E_NOT_YET = 1 };
 MUST_CHECK int addr_is_local(struct nl *nl, int ifindex, const struct ip_addr *addr,

@@ -27,8 +27,8 @@ struct nflog_stats {
 
 struct nflog;
 /*
- * In the caller's network namespace. 'groups': at most NFLOG_GROUPS_MAX. -EBUSY: another program has
- * a group. -EOPNOTSUPP and others: the kernel has no nfnetlink_log.
+ * In the caller's network namespace. 'groups': at most NFLOG_GROUPS_MAX. -EBUSY: another program
+ * has a group. -EOPNOTSUPP and others: the kernel has no nfnetlink_log.
  */
 MUST_CHECK int nflog_open(const uint16_t *groups, size_t n, struct nflog **ret, struct err *err);
 struct nflog *nflog_close(struct nflog *log);

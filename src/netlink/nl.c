@@ -225,7 +225,10 @@ static void take_text(const struct nlmsghdr *message, size_t offset, char *ret)
 	(void)snprintf(ret, NL_TEXT_SIZE, "%s", mnl_attr_get_str(tb[NLMSGERR_ATTR_MSG]));
 }
 
-/* A subsystem may have numbers of its own behind the kernel's; what makes no sense is a refusal, too. */
+/*
+ * A subsystem may have numbers of its own behind the kernel's; what makes no sense is a refusal,
+ * too.
+ */
 static int errnum_of(int code)
 {
 	if (code >= 0)

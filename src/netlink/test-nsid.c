@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A veth's other end is found by its namespace's id, whether the namespace has a name or a process. */
+/*
+ * A veth's other end is found by its namespace's id, whether the namespace has a name or a process.
+ */
 
 #include "netlink/nsid.h"
 

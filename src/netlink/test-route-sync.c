@@ -327,7 +327,9 @@ static void test_thousand_refusals(void **state)
 	assert_int_equal(stats.n_desired, N_MANY);
 }
 
-/* The destination moved from one interface to another; the first owner's farewell is about itself. */
+/*
+ * The destination moved from one interface to another; the first owner's farewell is about itself.
+ */
 static void test_unwant_link(void **state)
 {
 	const struct lab *lab = *state;

@@ -70,7 +70,9 @@ struct nft_comment {
 	char s[NFT_COMMENT_SIZE];
 };
 struct nft_comment nft_comment_of(uint64_t id, const char *label);
-/* From a rule's user data. False: it is none of ours. 'ret->s' is the comment, '*ret_label' in it. */
+/*
+ * From a rule's user data. False: it is none of ours. 'ret->s' is the comment, '*ret_label' in it.
+ */
 bool nft_comment_read(const struct nlattr *data, struct nft_comment *ret, uint64_t *ret_id,
 		      const char **ret_label);
 

@@ -3,8 +3,8 @@
 
 /*
  * The devices of our table's flow table. The kernel takes a device out when it goes, and says so
- * to nobody: what is in a flow table is asked for before it is changed, and known to nobody between.
- * Changes are transactions of their own, because one device that is gone fails all of it.
+ * to nobody: what is in a flow table is asked for before it is changed, and known to nobody
+ * between. Changes are transactions of their own, because one device that is gone fails all of it.
  */
 
 #include "netlink/nl.h"

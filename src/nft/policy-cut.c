@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Connections of before. What a deleted pod had is to go, so that nothing of it reaches the next pod
- * with its address: which addresses those are is noted here. And whether connections are to be judged
- * anew: when that is wanted after each change, and in any case after a time without rules, else what
- * began in it would go on for good.
+ * Connections of before. What a deleted pod had is to go, so that nothing of it reaches the next
+ * pod with its address: which addresses those are is noted here. And whether connections are to be
+ * judged anew: when that is wanted after each change, and in any case after a time without rules,
+ * else what began in it would go on for good.
  */
 
 #include <linux/in.h>

@@ -434,8 +434,8 @@ static bool nets_have_family(const struct cidr *nets, size_t n, unsigned int f)
 }
 
 /*
- * A workload without an address of the family is not in its maps, so none of its packets passes: the
- * ruleset of a family that no pod has stays as it is when pods come and go.
+ * A workload without an address of the family is not in its maps, so none of its packets passes:
+ * the ruleset of a family that no pod has stays as it is when pods come and go.
  */
 static bool speaks_family(const struct table_endpoint *endpoint, unsigned int f)
 {

@@ -114,7 +114,9 @@ void put_flow_log(struct nft_builder *b, const struct policy_table *table, enum 
 
 /* --- policy-refusal.c: what the kernel does not take --- */
 
-/* True: what it refused in the last commit is closed and left out, and the rest can be tried again. */
+/*
+ * True: what it refused in the last commit is closed and left out, and the rest can be tried again.
+ */
 bool table_refuse(struct policy_table *table, unsigned int f);
 /* Of that policy, all that was told counts again. It is not rendered. */
 void table_policy_forgive(struct policy_table *table, struct table_policy *policy);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What the kernel refuses of a policy must not keep all others out: the chain that it refuses denies
- * instead, and so do the chains that speak of a set it refuses. What was told is kept beside, and
- * tried again when it changes, and when everything is read back.
+ * What the kernel refuses of a policy must not keep all others out: the chain that it refuses
+ * denies instead, and so do the chains that speak of a set it refuses. What was told is kept
+ * beside, and tried again when it changes, and when everything is read back.
  */
 
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 
 /*
  * The members of sets. As long as a set of prefixes has single addresses only it is a hash in the
- * kernel; with the first wider one it becomes a set of intervals under another name, and stays that.
- * An interval set refuses overlaps: the kernel gets the prefixes that no other one covers, and when
- * one of these goes, those that it covered.
+ * kernel; with the first wider one it becomes a set of intervals under another name, and stays
+ * that. An interval set refuses overlaps: the kernel gets the prefixes that no other one covers,
+ * and when one of these goes, those that it covered.
  */
 
 #include <stdlib.h>

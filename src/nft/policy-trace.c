@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The table "korat-trace-PID" is owned by its socket (NFT_TABLE_F_OWNER): the kernel removes it with
- * the socket. Its chains stand before all of ours, behind the reassembly of fragments. The first
- * announcement about a packet of ours is that of this table's rule; a packet not announced so is
- * traced by somebody else. A rule is known by its handle; the agent may replace rules meanwhile, so
- * one that is not known has them read again.
+ * The table "korat-trace-PID" is owned by its socket (NFT_TABLE_F_OWNER): the kernel removes it
+ * with the socket. Its chains stand before all of ours, behind the reassembly of fragments. The
+ * first announcement about a packet of ours is that of this table's rule; a packet not announced so
+ * is traced by somebody else. A rule is known by its handle; the agent may replace rules meanwhile,
+ * so one that is not known has them read again.
  */
 
 #include "nft/policy-trace.h"

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What the kernel does with the packets of one flow, rule by rule. A table of our own marks them for
- * the kernel to announce; it belongs to the socket, so it is gone when this process is, however it
- * ends. Packets of the answers are not followed.
+ * What the kernel does with the packets of one flow, rule by rule. A table of our own marks them
+ * for the kernel to announce; it belongs to the socket, so it is gone when this process is, however
+ * it ends. Packets of the answers are not followed.
  */
 
 #include "netlink/nl.h"

@@ -6,10 +6,10 @@
  *
  * What is new and not reached by anything in force comes in a transaction of its own, before the
  * one that leads packets there. For a packet that is at work while a transaction takes effect sees
- * the rules of before and the members of after: by a map it would get into a chain of which, for it,
- * there are no rules yet, and pass. And the kernel shows new members of a set of ranges a moment
- * after the rules of the same transaction. Sets of ranges that rules speak of already change in the
- * one transaction.
+ * the rules of before and the members of after: by a map it would get into a chain of which, for
+ * it, there are no rules yet, and pass. And the kernel shows new members of a set of ranges a
+ * moment after the rules of the same transaction. Sets of ranges that rules speak of already change
+ * in the one transaction.
  */
 
 #include "nft/ruleset.h"
@@ -27,7 +27,9 @@ static bool is_unwanted(const struct nft_chain *chain)
 	return !chain->refs && chain->known;
 }
 
-/* An interval goes over the wire as its two borders, of which the second is the first key behind. */
+/*
+ * An interval goes over the wire as its two borders, of which the second is the first key behind.
+ */
 static void put_end(struct nft_batch *batch, const struct nft_set *set,
 		    const struct nft_member *member,
 		    void (*change)(struct nft_batch *batch, const char *set,

@@ -405,7 +405,10 @@ static void forget_borders(struct nft_reading *reading)
 	reading->n_borders = 0;
 }
 
-/* Borders to intervals. What is no pair can't be taken back one by one: all members go, and come anew. */
+/*
+ * Borders to intervals. What is no pair can't be taken back one by one: all members go, and come
+ * anew.
+ */
 void nft_reading_end_set(struct nft_reading *reading)
 {
 	size_t size = reading->set->key_size;
@@ -467,7 +470,10 @@ static int visit(const struct nlmsghdr *message, void *ctx)
 	return nft_reading_message(ctx, message);
 }
 
-/* Asks about our table, or about the set or chain 'name' in it. What is not there leaves what restart() made. */
+/*
+ * Asks about our table, or about the set or chain 'name' in it. What is not there leaves what
+ * restart() made.
+ */
 static int ask(struct nft_reading *reading, struct nl *nl, const struct question *question,
 	       const char *name, struct err *err)
 {

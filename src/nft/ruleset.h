@@ -3,8 +3,8 @@
 
 /*
  * What the table of one family should hold and what the kernel is known to hold: chains of rules,
- * sets and their elements, flow tables. A commit sends the difference in one transaction; what was not touched
- * since the last one costs nothing.
+ * sets and their elements, flow tables. A commit sends the difference in one transaction; what was
+ * not touched since the last one costs nothing.
  *
  * Chains and sets are there while somebody holds them (ref, unref). A chain holds the sets and
  * chains that its rules speak of.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A policy of which the kernel really refuses something: ranges of ports that end before they begin,
- * among rules that become members of a set, or a rule that is too long. No such policy gets here
- * from outside.
+ * A policy of which the kernel really refuses something: ranges of ports that end before they
+ * begin, among rules that become members of a set, or a rule that is too long. No such policy gets
+ * here from outside.
  */
 
 #include <setjmp.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Sets of prefixes that cover each other, changed at random: the kernel has those that none covers. */
+/*
+ * Sets of prefixes that cover each other, changed at random: the kernel has those that none covers.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,7 +116,9 @@ static struct policy_update policy_of(const struct policy_set_id *ids)
 		.policies = policies, .n_policies = 1, .endpoints = endpoints, .n_endpoints = 1};
 }
 
-/* A set that is told as new has the members that are told, even if there was one and rules hold it. */
+/*
+ * A set that is told as new has the members that are told, even if there was one and rules hold it.
+ */
 static void test_told_anew(void **state)
 {
 	static const struct policy_set_id ids[] = {{"s:nets"}, {"n:ports"}};

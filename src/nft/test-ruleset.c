@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A ruleset against the kernel: what somebody else did to its table, and what the kernel refuses. */
+/*
+ * A ruleset against the kernel: what somebody else did to its table, and what the kernel refuses.
+ */
 
 #include "nft/ruleset.h"
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Packets for advertised services against the kernel: from one veth, past this host, out by another. */
+/*
+ * Packets for advertised services against the kernel: from one veth, past this host, out by
+ * another.
+ */
 
 #include "nft/policy-table.h"
 

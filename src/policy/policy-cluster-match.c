@@ -49,7 +49,7 @@ bool cluster_selects(const struct world_policy *policy, const struct world_peer 
 	return subject->pods && pods_match(subject->pods, peer, "subject.pods", why);
 }
 
-/* --- Is all of it known ------------------------------------------------------------------------ */
+/* --- Is all of it known ----------------------------------------------------------------------- */
 
 static bool are_known_networks(const struct str_list *networks)
 {
@@ -165,7 +165,7 @@ static bool is_known_rule(const struct cluster_rule *rule, bool is_egress, struc
 	return !unknown;
 }
 
-/* --- Protocols and peers ----------------------------------------------------------------------- */
+/* --- Protocols and peers ---------------------------------------------------------------------- */
 
 static bool transport_matches(const struct cluster_transport *transport, uint8_t protocol,
 			      const struct packet *packet)
@@ -278,7 +278,7 @@ static bool peers_match(struct policy_world *world, const struct cluster_peer_li
 	return false;
 }
 
-/* --- Rules ------------------------------------------------------------------------------------- */
+/* --- Rules ------------------------------------------------------------------------------------ */
 
 size_t cluster_rules(const struct world_policy *policy, enum policy_direction direction)
 {

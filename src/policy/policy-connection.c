@@ -2,8 +2,9 @@
 
 /*
  * The way of a packet through hosts, in the order of the hooks that it passes: before connection
- * tracking, before translation, forwarded or delivered. A host's own doNotTrack and preDNAT policies
- * that allow a packet spare it the host's later ones; a workload's policies are never spared.
+ * tracking, before translation, forwarded or delivered. A host's own doNotTrack and preDNAT
+ * policies that allow a packet spare it the host's later ones; a workload's policies are never
+ * spared.
  */
 
 #include "policy/policy-connection.h"
@@ -246,7 +247,9 @@ static bool passes(const struct journey *journey, const struct world_peer *peer,
 	return true;
 }
 
-/* Is the answer another one by another interface? One that nobody names has that for all, or none. */
+/*
+ * Is the answer another one by another interface? One that nobody names has that for all, or none.
+ */
 static bool depends(const struct journey *journey, const char *node, const struct meeting *meeting,
 		    const struct look *looks, size_t n)
 {

@@ -12,8 +12,8 @@
  * one there is; a note says so where the answer depends on it. What goes through a tunnel meets the
  * one for all interfaces alone.
  *
- * A destination that is dialled by another address is translated on the first host: the sender's, or
- * where it comes in from outside. doNotTrack and preDNAT policies there see what is dialled, all
+ * A destination that is dialled by another address is translated on the first host: the sender's,
+ * or where it comes in from outside. doNotTrack and preDNAT policies there see what is dialled, all
  * others the destination itself. What doNotTrack allows is not tracked, and so never translated.
  */
 
@@ -38,8 +38,8 @@ void connection_trace_deinit(struct connection_trace *trace);
 CLEANUP_DEINIT(struct connection_trace, connection_trace_deinit);
 
 /*
- * 'packet' has protocol and ports, the destination's own; its addresses are those of the ends, where
- * they are not translated. The trace borrows from the world until that changes.
+ * 'packet' has protocol and ports, the destination's own; its addresses are those of the ends,
+ * where they are not translated. The trace borrows from the world until that changes.
  */
 enum verdict connection_verdict(struct policy_world *world, const struct connection_end *from,
 				const struct connection_end *to, const struct packet *packet,

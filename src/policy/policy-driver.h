@@ -60,8 +60,8 @@ struct policy_driver_ops {
 	bool (*changed)(const void *self);
 	/*
 	 * Policies of which the kernel refused something, and which deny instead: nothing else is
-	 * kept out by them. Tried again when they change, and after invalidate(). Borrowed until the
-	 * driver is called again; free() *ret.
+	 * kept out by them. Tried again when they change, and after invalidate(). Borrowed until
+	 * the driver is called again; free() *ret.
 	 */
 	size_t (*problems)(const void *self, struct policy_problem **ret);
 	void (*invalidate)(void *self);
@@ -83,7 +83,10 @@ struct policy_driver_ops {
 			     bool (*has)(const void *ctx, const char *key), const void *ctx);
 	/* Readable when the kernel announces a change. -1: it announces none. */
 	int (*fd)(const void *self);
-	/* Drains the announcements; without any, looks. True: ours may have been changed by someone else. */
+	/*
+	 * Drains the announcements; without any, looks. True: ours may have been changed by someone
+	 * else.
+	 */
 	bool (*check)(void *self);
 };
 

@@ -175,7 +175,7 @@ static void end_of_address(struct policy_world *world, const struct ip_addr *add
 	}
 }
 
-/* --- Names ------------------------------------------------------------------------------------- */
+/* --- Names ------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *prefix;
@@ -309,7 +309,7 @@ int connection_end_find(struct policy_world *world, const char *text, uint8_t fa
 	return 0;
 }
 
-/* --- What is spoken ---------------------------------------------------------------------------- */
+/* --- What is spoken --------------------------------------------------------------------------- */
 
 static int parse_icmp(const char *rest, struct packet *ret, struct err *err)
 {

@@ -17,8 +17,8 @@ struct connection_end {
 	const char *node;	       /* "": outside */
 	struct ip_addr addr;	       /* borrowed, as all of this, until the world changes */
 	/*
-	 * What the sender dials, where somebody translates that to 'addr' (a service's address). Family 0:
-	 * 'addr' itself.
+	 * What the sender dials, where somebody translates that to 'addr' (a service's address).
+	 * Family 0: 'addr' itself.
 	 */
 	struct ip_addr dialled;
 	uint16_t dialled_port;
@@ -26,9 +26,9 @@ struct connection_end {
 
 /*
  * "pod/NS/NAME", "workload/NS/NAME" (of the WorkloadEndpoint), "hep/NAME", "node/NAME",
- * "networkset/NS/NAME", "globalnetworkset/NAME" (an address in it), "ip/ADDRESS" or the address, also in
- * brackets: who has it, or the outside. 'family' 0: any. -EINVAL: not one of these. -ENOENT: no such thing, or no
- * address of that family; 'err' says what there is.
+ * "networkset/NS/NAME", "globalnetworkset/NAME" (an address in it), "ip/ADDRESS" or the address,
+ * also in brackets: who has it, or the outside. 'family' 0: any. -EINVAL: not one of these.
+ * -ENOENT: no such thing, or no address of that family; 'err' says what there is.
  */
 MUST_CHECK int connection_end_find(struct policy_world *world, const char *text, uint8_t family,
 				   struct connection_end *ret, struct err *err);
@@ -37,9 +37,9 @@ MUST_CHECK int connection_end_find(struct policy_world *world, const char *text,
 MUST_CHECK int connection_address_parse(const char *text, struct ip_addr *ret);
 
 /*
- * "tcp/443", "udp/53", "tcp/NAME" (a port of 'to', of a node's host endpoints), "icmp", "icmp/TYPE/CODE", "icmpv6", "47". Fills
- * in protocol, destination port, type and code. 'world' is asked of hosts
- * alone. -EINVAL, -ENOENT: no such named port.
+ * "tcp/443", "udp/53", "tcp/NAME" (a port of 'to', of a node's host endpoints), "icmp",
+ * "icmp/TYPE/CODE", "icmpv6", "47". Fills in protocol, destination port, type and code. 'world' is
+ * asked of hosts alone. -EINVAL, -ENOENT: no such named port.
  */
 MUST_CHECK int connection_port_parse(struct policy_world *world, const char *text,
 				     const struct connection_end *to, struct packet *ret,

@@ -2,8 +2,8 @@
 
 /*
  * Two worlds side by side. First, who can be told apart (subjects); then, for each of them and each
- * direction, whether anything that has changed is for it at all; then, for pairs of which one end is
- * concerned, every run of ports that the two ends' rules tell apart.
+ * direction, whether anything that has changed is for it at all; then, for pairs of which one end
+ * is concerned, every run of ports that the two ends' rules tell apart.
  */
 
 #include "policy/policy-impact.h"

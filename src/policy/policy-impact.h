@@ -3,8 +3,8 @@
 
 /*
  * Whose connections change their verdict between two worlds. Not every endpoint is tried with every
- * other at every port: endpoints that no selector, prefix or port name can tell apart are one, and so
- * are ports that no rule tells apart, addresses outside likewise. What is left is tried in full.
+ * other at every port: endpoints that no selector, prefix or port name can tell apart are one, and
+ * so are ports that no rule tells apart, addresses outside likewise. What is left is tried in full.
  *
  * A connection is judged by the sender's egress and the receiver's ingress; hosts on its way are
  * left out. It is sent from an ephemeral port.

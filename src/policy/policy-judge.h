@@ -38,8 +38,8 @@ struct judge_staged {
 	struct packet packet; /* its source port and type of ICMP are not known */
 	enum policy_way way;  /* EGRESS: the sender's */
 	/*
-	 * Answers, borrowed from the driver: False: no staged policy has a say there, or a rule asks
-	 * for what is not known of the packet.
+	 * Answers, borrowed from the driver: False: no staged policy has a say there, or a rule
+	 * asks for what is not known of the packet.
 	 */
 	bool known;
 	bool denied_now;	   /* as things are */

@@ -7,8 +7,8 @@
  * the same, each in its words.
  *
  * A plain rule matches when all its matches do; whatever is "one of several" in a compiled rule is
- * either one match (a list of prefixes or ports) or several plain rules in a row. Its matches are in
- * order of their cost.
+ * either one match (a list of prefixes or ports) or several plain rules in a row. Its matches are
+ * in order of their cost.
  */
 
 #include "policy/policy-update.h"

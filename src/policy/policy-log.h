@@ -14,8 +14,8 @@ struct buf;
 void policy_log_prefix(const char *format, const char *key, const char *tier, struct buf *ret);
 
 /*
- * The prefix by which the flow log knows a rule: "APE3|np/shop/db", letters and id, where policy_flow_id()
- * stands for an id that would not fit into 'size' bytes with all else. Gives it.
+ * The prefix by which the flow log knows a rule: "APE3|np/shop/db", letters and id, where
+ * policy_flow_id() stands for an id that would not fit into 'size' bytes with all else. Gives it.
  */
 char *policy_flow_prefix(const char *letters, const char *id, size_t size);
 

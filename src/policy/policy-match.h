@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Does a policy select an endpoint, does a rule match a packet; and which field, which term of which
- * selector decides that. 'why' may be NULL. It is appended to in both cases: all that held, or the
- * first thing that did not.
+ * Does a policy select an endpoint, does a rule match a packet; and which field, which term of
+ * which selector decides that. 'why' may be NULL. It is appended to in both cases: all that held,
+ * or the first thing that did not.
  */
 
 #include "policy/policy-protocol.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Why a policy applies or a rule matches, or not: in words, and by which fields of the object. Every
- * 'reason' may be NULL where nobody asks.
+ * Why a policy applies or a rule matches, or not: in words, and by which fields of the object.
+ * Every 'reason' may be NULL where nobody asks.
  */
 
 #include <stddef.h>

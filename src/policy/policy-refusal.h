@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Rules of a policy that the kernel refuses, in a packet filter's hands: what was told is kept aside,
- * and in its place is one rule that denies, until it is to be tried again.
+ * Rules of a policy that the kernel refuses, in a packet filter's hands: what was told is kept
+ * aside, and in its place is one rule that denies, until it is to be tried again.
  */
 
 #include "policy/policy-layout.h"

@@ -446,7 +446,7 @@ enum verdict policy_verdict(struct policy_world *world, const struct world_peer 
 	return judge_profiles(&judge);
 }
 
-/* --- What decided ------------------------------------------------------------------------------ */
+/* --- What decided ----------------------------------------------------------------------------- */
 
 static const struct verdict_policy *find_policy(const struct verdict_trace *trace,
 						const struct object *object)

@@ -8,8 +8,8 @@
  * Tiers in order; in a tier, policies in order; of those that select the endpoint and have the
  * direction, rules from the top. Allow and Deny end it, Pass goes on with the next tier, Log only
  * logs. At a tier's end, what a policy selected and no rule decided is denied, unless the tier's
- * default action is Pass. Behind the last tier stand the endpoint's profiles; what they don't decide
- * is denied. Staged policies are looked at in their place and decide nothing.
+ * default action is Pass. Behind the last tier stand the endpoint's profiles; what they don't
+ * decide is denied. Staged policies are looked at in their place and decide nothing.
  */
 
 #include "policy/policy-match.h"
@@ -85,7 +85,10 @@ enum verdict policy_verdict(struct policy_world *world, const struct world_peer 
 bool policy_applies(struct policy_world *world, const struct world_policy *policy,
 		    const struct world_peer *peer, enum policy_direction direction,
 		    enum verdict_stage stage, struct reason *why);
-/* Why the trace's verdict is what it is: of the rule, or of the policy at the end. NULL: 'reason' says all. */
+/*
+ * Why the trace's verdict is what it is: of the rule, or of the policy at the end. NULL: 'reason'
+ * says all.
+ */
 const struct reason *verdict_decided(const struct verdict_trace *trace);
 
 const char *verdict_text(enum verdict verdict);			    /* "allowed" */

@@ -2,8 +2,9 @@
 
 /*
  * The world of policy: a heap of objects, and what is derived from all of them at once (peers in
- * world-peer.c, the order of policies in world-tier.c). 'stale' says that the derived half is to be made anew.
- * Selectors that were compiled once stay, whatever changes: their text is all they depend on.
+ * world-peer.c, the order of policies in world-tier.c). 'stale' says that the derived half is to be
+ * made anew. Selectors that were compiled once stay, whatever changes: their text is all they
+ * depend on.
  */
 
 #include "policy/policy-world.h"
@@ -97,7 +98,7 @@ struct policy_world *policy_world_free(struct policy_world *world)
 	return NULL;
 }
 
-/* --- Selectors --------------------------------------------------------------------------------- */
+/* --- Selectors -------------------------------------------------------------------------------- */
 
 static const struct selector *selector_get(struct policy_world *world, const char *key,
 					   const char *text)
@@ -159,7 +160,7 @@ const struct selector *policy_world_scoped_selector(struct policy_world *world, 
 	return selector_get(world, buf_str(&scoped), buf_str(&scoped));
 }
 
-/* --- Objects ----------------------------------------------------------------------------------- */
+/* --- Objects ---------------------------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -413,7 +414,7 @@ const struct object *const *policy_world_objects(const struct policy_world *worl
 	return (const struct object *const *)world->objects;
 }
 
-/* --- Services ---------------------------------------------------------------------------------- */
+/* --- Services --------------------------------------------------------------------------------- */
 
 /* A port without a number is all ports of the endpoint, which a rule has no way to say. */
 static bool slice_serves(const struct endpoint_slice *slice,
@@ -457,7 +458,7 @@ bool policy_world_serves(const struct policy_world *world, const char *namespace
 	return false;
 }
 
-/* --- What is derived --------------------------------------------------------------------------- */
+/* --- What is derived -------------------------------------------------------------------------- */
 
 static void derive_peers(struct policy_world *world)
 {
@@ -501,7 +502,7 @@ const struct world_peer *policy_world_peer(struct policy_world *world, const str
 	return NULL;
 }
 
-/* --- Settings ---------------------------------------------------------------------------------- */
+/* --- Settings --------------------------------------------------------------------------------- */
 
 static const struct felix_configuration *find_settings(const struct policy_world *world,
 						       const char *name)

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * What policy is judged on, as it is seen from nowhere in particular: all policies, tiers, profiles,
- * endpoints, network sets, nodes, pools and settings. Objects go in and out in any order; what is
- * derived from them (labels that are inherited, the order of policies) is derived anew from all of
- * them when it is next asked for. Nothing here is quick; all of it is to be read beside the API's
- * own text. Pure: no I/O and no clock.
+ * What policy is judged on, as it is seen from nowhere in particular: all policies, tiers,
+ * profiles, endpoints, network sets, nodes, pools and settings. Objects go in and out in any order;
+ * what is derived from them (labels that are inherited, the order of policies) is derived anew from
+ * all of them when it is next asked for. Nothing here is quick; all of it is to be read beside the
+ * API's own text. Pure: no I/O and no clock.
  */
 
 #include <stdbool.h>
@@ -41,7 +41,7 @@ const struct object *policy_world_find(const struct policy_world *world, enum ki
 /* All objects, in no order. Borrowed until the next put or remove. */
 const struct object *const *policy_world_objects(const struct policy_world *world, size_t *ret_n);
 
-/* --- Staged policies ---------------------------------------------------------------------------- */
+/* --- Staged policies -------------------------------------------------------------------------- */
 
 bool policy_is_staged(const struct object *object);
 /*
@@ -141,7 +141,10 @@ struct world_service_member {
 	uint8_t protocol;
 	uint16_t port;
 };
-/* Is (address, protocol, port) in one of a service's EndpointSlices; 'any_port': of any port and protocol? */
+/*
+ * Is (address, protocol, port) in one of a service's EndpointSlices; 'any_port': of any port and
+ * protocol?
+ */
 bool policy_world_serves(const struct policy_world *world, const char *namespace, const char *name,
 			 const struct world_service_member *member, bool any_port);
 

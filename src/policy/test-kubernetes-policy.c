@@ -132,12 +132,12 @@ static void test_types(void **state)
 }
 
 /*
- * from: "If this field is empty or missing, this rule matches all sources (traffic not restricted by
- * source)". A peer: "podSelector [...] If namespaceSelector is also set, then the NetworkPolicyPeer
- * as a whole selects the pods matching podSelector in the namespaces selected by NamespaceSelector.
- * Otherwise it selects the pods matching podSelector in the policy's own namespace." "If
- * [namespaceSelector] is present but empty, it selects all namespaces." ipBlock: "If this field is
- * set then neither of the other fields can be."
+ * from: "If this field is empty or missing, this rule matches all sources (traffic not restricted
+ * by source)". A peer: "podSelector [...] If namespaceSelector is also set, then the
+ * NetworkPolicyPeer as a whole selects the pods matching podSelector in the namespaces selected by
+ * NamespaceSelector. Otherwise it selects the pods matching podSelector in the policy's own
+ * namespace." "If [namespaceSelector] is present but empty, it selects all namespaces." ipBlock:
+ * "If this field is set then neither of the other fields can be."
  */
 static void test_peers(void **state)
 {
@@ -373,9 +373,9 @@ static void test_limits(void **state)
 #define CLUSTER_ALL  CLUSTER_HEAD "(" K8S " && " HAS_NS ")\n"
 
 /*
- * "Admin: [...] rules are evaluated before NetworkPolicy", "Baseline"; "Policies with lower priority
- * values have higher precedence". subject: "all pods in the selected namespaces" or "the selected
- * pods". "The empty selector matches all namespaces."
+ * "Admin: [...] rules are evaluated before NetworkPolicy", "Baseline"; "Policies with lower
+ * priority values have higher precedence". subject: "all pods in the selected namespaces" or "the
+ * selected pods". "The empty selector matches all namespaces."
  */
 static void test_cluster_subjects(void **state)
 {

@@ -181,7 +181,7 @@ static char *make_policy(uint32_t *seed, unsigned int number)
 	return buf_take(&out);
 }
 
-/* --- ClusterNetworkPolicy ----------------------------------------------------------------------- */
+/* --- ClusterNetworkPolicy --------------------------------------------------------------------- */
 
 static void add_cluster_peer(struct buf *out, uint32_t *seed, bool is_egress)
 {

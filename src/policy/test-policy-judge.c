@@ -76,7 +76,9 @@ static bool has(const void *ctx, const char *key)
 	return strcmp(key, "sgnp/gone") == 0;
 }
 
-/* The answer at port 80, with these in this order in a tier, and behind it a profile that allows. */
+/*
+ * The answer at port 80, with these in this order in a tier, and behind it a profile that allows.
+ */
 static struct judge_staged ask(const struct held *v, size_t n)
 {
 	struct driver driver = {.v = v, .n = n};

@@ -96,7 +96,7 @@ struct label_index {
 	uint64_t n_evaluated;
 };
 
-/* --- Lists ------------------------------------------------------------------------------------- */
+/* --- Lists ------------------------------------------------------------------------------------ */
 
 static void **pointers_in(struct pointers *list)
 {
@@ -177,7 +177,7 @@ static uint32_t pointers_find(const struct pointers *list, const void *pointer)
 	return low;
 }
 
-/* --- Keys and pairs ---------------------------------------------------------------------------- */
+/* --- Keys and pairs --------------------------------------------------------------------------- */
 
 static struct label_key *find_key(const struct label_index *index, const char *s, uint64_t hash)
 {
@@ -256,7 +256,7 @@ static void drop_pair(struct label_index *index, struct label_pair *pair)
 	free(pair);
 }
 
-/* --- Parents ----------------------------------------------------------------------------------- */
+/* --- Parents ---------------------------------------------------------------------------------- */
 
 static struct label_parent *get_parent(struct label_index *index, const char *name)
 {
@@ -291,7 +291,7 @@ static void drop_idle_parent(struct label_index *index, struct label_parent *par
 		parent_free(index, parent);
 }
 
-/* --- Effective labels -------------------------------------------------------------------------- */
+/* --- Effective labels ------------------------------------------------------------------------- */
 
 static struct label_pair *pair_of(const struct label_class *class, uint32_t i)
 {
@@ -371,7 +371,7 @@ const struct str_map *label_index_labels(struct label_index *index, const struct
 	return effective_labels(index, item->class);
 }
 
-/* --- Matching a class -------------------------------------------------------------------------- */
+/* --- Matching a class ------------------------------------------------------------------------- */
 
 static const char *find_own(const struct label_class *class, const char *label)
 {
@@ -506,7 +506,7 @@ static void match_again(struct label_index *index, struct label_class *class)
 	set_matches(class, &index->matches);
 }
 
-/* --- Classes ----------------------------------------------------------------------------------- */
+/* --- Classes ---------------------------------------------------------------------------------- */
 
 static struct pointers *classes_of(const struct label_class *class, uint32_t i)
 {
@@ -618,7 +618,7 @@ static struct label_class *get_class(struct label_index *index, const struct str
 	return new_class(index, n_pairs, hash);
 }
 
-/* --- Things ------------------------------------------------------------------------------------ */
+/* --- Things ----------------------------------------------------------------------------------- */
 
 void label_index_put(struct label_index *index, struct label_item *item,
 		     const struct str_map *labels, const char *const *parents, size_t n_parents)
@@ -697,7 +697,7 @@ void label_index_put_parent(struct label_index *index, const char *name,
 	drop_idle_parent(index, parent);
 }
 
-/* --- Queries ----------------------------------------------------------------------------------- */
+/* --- Queries ---------------------------------------------------------------------------------- */
 
 /* How much there is to look at by way of a need, now and with every change. */
 static size_t weigh_need(const struct label_index *index, const struct selector_need *need)
@@ -918,7 +918,7 @@ void label_index_remove_query(struct label_index *index, struct label_query *que
 	unhang(index, query);
 }
 
-/* --- The index --------------------------------------------------------------------------------- */
+/* --- The index -------------------------------------------------------------------------------- */
 
 struct label_index *label_index_new(label_index_match_func *on_match, void *data)
 {

@@ -51,7 +51,7 @@ struct selector_id selector_id(const struct selector *selector);
 /* Compiled and used once. What is no selector selects nothing. */
 bool selector_selects(const char *text, const struct str_map *labels);
 
-/* --- What an index can be made of --------------------------------------------------------------- */
+/* --- What an index can be made of ------------------------------------------------------------- */
 
 /* The label is there, and has this value if one is named. */
 struct selector_need {

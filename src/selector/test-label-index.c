@@ -293,7 +293,7 @@ static void test_what_changes_nothing_tells_nothing(void **state)
 	end(world);
 }
 
-/* --- Cost -------------------------------------------------------------------------------------- */
+/* --- Cost ------------------------------------------------------------------------------------- */
 
 #define N_MANY	10000u
 #define N_PLAIN 3u /* of them have no label to hang on */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A request by libcurl, which would repeat one by itself when a kept connection turns out dead. What
- * must not be sent twice is stopped before the second time. (A body given by a function that can't
- * go back would do as well, but goes out in a packet of its own, which costs etcd a wake-up.)
+ * A request by libcurl, which would repeat one by itself when a kept connection turns out dead.
+ * What must not be sent twice is stopped before the second time. (A body given by a function that
+ * can't go back would do as well, but goes out in a packet of its own, which costs etcd a wake-up.)
  */
 
 #include "store/etcd-transfer.h"

@@ -265,8 +265,8 @@ static int use_wal(struct sqlite_db *db)
 }
 
 /*
- * SQLITE_OK, or a result of SQLite; *ret_version > SCHEMA_VERSION: nothing was touched. All of it is
- * read in one transaction: somebody else may be creating the schema right now.
+ * SQLITE_OK, or a result of SQLite; *ret_version > SCHEMA_VERSION: nothing was touched. All of it
+ * is read in one transaction: somebody else may be creating the schema right now.
  */
 static int read_version(struct sqlite_db *db, int *ret_version)
 {

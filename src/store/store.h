@@ -40,7 +40,9 @@ struct store_config {
 	const char *path; /* sqlite: the file; its directory must exist */
 	/* Refuse a datastore that is not there, rather than begin an empty one (sqlite). */
 	bool must_exist;
-	/* The caller will call store_settle() after commits, when their answers are on their way. */
+	/*
+	 * The caller will call store_settle() after commits, when their answers are on their way.
+	 */
 	bool settle_later;
 	const char *etcd_endpoints;	/* etcdv3: addresses with commas between them */
 	const char *etcd_discovery_srv; /* refused, with what to do instead */
@@ -53,8 +55,9 @@ struct store_config {
 
 /*
  * Fills in from DATASTORE_TYPE, KORAT_SQLITE_FILE, ETCD_ENDPOINTS, ETCD_DISCOVERY_SRV,
- * ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE, ETCD_USERNAME, ETCD_PASSWORD; all but the second also with
- * "CALICO_" before them, which then counts. Defaults: sqlite, /var/lib/korat/korat.db.
+ * ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE, ETCD_USERNAME, ETCD_PASSWORD; all but the
+ * second also with "CALICO_" before them, which then counts. Defaults: sqlite,
+ * /var/lib/korat/korat.db.
  */
 void store_config_from_environment(struct store_config *config);
 void store_config_deinit(struct store_config *config);
@@ -142,8 +145,8 @@ MUST_CHECK int store_commit(struct store *store, const struct store_op *ops, siz
 
 /*
  * What a commit leaves to do that its caller need not wait for: to wake the watches of the embedded
- * datastore (which look by themselves each second, too) and to tidy its journal. store_commit() does it
- * at its end unless the store was opened with 'settle_later'.
+ * datastore (which look by themselves each second, too) and to tidy its journal. store_commit()
+ * does it at its end unless the store was opened with 'settle_later'.
  */
 void store_settle(struct store *store);
 

@@ -4,8 +4,8 @@
  * Faults that are no system call's: a netlink request that the kernel refuses, an answer of the
  * kernel that says no where it did what was asked, a server that answers 500.
  *
- * A refusal is the kernel's own: the request's type is changed to one that nobody serves while it is
- * sent, and the errno of what comes back to the plan's.
+ * A refusal is the kernel's own: the request's type is changed to one that nobody serves while it
+ * is sent, and the errno of what comes back to the plan's.
  */
 
 #include <errno.h>

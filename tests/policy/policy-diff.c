@@ -373,7 +373,9 @@ static void enforce(struct diff *diff)
 	static const char *const prefixes[] = {"cali"};
 	const struct policy_config config = {
 		.endpoint_to_host = endpoint_to_host(diff),
-		/* Nobody else has rules here, so where the allowed goes on to makes no difference. */
+		/*
+		 * Nobody else has rules here, so where the allowed goes on to makes no difference.
+		 */
 		.filter_return = diff->seed & 1,
 		.mangle_return = diff->seed & 2,
 		.failsafes = {&failsafe_in, &failsafe_out},

@@ -26,9 +26,9 @@ void frame_make(const struct case_packet *packet, const struct payload *payload,
 		const uint8_t to[MAC_SIZE], const uint8_t from[MAC_SIZE], struct frame *ret);
 
 /*
- * Is it the packet itself, and on its way to the end's own address, not to the one that was dialled?
- * 'at_host': from a raw socket, which gives no header of IPv6; else from a link. An ICMP error ends
- * with the packet that it is about.
+ * Is it the packet itself, and on its way to the end's own address, not to the one that was
+ * dialled? 'at_host': from a raw socket, which gives no header of IPv6; else from a link. An ICMP
+ * error ends with the packet that it is about.
  */
 bool frame_is_packet(const uint8_t *bytes, size_t size, bool at_host,
 		     const struct case_packet *packet);

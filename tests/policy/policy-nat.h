@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* DNAT of the services of policy-case.h, as another program (kube-proxy) has it in its own table. */
+/*
+ * DNAT of the services of policy-case.h, as another program (kube-proxy) has it in its own table.
+ */
 
 struct err;
 struct nl;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Where random worlds and packets take their values from: small pools, so that rules and packets meet
- * often, and neighbouring values (ports 80 and 81, nets that overlap) are there on purpose.
+ * Where random worlds and packets take their values from: small pools, so that rules and packets
+ * meet often, and neighbouring values (ports 80 and 81, nets that overlap) are there on purpose.
  */
 
 #include <jansson.h>
@@ -32,5 +32,7 @@ json_t *case_random_namespace_selector(struct random *random, bool in_rule);
 json_t *case_random_rules(struct random *random, bool profile);
 /* Some rules for services, or for what they stand for: only before translation are these two. */
 void case_tell_services(struct random *random, json_t *rules);
-/* A rule that the API refuses and no dataplane can match; a program may write it past all checks. */
+/*
+ * A rule that the API refuses and no dataplane can match; a program may write it past all checks.
+ */
 void case_spoil_rule(struct random *random, json_t *rule);

@@ -109,6 +109,14 @@ static void refresh_felix(struct agent *agent)
 	(void)model_free(&old->object);
 }
 
+static void report_own_node_gone(const struct agent *agent)
+{
+	log_error("this node was deleted from the datastore while its agent runs: others "
+		  "have no way to its pods; it registers again with the next look at its "
+		  "address; to remove the node, stop its agent first",
+		  "node", agent->args.node_name);
+}
+
 void agent_objects_changed(struct agent *agent)
 {
 	_cleanup_(calc_update_deinitp) struct calc_update update = {0};
@@ -123,10 +131,7 @@ void agent_objects_changed(struct agent *agent)
 	if (!agent->in_sync)
 		return;
 	if (update.own_node_changed && !calc_get_own_node(agent->calc))
-		log_error("this node was deleted from the datastore while its agent runs: others "
-			  "have no way to its pods; it registers again with the next look at its "
-			  "address; to remove the node, stop its agent first",
-			  "node", agent->args.node_name);
+		report_own_node_gone(agent);
 	else if (update.pools_changed || update.own_node_changed)
 		tunnel_address_task_start(agent->tunnel_task);
 	if (agent->felix_dirty)
@@ -145,6 +150,9 @@ void agent_in_sync(struct agent *agent)
 		log_info("in sync with the datastore", "endpoints",
 			 log_num((int64_t)endpoint_count(&agent->endpoints)).s, "blocks",
 			 log_num((int64_t)calc_n_blocks(agent->calc)).s);
+	/* It registered before it began to read: between the two somebody was quick. */
+	if (!agent->in_sync && !calc_get_own_node(agent->calc))
+		report_own_node_gone(agent);
 	agent->in_sync = true;
 	dataplane_set_in_sync(agent->dataplane);
 	configure_policy(agent);

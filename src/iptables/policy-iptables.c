@@ -364,6 +364,7 @@ static int apply(void *ctx, struct err *err)
 {
 	struct policy_iptables *self = ctx;
 	bool was_stale = self->stale && self->watched;
+	bool sets_changed;
 	int r = 0;
 
 	self->changed = false;
@@ -374,6 +375,8 @@ static int apply(void *ctx, struct err *err)
 		r = ip_sets_read(self->sets, self->nl, err);
 	if (r == 0)
 		r = ipt_fill_sets(self, err);
+	sets_changed = self->changed;
+	self->changed = false;
 	if (r == 0)
 		r = ipt_write_families(self, err);
 	if (r < 0) {
@@ -381,8 +384,10 @@ static int apply(void *ctx, struct err *err)
 		return r;
 	}
 	self->stale = false;
+	/* That was us. Members of sets are no part of the tables, which are costly to read. */
 	if (self->changed || !self->watched)
-		table_watch_learn(self->watch); /* that was us */
+		table_watch_learn(self->watch);
+	self->changed = self->changed || sets_changed;
 	self->watched = true;
 	/* What is not told yet may still speak of them. */
 	if (self->enforces && self->nat.told)

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Prints "PASSED FAILED SKIPPED" of a results file: Meson's testlog.json or pytest's JUnit XML.
+Prints "PASSED FAILED SKIPPED" of results: Meson's testlog.json, or a directory of pytest's JUnit XML.
 With --failed before it: what the tests wrote that failed, and nothing when none did.
 """
 
 import json
+import os
+import pathlib
 import sys
 import xml.etree.ElementTree
 
@@ -15,6 +17,7 @@ GOOD = {"OK", "EXPECTEDFAIL"}
 # The ends of what was written: of each test, and of how many tests.
 LINES = 80
 TESTS = 20
+NAME = 120
 
 
 def read_meson(path):
@@ -29,9 +32,15 @@ def read_meson(path):
             yield test["name"], outcome, "\n".join(part.strip("\n") for part in written if part)
 
 
-def read_junit(path):
+def cases_of(directory):
+    """Of all files there."""
+    for path in sorted(pathlib.Path(directory).glob("*.xml")):
+        yield from xml.etree.ElementTree.parse(path).getroot().iter("testcase")
+
+
+def read_junit(directory):
     """The same of pytest's; an error before or after a test counts beside its own outcome."""
-    for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
+    for case in cases_of(directory):
         name = f"{case.get('classname')}::{case.get('name')}"
         bad = [*case.findall("failure"), *case.findall("error")]
         for one in bad:
@@ -53,13 +62,14 @@ def show(tests):
             print(f"... {len(lines) - LINES} lines more")
         print(*lines[-LINES:], sep="\n")
     if len(failed) > TESTS:
-        print(f"--- and {len(failed) - TESTS} more:", *(name for name, _ in failed[TESTS:]))
+        print(f"--- and {len(failed) - TESTS} more:")
+        print(*(name[:NAME] for name, _ in failed[TESTS:TESTS + LINES]), sep="\n")
 
 
 def main():
     path = sys.argv[-1]
     try:
-        tests = list((read_junit if path.endswith(".xml") else read_meson)(path))
+        tests = list((read_junit if os.path.isdir(path) else read_meson)(path))
     except (OSError, ValueError, xml.etree.ElementTree.ParseError):
         tests = []  # the runner's exit code says whether that is a failure
     if "--failed" in sys.argv[1:-1]:

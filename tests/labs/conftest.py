@@ -3,6 +3,8 @@
 
 import atexit
 import contextlib
+import functools
+import hashlib
 import os
 import pathlib
 import re
@@ -26,8 +28,9 @@ atexit.register(pathlib.Path(os.environ["XTABLES_LOCKFILE"]).unlink, missing_ok=
 LAB_LINK = re.compile(r"cali|vxlan\.calico|tunl0|port\d|fabric")
 
 
-# Labs run side by side; those of one file, which may share a cluster, one after the other. Files
-# whose tests share none are spread.
+# Several processes may share the labs, each in a directory of claims: what one has begun, the others
+# leave to it. Labs of one file, which may share a cluster, stay together. These files' share none.
+CLAIMS = os.environ.get("KORAT_LAB_CLAIMS")
 SPREAD = ["test_policy_matrix", "test_agent_memory", "test_outage", "test_uml_ipip",
           "test_iptables"]
 
@@ -43,9 +46,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "alone: not beside other labs")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Labs need root; who runs them side by side is told what belongs together."""
+    """Labs need root; what takes long begins first."""
     def place(item):
         name = item.path.stem
         return FIRST.index(name) if name in FIRST else len(FIRST)
@@ -55,9 +57,25 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="a lab needs root"))
         if item.path.stem in ALONE:
             item.add_marker(pytest.mark.alone)
-        together = item.nodeid if item.path.stem in SPREAD else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(together))
     items.sort(key=place)
+
+
+@functools.cache
+def _is_ours(group):
+    """Claimed by this process, now or before."""
+    name = hashlib.sha256(group.encode()).hexdigest()
+    try:
+        os.close(os.open(os.path.join(CLAIMS, name), os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """True, and nothing is run or reported: another process does."""
+    group = item.nodeid if item.path.stem in SPREAD else item.path.stem
+    return True if CLAIMS and not _is_ours(group) else None
 
 
 @pytest.fixture(autouse=True)

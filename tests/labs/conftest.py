@@ -4,7 +4,6 @@
 import atexit
 import contextlib
 import functools
-import hashlib
 import os
 import pathlib
 import re
@@ -28,14 +27,13 @@ atexit.register(pathlib.Path(os.environ["XTABLES_LOCKFILE"]).unlink, missing_ok=
 LAB_LINK = re.compile(r"cali|vxlan\.calico|tunl0|port\d|fabric")
 
 
-# Several processes may share the labs, each in a directory of claims: what one has begun, the others
-# leave to it. Labs of one file, which may share a cluster, stay together. These files' share none.
+# Several processes may share the labs, each with this directory of claims: a file that one has begun,
+# the others leave to it.
 CLAIMS = os.environ.get("KORAT_LAB_CLAIMS")
-SPREAD = ["test_policy_matrix", "test_agent_memory", "test_outage", "test_uml_ipip",
-          "test_iptables"]
 
-# What takes longest begins first. One emulated machine at a time: each has all processors to run on.
-FIRST = ["test_qemu_stock", "test_faults", *SPREAD]
+# What takes longest begins first.
+FIRST = ["test_faults", "test_qemu_stock", "test_policy_matrix", "test_outage",
+         "test_policy_last_good", "test_node_life"]
 
 # What these measure would be spoilt by labs beside them.
 ALONE = ["test_policy_window", "test_restart", "test_repair"]
@@ -61,9 +59,8 @@ def pytest_collection_modifyitems(items):
 
 
 @functools.cache
-def _is_ours(group):
-    """Claimed by this process, now or before."""
-    name = hashlib.sha256(group.encode()).hexdigest()
+def _is_ours(name):
+    """The file is claimed by this process, now or before."""
     try:
         os.close(os.open(os.path.join(CLAIMS, name), os.O_CREAT | os.O_EXCL))
     except FileExistsError:
@@ -74,8 +71,7 @@ def _is_ours(group):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item):
     """True, and nothing is run or reported: another process does."""
-    group = item.nodeid if item.path.stem in SPREAD else item.path.stem
-    return True if CLAIMS and not _is_ours(group) else None
+    return True if CLAIMS and not _is_ours(item.path.stem) else None
 
 
 @pytest.fixture(autouse=True)

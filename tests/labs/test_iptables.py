@@ -133,8 +133,9 @@ def others_decide(lab, node, program):
                     wireguardEnabled=True))
     wait_for(lambda: "cali-cidr-block" not in node.ns.output([program, "-w", "-S"]), 10, "it may loop")
     wait_for(lambda: rules_of_forward()[:1] == ["-A FORWARD -j ACCEPT"], 10, "others come first")
-    nat = node.ns.output([program, "-w", "-t", "nat", "-S", "cali-nat-outgoing"])
-    assert nat.count("-j MASQUERADE --to-ports 20000-20009") == 2
+    # Each table is written by a program of its own, this one after that of FORWARD.
+    wait_for(lambda: node.ns.output([program, "-w", "-t", "nat", "-S", "cali-nat-outgoing"]).count(
+        "-j MASQUERADE --to-ports 20000-20009") == 2, 10, "its ports are used")
     assert node.log.read_text().count("not apply parameters=wireguardEnabled\n") == 1
 
 

@@ -82,8 +82,7 @@ static void error_add(struct writer *writer, const char *message)
 	writer->n_errors++;
 }
 
-/* --- Checks before anything is read -------------------------------------------------------------
- */
+/* --- Checks before anything is read ----------------------------------------------------------- */
 
 static int compare_items(const void *a, const void *b)
 {
@@ -134,8 +133,7 @@ static void check_items(struct writer *writer)
 		check_doubles(writer);
 }
 
-/* --- Overlapping pools --------------------------------------------------------------------------
- */
+/* --- Overlapping pools ------------------------------------------------------------------------ */
 
 struct pool_range {
 	const char *name;
@@ -196,8 +194,7 @@ static int check_pools(struct writer *writer, struct err *err)
 	return 0;
 }
 
-/* --- One change ---------------------------------------------------------------------------------
- */
+/* --- One change ------------------------------------------------------------------------------- */
 
 static char *new_uuid(void)
 {
@@ -331,8 +328,7 @@ static void prepare_all(struct writer *writer, size_t from, size_t to)
 	}
 }
 
-/* --- Writing ------------------------------------------------------------------------------------
- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 /* 0, a store outcome, <0. */
 static int commit(struct writer *writer, size_t from, size_t to, struct err *err)
@@ -406,8 +402,7 @@ static void write_all(struct writer *writer)
 		write_chunk(writer, from, MIN(from + size, n));
 }
 
-/* --- Reporting ----------------------------------------------------------------------------------
- */
+/* --- Reporting -------------------------------------------------------------------------------- */
 
 static int report(const struct writer *writer, struct err *err)
 {

@@ -26,8 +26,7 @@ void ctl_args_deinit(struct ctl_args *args)
 	*args = (struct ctl_args){.verb = NULL};
 }
 
-/* --- What was meant ----------------------------------------------------------------------------
- */
+/* --- What was meant --------------------------------------------------------------------------- */
 
 static bool same_letter(char a, char b)
 {
@@ -109,8 +108,7 @@ int ctl_kind(const char *name, const struct kind_desc **ret, struct err *err)
 	return err_set(err, -EINVAL, "no such kind \"%.64s\"; see koratctl help kinds", name);
 }
 
-/* --- Parsing -----------------------------------------------------------------------------------
- */
+/* --- Parsing ---------------------------------------------------------------------------------- */
 
 const struct ctl_verb *ctl_verb_find(const char *const *words, size_t n, size_t *ret_used)
 {

@@ -91,8 +91,7 @@ void ctl_help_verb(const struct ctl_verb *verb, FILE *out)
 	fputs("\nkoratctl help lists the flags of every command.\n", out);
 }
 
-/* --- The same as a page of the reference --------------------------------------------------------
- */
+/* --- The same as a page of the reference ------------------------------------------------------ */
 
 static void markdown_flags(uint64_t flags, FILE *out)
 {

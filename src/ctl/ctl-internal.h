@@ -120,15 +120,13 @@ struct ctl_output {
 MUST_CHECK int ctl_print_items(struct ctl *ctl, const struct ctl_items *items,
 			       const struct ctl_output *output, struct err *err);
 
-/* --- Label selectors ---------------------------------------------------------------------------
- */
+/* --- Label selectors -------------------------------------------------------------------------- */
 
 /* kubectl's: "a=b,c!=d,e in (f,g),h notin (i),j,!k". 1: matches, 0: not, -EINVAL. */
 MUST_CHECK int ctl_label_selector(const char *selector, const struct str_map *labels,
 				  struct err *err);
 
-/* --- JSON patches ------------------------------------------------------------------------------
- */
+/* --- JSON patches ----------------------------------------------------------------------------- */
 
 struct json_t;
 /* RFC 7386. 'patch' borrowed; gives a new value. */
@@ -137,8 +135,7 @@ struct json_t *ctl_json_merge(const struct json_t *target, const struct json_t *
 MUST_CHECK int ctl_json_patch(const struct json_t *target, const struct json_t *patch,
 			      struct json_t **ret, struct err *err);
 
-/* --- Verbs -------------------------------------------------------------------------------------
- */
+/* --- Verbs ------------------------------------------------------------------------------------ */
 
 int ctl_run_create(struct ctl *ctl, struct err *err);
 int ctl_run_apply(struct ctl *ctl, struct err *err);

@@ -45,8 +45,7 @@ static char *attributes_text(const struct ipam_allocation *allocation)
 	return buf_take(&text);
 }
 
-/* --- The lists ----------------------------------------------------------------------------------
- */
+/* --- The lists -------------------------------------------------------------------------------- */
 
 static void print_blocks(const struct check *check)
 {
@@ -143,8 +142,7 @@ static void print_top_nodes(const struct check *check)
 	printf("\n");
 }
 
-/* --- The problems -------------------------------------------------------------------------------
- */
+/* --- The problems ----------------------------------------------------------------------------- */
 
 static bool is_in_use(const struct ipam_audit *audit, const struct ipam_allocation *allocation)
 {
@@ -261,8 +259,7 @@ static void print_check(struct check *check)
 	printf("Check complete; found %zu problems.\n", check->n_problems);
 }
 
-/* --- The report ---------------------------------------------------------------------------------
- */
+/* --- The report ------------------------------------------------------------------------------- */
 
 static void set_text(json_t *object, const char *key, const char *value)
 {
@@ -368,8 +365,7 @@ static int write_report(struct ctl *ctl, const struct ipam_audit *audit, const c
 	return file_write_atomic(path, text, strlen(text), 0644, err);
 }
 
-/* --- Repair -------------------------------------------------------------------------------------
- */
+/* --- Repair ----------------------------------------------------------------------------------- */
 
 static void print_request(const struct ipam_request *request)
 {

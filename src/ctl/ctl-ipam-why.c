@@ -95,8 +95,7 @@ static int read_configuration(struct why *why, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* --- What there is ------------------------------------------------------------------------------
- */
+/* --- What there is ---------------------------------------------------------------------------- */
 
 static void print_place(const struct why *why)
 {
@@ -148,8 +147,7 @@ static void print_holder(const struct why *why)
 		printf("Used by: nobody that the datastore knows; koratctl ipam check tells more\n");
 }
 
-/* --- Who may get it -----------------------------------------------------------------------------
- */
+/* --- Who may get it --------------------------------------------------------------------------- */
 
 static const struct str_map *labels_of(const struct why *why, const char *node)
 {

@@ -14,8 +14,7 @@
 #include "ctl/ctl-internal.h"
 #include "ipam-io/ipam-report.h"
 
-/* --- Borrowed addresses -------------------------------------------------------------------------
- */
+/* --- Borrowed addresses ----------------------------------------------------------------------- */
 
 static const char *block_owner(const struct ipam_block_spec *block)
 {
@@ -92,8 +91,7 @@ static int show_borrowed(struct ctl *ctl, struct err *err)
 	return r;
 }
 
-/* --- Settings -----------------------------------------------------------------------------------
- */
+/* --- Settings --------------------------------------------------------------------------------- */
 
 static int show_configuration(struct ctl *ctl, struct err *err)
 {
@@ -134,8 +132,7 @@ static int show_configuration(struct ctl *ctl, struct err *err)
 	return 0;
 }
 
-/* --- Use ----------------------------------------------------------------------------------------
- */
+/* --- Use -------------------------------------------------------------------------------------- */
 
 static int show_address(struct ctl *ctl, struct err *err)
 {

@@ -13,8 +13,7 @@
 #define OPERATIONS_MAX 10000
 #define MERGE_DEPTH    64
 
-/* --- Merge --------------------------------------------------------------------------------------
- */
+/* --- Merge ------------------------------------------------------------------------------------ */
 
 static json_t *merge(const json_t *target, const json_t *patch, int depth)
 {
@@ -40,8 +39,7 @@ json_t *ctl_json_merge(const json_t *target, const json_t *patch)
 	return merge(target, patch, 0);
 }
 
-/* --- Pointers -----------------------------------------------------------------------------------
- */
+/* --- Pointers --------------------------------------------------------------------------------- */
 
 /* The next reference token of '*at', unescaped. NULL: the pointer ends. */
 static char *next_token(const char **at)
@@ -164,8 +162,7 @@ static int value_add(json_t **root, const char *pointer, json_t *value)
 	return r == 0 ? 0 : -EINVAL;
 }
 
-/* --- Operations ---------------------------------------------------------------------------------
- */
+/* --- Operations ------------------------------------------------------------------------------- */
 
 enum op_needs {
 	NEEDS_VALUE = 1,

@@ -156,8 +156,7 @@ static int load_file(const struct ctl *ctl, const char *path, struct ctl_items *
 	return r;
 }
 
-/* --- Directories --------------------------------------------------------------------------------
- */
+/* --- Directories ------------------------------------------------------------------------------ */
 
 struct names {
 	char **v;

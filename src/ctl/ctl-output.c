@@ -12,8 +12,7 @@
 
 #define COLUMNS_MAX 64
 
-/* --- YAML and JSON ------------------------------------------------------------------------------
- */
+/* --- YAML and JSON ---------------------------------------------------------------------------- */
 
 /* Each line of 'text' behind 'indent', the first behind 'first'. */
 static void add_indented(struct buf *out, const char *text, const char *first, const char *indent)
@@ -86,8 +85,7 @@ static void write_json(const struct ctl_items *items, const struct ctl_output *o
 		buf_addf(out, "%s]\n", items->n ? "\n" : "");
 }
 
-/* --- Tables -------------------------------------------------------------------------------------
- */
+/* --- Tables ----------------------------------------------------------------------------------- */
 
 #define DEFAULT_AS_NUMBER "64512"
 

@@ -20,8 +20,7 @@
 #define SHOWN_OTHERS	    10 /* policies of a tier that do not apply, without --all */
 #define SOURCE_PORT_DEFAULT 49152
 
-/* --- Text --------------------------------------------------------------------------------------
- */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 struct printer {
 	const struct ctl_policies *policies;
@@ -297,8 +296,7 @@ static void print_text(const struct printer *printer, const struct ctl_answer *a
 	print_staged(printer, &answer->staged, trace->verdict);
 }
 
-/* --- JSON --------------------------------------------------------------------------------------
- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static json_t *end_json(const struct connection_end *end, const char *asked)
 {

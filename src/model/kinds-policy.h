@@ -252,8 +252,7 @@ struct network_set { /* NetworkSet and GlobalNetworkSet */
 	struct network_set_spec spec;
 };
 
-/* --- HostEndpoint ------------------------------------------------------------------------------
- */
+/* --- HostEndpoint ----------------------------------------------------------------------------- */
 
 struct host_endpoint_port {
 	char *name;
@@ -278,8 +277,7 @@ struct host_endpoint {
 	struct host_endpoint_spec spec;
 };
 
-/* --- QoS of a WorkloadEndpoint -----------------------------------------------------------------
- */
+/* --- QoS of a WorkloadEndpoint ---------------------------------------------------------------- */
 
 struct qos_controls {
 	struct opt_int ingress_bandwidth; /* bit/s */
@@ -307,8 +305,7 @@ MUST_CHECK int qos_controls_validate(const struct qos_controls *qos, struct err 
 /* 0: the code point, 0 to 63, in '*ret'. -EINVAL: 'dscp', which must be there, is none. */
 MUST_CHECK int qos_dscp_parse(const struct int_or_string *dscp, uint8_t *ret, struct err *err);
 
-/* --- KubeControllersConfiguration --------------------------------------------------------------
- */
+/* --- KubeControllersConfiguration ------------------------------------------------------------- */
 
 struct host_endpoint_template {
 	char *generate_name;
@@ -380,8 +377,7 @@ struct kube_controllers_configuration {
 	struct kube_controllers_status *status;
 };
 
-/* --- Kinds --------------------------------------------------------------------------------------
- */
+/* --- Kinds ------------------------------------------------------------------------------------ */
 
 extern const struct kind_desc kind_host_endpoint;
 extern const struct kind_desc kind_network_policy;

@@ -29,8 +29,7 @@ void impact_space_deinit(struct impact_space *space)
 	free(space->nets);
 }
 
-/* --- Labels ------------------------------------------------------------------------------------
- */
+/* --- Labels ----------------------------------------------------------------------------------- */
 
 struct key_visitor {
 	struct impact_space *space;
@@ -89,8 +88,7 @@ static void add_label_selector(struct impact_space *space, const char *prefix,
 				strlen(selector->match_expressions.v[i].key));
 }
 
-/* --- Prefixes ----------------------------------------------------------------------------------
- */
+/* --- Prefixes --------------------------------------------------------------------------------- */
 
 static void add_net(struct impact_space *space, const char *text)
 {
@@ -111,8 +109,7 @@ static void add_nets(struct impact_space *space, const struct str_list *nets)
 		add_net(space, nets->v[i]);
 }
 
-/* --- Policies ----------------------------------------------------------------------------------
- */
+/* --- Policies --------------------------------------------------------------------------------- */
 
 static void add_entity(struct impact_space *space, const struct entity_rule *entity)
 {
@@ -214,8 +211,7 @@ void impact_space_add(const struct policy_world *world, struct impact_space *spa
 	}
 }
 
-/* --- Ports -------------------------------------------------------------------------------------
- */
+/* --- Ports ------------------------------------------------------------------------------------ */
 
 static void add_port(struct impact_ports *ports, uint8_t protocol, uint32_t first)
 {

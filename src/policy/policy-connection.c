@@ -43,8 +43,7 @@ struct journey {
 	struct connection_trace *trace;
 };
 
-/* --- Stations ----------------------------------------------------------------------------------
- */
+/* --- Stations --------------------------------------------------------------------------------- */
 
 PRINTF_LIKE(4, 5)
 static void note(struct journey *journey, const char *node, enum verdict verdict,
@@ -95,8 +94,7 @@ static void visit(struct journey *journey, const struct world_peer *peer,
 		journey->accepted = true;
 }
 
-/* --- Services ----------------------------------------------------------------------------------
- */
+/* --- Services --------------------------------------------------------------------------------- */
 
 static void dial(struct journey *journey)
 {
@@ -115,8 +113,7 @@ static void redirect(struct journey *journey)
 	journey->is_dialled = false;
 }
 
-/* --- Host endpoints ----------------------------------------------------------------------------
- */
+/* --- Host endpoints --------------------------------------------------------------------------- */
 
 static const struct world_peer *wildcard_of(struct policy_world *world, const char *node)
 {
@@ -289,8 +286,7 @@ static bool visit_host(struct journey *journey, const struct connection_end *end
 	return meeting.taken;
 }
 
-/* --- Pools -------------------------------------------------------------------------------------
- */
+/* --- Pools ------------------------------------------------------------------------------------ */
 
 static const struct ip_pool_spec *pool_of(const struct policy_world *world,
 					  const struct ip_addr *addr)
@@ -361,8 +357,7 @@ static void translate(struct journey *journey)
 	     ip_format(&own.addr).s);
 }
 
-/* --- Parts of the way --------------------------------------------------------------------------
- */
+/* --- Parts of the way ------------------------------------------------------------------------- */
 
 /* A workload may not send what its host would take for its own tunnel's. */
 static bool is_forged_tunnel(const struct journey *journey)

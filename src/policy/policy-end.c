@@ -20,8 +20,7 @@
 #define ICMP_ECHO	8
 #define ICMPV6_ECHO	128
 
-/* --- What there is -----------------------------------------------------------------------------
- */
+/* --- What there is ---------------------------------------------------------------------------- */
 
 static bool in_namespace(const struct object *object, const char *namespace)
 {
@@ -75,8 +74,7 @@ static int not_found(struct policy_world *world, enum kind kind, const char *nam
 	return err_set(err, -ENOENT, "%s: no such %s; there are: %s", text, what, near);
 }
 
-/* --- Addresses ---------------------------------------------------------------------------------
- */
+/* --- Addresses -------------------------------------------------------------------------------- */
 
 static bool address_in(const char *text, uint8_t family, struct cidr *ret)
 {

@@ -73,8 +73,7 @@ static void work_deinit(struct work *work)
 }
 CLEANUP_DEINIT(struct work, work_deinit);
 
-/* --- Subjects ----------------------------------------------------------------------------------
- */
+/* --- Subjects --------------------------------------------------------------------------------- */
 
 static void add_net_bits(const struct work *work, const struct ip_addr *addr, struct buf *out)
 {
@@ -221,8 +220,7 @@ static void add_outsides(struct work *work)
 	}
 }
 
-/* --- What has changed --------------------------------------------------------------------------
- */
+/* --- What has changed ------------------------------------------------------------------------- */
 
 /* The object of 'world' is in the other one too, and a staged one staged in both or in none. */
 static bool is_same(const struct policy_world *world, const struct policy_world *other,
@@ -264,8 +262,7 @@ static void compare_worlds(struct work *work)
 	}
 }
 
-/* --- The same with one of each ------------------------------------------------------------------
- */
+/* --- The same with one of each ---------------------------------------------------------------- */
 
 static bool stands_for_others(const struct work *work, size_t w, const struct object *object)
 {
@@ -365,8 +362,7 @@ static void find_concerns(struct work *work)
 	}
 }
 
-/* --- Trials ------------------------------------------------------------------------------------
- */
+/* --- Trials ----------------------------------------------------------------------------------- */
 
 struct pair {
 	const struct impact_subject *from;

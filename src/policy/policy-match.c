@@ -84,8 +84,7 @@ static bool is_given(const char *text)
 	return text && *text;
 }
 
-/* --- Protocol and ICMP -------------------------------------------------------------------------
- */
+/* --- Protocol and ICMP ------------------------------------------------------------------------ */
 
 static bool match_protocol(const struct match *match)
 {
@@ -137,8 +136,7 @@ static bool match_icmp(const struct match *match)
 	return true;
 }
 
-/* --- One side of a packet ----------------------------------------------------------------------
- */
+/* --- One side of a packet --------------------------------------------------------------------- */
 
 struct side {
 	const char *name; /* "source" */
@@ -353,8 +351,7 @@ static bool match_not_whom(const struct match *match, const struct side *side)
 	return true;
 }
 
-/* --- Ports -------------------------------------------------------------------------------------
- */
+/* --- Ports ------------------------------------------------------------------------------------ */
 
 /*
  * A name is a port of those that have it, and whom the rule is about and does not exclude. If the
@@ -442,8 +439,7 @@ static bool match_service(const struct match *match, const struct side *side)
 	return true;
 }
 
-/* --- Rules and policies ------------------------------------------------------------------------
- */
+/* --- Rules and policies ----------------------------------------------------------------------- */
 
 static bool match_side(const struct match *match, const struct side *side)
 {

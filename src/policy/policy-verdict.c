@@ -131,8 +131,7 @@ static void decided_by(const struct judge *judge, const struct object *object, s
 	judge->trace->by_rule = rule;
 }
 
-/* --- Failsafe ports ----------------------------------------------------------------------------
- */
+/* --- Failsafe ports --------------------------------------------------------------------------- */
 
 /*
  * Does the packet go to (or, of replies that are not tracked, come from) one of the ports that no
@@ -174,8 +173,7 @@ static bool is_failsafe(const struct judge *judge)
 			   packet, packet->source_port, other);
 }
 
-/* --- Rules and policies ------------------------------------------------------------------------
- */
+/* --- Rules and policies ----------------------------------------------------------------------- */
 
 static void record(struct verdict_policy *record, size_t index, const struct matched_rule *rule,
 		   struct reason *why)
@@ -271,8 +269,7 @@ bool policy_applies(struct policy_world *world, const struct world_policy *polic
 	return policy_selects(world, policy, peer, why);
 }
 
-/* --- Tiers -------------------------------------------------------------------------------------
- */
+/* --- Tiers ------------------------------------------------------------------------------------ */
 
 static struct verdict_policy *trace_policy(struct verdict_tier *tier, const struct object *object,
 					   bool staged)
@@ -340,8 +337,7 @@ static enum rule_action judge_tier(const struct judge *judge, const struct world
 	return RULE_ACTION_DENY;
 }
 
-/* --- Profiles ----------------------------------------------------------------------------------
- */
+/* --- Profiles --------------------------------------------------------------------------------- */
 
 /* A profile that is not there denies: it may be one that is still to come. */
 static enum rule_action judge_profile(const struct judge *judge, const char *name,
@@ -406,8 +402,7 @@ static enum verdict judge_profiles(const struct judge *judge)
 			       : "no policy allows it, and it has no profile");
 }
 
-/* --- All ---------------------------------------------------------------------------------------
- */
+/* --- All -------------------------------------------------------------------------------------- */
 
 enum verdict policy_verdict(struct policy_world *world, const struct world_peer *peer,
 			    enum policy_direction direction, enum verdict_stage stage,

@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "policy/kubernetes-policy.h"
+#include "policy/test-world.h"
 
 #define ROUNDS		 800
 #define POLICIES	 3 /* in a world */
@@ -55,21 +56,6 @@ static uint32_t roll(uint32_t *seed, uint32_t n)
 	*seed ^= *seed >> 17;
 	*seed ^= *seed << 5;
 	return *seed % n;
-}
-
-static void put_yaml(struct policy_world *world, const char *text)
-{
-	_cleanup_free_ struct object **objects = NULL;
-	struct err err = ERR_INIT;
-	size_t n = 0;
-
-	if (model_read_yaml(text, strlen(text), "world", &objects, &n, &err) < 0)
-		fail_msg("%s\n%s", err.msg, text);
-	for (size_t i = 0; i < n; i++) {
-		if (policy_world_put(world, objects[i], &err) < 0)
-			fail_msg("%s", err.msg);
-		(void)model_free(objects[i]);
-	}
 }
 
 static void add_pod(struct buf *out, uint32_t *seed, unsigned int number)

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "policy/policy-connection.h"
+#include "policy/test-world.h"
 
 #define OBJECT_OF(kind, meta, spec)                                                                \
 	"---\napiVersion: projectcalico.org/v3\nkind: " kind "\nmetadata: {" meta                  \
@@ -38,21 +39,6 @@ static const char base_world[] = PROFILE("kns.shop", "labelsToApply: {pcns.team:
 		"serviceAccountName: web, profiles: [kns.shop, ksa.shop.web], "
 		"ipNetworks: [10.1.0.1/32]")
 		POD("shop", "b", "n1", "app: b", "profiles: [kns.shop], ipNetworks: [10.1.0.2/32]");
-
-static void put_yaml(struct policy_world *world, const char *text)
-{
-	_cleanup_free_ struct object **objects = NULL;
-	struct err err = ERR_INIT;
-	size_t n = 0;
-
-	if (model_read_yaml(text, strlen(text), "row", &objects, &n, &err) < 0)
-		fail_msg("%s\n%s", err.msg, text);
-	for (size_t i = 0; i < n; i++) {
-		if (policy_world_put(world, objects[i], &err) < 0)
-			fail_msg("%s", err.msg);
-		(void)model_free(objects[i]);
-	}
-}
 
 /* "WORDS <FIELD>; ..." */
 static char *reason_with_fields(const struct reason *reason)

@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "policy/policy-connection.h"
+#include "policy/test-world.h"
 
 #define OBJECT_OF(kind, meta, spec)                                                                \
 	"---\napiVersion: projectcalico.org/v3\nkind: " kind "\nmetadata: {" meta                  \
@@ -680,21 +681,6 @@ static const struct row rows[] = {
 		 GNP("p", "selector: host == 'one', applyOnForward: true, egress: " DENY),
 	 "pod/shop/a", "pod/bank/c", "tcp/80", WHOLE, D},
 };
-
-static void put_yaml(struct policy_world *world, const char *text)
-{
-	_cleanup_free_ struct object **objects = NULL;
-	struct err err = ERR_INIT;
-	size_t n = 0;
-
-	if (model_read_yaml(text, strlen(text), "row", &objects, &n, &err) < 0)
-		fail_msg("%s\n%s", err.msg, text);
-	for (size_t i = 0; i < n; i++) {
-		if (policy_world_put(world, objects[i], &err) < 0)
-			fail_msg("%s", err.msg);
-		(void)model_free(objects[i]);
-	}
-}
 
 /* The end's own family, or the first that both have. */
 static void find_ends(struct policy_world *world, const struct row *row,
